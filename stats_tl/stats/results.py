@@ -66,12 +66,12 @@ class TestResult:
         Interval for `estimate`, with fields ``low`` and ``high``.
     confidence_level : float
         Its nominal coverage.
-    alternative : {"two-sided", "less", "greater"}
-        The alternative hypothesis.
+    alternative : {"two-sided", "less", "greater", "equivalence"}
+        The alternative hypothesis; equivalence is "closer to zero than `null_value`".
     null_value : float
-        Value of the estimand under the null hypothesis.
-    n_cases : int
-        Number of cases (images).
+        Value of the estimand under the null hypothesis; the margin in a test of equivalence.
+    n_cases : int or None
+        Number of cases (images); None where the test saw only summaries of them.
     n_groups : int or None
         Number of independent groups (patients); None where cases were taken as independent.
     method : str
@@ -92,7 +92,7 @@ class TestResult:
     confidence_level: float
     alternative: str
     null_value: float
-    n_cases: int
+    n_cases: int | None
     n_groups: int | None
     method: str
     warnings: tuple[str, ...] = ()
@@ -136,7 +136,12 @@ class TestResult:
             f"statistic = {format_number(self.statistic)}{reference}, {format_pvalue(self.pvalue)}"
         )
         if not math.isnan(self.estimate):
-            relation = {"two-sided": "not equal to", "less": "less than", "greater": "greater than"}
+            relation = {
+                "two-sided": "not equal to",
+                "less": "less than",
+                "greater": "greater than",
+                "equivalence": "closer to zero than",
+            }
             lines.append(
                 f"alternative: the estimate is {relation[self.alternative]} {self.null_value:g}"
             )
@@ -149,7 +154,8 @@ class TestResult:
             )
         if self.estimates:
             lines.append("estimates: " + ", ".join(format_number(e) for e in self.estimates))
-        lines.append(_sample(self.n_cases, self.n_groups))
+        if self.n_cases is not None:
+            lines.append(_sample(self.n_cases, self.n_groups))
         lines += [f"warning: {text}" for text in self.warnings]
         return "\n".join(lines)
 
