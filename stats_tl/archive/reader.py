@@ -1,0 +1,300 @@
+"""Reading the archive, verified: records, scores, what is missing, what is damaged."""
+
+from __future__ import annotations
+
+__all__ = ["Archive", "load"]
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import ArchiveDamagedError, UserError
+from .files import checksum, read_parquet, read_sealed
+from .schema import SCORE_COLUMNS
+from .store import check_schema
+
+KEYS = ["task", "backbone", "head", "unfreeze", "arm", "repeat", "fold", "seed"]
+CELL_COLUMNS = [
+    "cell_id",
+    "pair_id",
+    *KEYS,
+    "auc",
+    "validation_auc",
+    "epoch",
+    "trainable_parameters",
+    "total_parameters",
+    "n_train",
+    "n_validation",
+    "n_test",
+    "seconds",
+]
+
+
+def load(path: str | Path, *, strict: bool = True) -> Archive:
+    """Open a run archive for reading and verify it.
+
+    Parameters
+    ----------
+    path : path-like
+        Folder of the archive, ``runs/<study>``.
+    strict : bool, optional
+        Raise on any damage. Otherwise damaged parts are left out and listed in
+        ``Archive.damaged``.
+
+    Returns
+    -------
+    Archive
+
+    Raises
+    ------
+    UserError
+        If there is no archive at `path`, or its schema is newer than this program.
+    ArchiveDamagedError
+        If a file is not what was written; the message names the files and the cells.
+    """
+    root = Path(path)
+    if not (root / "archive.json").is_file():
+        raise UserError(
+            f"no run archive at {root} (it has no archive.json); "
+            "`python -m stats_tl.run_grid` writes one"
+        )
+    archive = Archive(root)
+    if strict and archive.damaged:
+        listed = "\n".join(f"  - {problem}" for problem in archive.damaged.values())
+        raise ArchiveDamagedError(
+            f"{root} is damaged:\n{listed}\n"
+            "`python -m stats_tl.run_grid --plan ... --retry-failed` sets the damaged files aside "
+            "and trains their cells again; the other cells are whole"
+        )
+    return archive
+
+
+class Archive:
+    """A verified run archive; see :func:`load`.
+
+    Attributes
+    ----------
+    root : Path
+    plan : dict
+        The resolved plan, layout as in :class:`stats_tl.study.plan.Plan`.
+    tasks : dict of str to dict
+        Descriptions of the data sets.
+    cells : DataFrame
+        One row a verified cell: identifiers, keys, metrics, counts.
+    damaged : dict of Path to str
+        What is wrong, by file.
+    """
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.damaged: dict[Path, str] = {}
+        header = read_sealed(root / "archive.json")
+        check_schema(header, root / "archive.json")
+        self.name: str = header["study"]
+        self.plan: dict[str, Any] = header["plan"]
+        self.tasks = self._read_tasks()
+        self._parts: dict[str, dict[str, Any]] = {}
+        self._records: dict[str, dict[str, Any]] = {}
+        self._home: dict[str, str] = {}
+        self._read_parts()
+        self.cells = self._frame_of_cells()
+
+    def _read_tasks(self) -> dict[str, dict[str, Any]]:
+        tasks = {}
+        for path in sorted((self.root / "tasks").glob("*.json")):
+            try:
+                content = read_sealed(path)
+                for name, sha256 in content["files"].items():
+                    if checksum(_bytes(path.with_name(name))) != sha256:
+                        raise ArchiveDamagedError(
+                            f"{path.with_name(name)} is damaged: its checksum differs"
+                        )
+                tasks[content["task"]] = content
+            except ArchiveDamagedError as error:
+                self.damaged[path] = str(error)
+        return tasks
+
+    def _read_parts(self) -> None:
+        for path in sorted((self.root / "parts").glob("*.json")):
+            try:
+                part = read_sealed(path)
+            except ArchiveDamagedError as error:
+                self.damaged[path] = f"{error} (its cells count as missing)"
+                continue
+            check_schema(part, path)
+            scores = path.with_name(part["scores"]["file"])
+            cells = {record["cell_id"]: record for record in part["cells"]}
+            try:
+                if checksum(_bytes(scores)) != part["scores"]["sha256"]:
+                    raise ArchiveDamagedError(f"{scores} is damaged: its checksum differs")
+            except ArchiveDamagedError as error:
+                self.damaged[path] = f"{error}; cells {', '.join(sorted(cells))}"
+                continue
+            for cell, record in cells.items():
+                known = self._records.get(cell)
+                if known is None:
+                    self._records[cell], self._home[cell] = record, path.stem
+                elif known["scores_sha256"] != record["scores_sha256"]:
+                    self.damaged[path] = (
+                        f"{path}: cell {cell} is also in parts/{self._home[cell]}.json, "
+                        "with other scores"
+                    )
+            self._parts[path.stem] = part
+
+    def _frame_of_cells(self) -> pd.DataFrame:
+        rows = []
+        for cell in sorted(self._records):
+            record = self._records[cell]
+            counts = record["counts"]
+            rows.append(
+                {
+                    "cell_id": cell,
+                    "pair_id": record["pair_id"],
+                    **record["key"],
+                    **{name: _nan(value) for name, value in record["metrics"].items()},
+                    "epoch": record["selection"]["epoch"],
+                    "trainable_parameters": record["parameters"]["trainable"],
+                    "total_parameters": record["parameters"]["total"],
+                    "n_train": counts["train"]["cases"],
+                    "n_validation": counts["validation"]["cases"],
+                    "n_test": counts["test"]["cases"],
+                    "seconds": record["times"]["seconds"],
+                }
+            )
+        frame = pd.DataFrame(rows, columns=None if rows else CELL_COLUMNS)
+        return frame.sort_values(KEYS, kind="stable", ignore_index=True)[
+            [*CELL_COLUMNS, *(c for c in frame.columns if c not in CELL_COLUMNS)]
+        ]
+
+    @property
+    def reference(self) -> str:
+        """Name of the reference arm."""
+        return next(arm["name"] for arm in self.plan["arms"] if arm["reference"])
+
+    @property
+    def synthetic(self) -> bool:
+        """True if any data set is made up."""
+        return any(task["synthetic"] for task in self.tasks.values())
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the scientific content: plan, data sets and scores, not times or places."""
+        lines = [
+            f"{name} {task['labels_sha256']} {task['images_sha256']}"
+            for name, task in sorted(self.tasks.items())
+        ]
+        lines += [f"{c} {r['scores_sha256']}" for c, r in sorted(self._records.items())]
+        return checksum("\n".join([repr(_sorted(self.plan)), *lines]).encode())
+
+    def records(self) -> Iterator[dict[str, Any]]:
+        """The full record of each verified cell, with what it shares with its part."""
+        for cell in self.cells["cell_id"]:
+            part = self._parts[self._home[cell]]
+            shared = {k: part[k] for k in part if k not in ("cells", "configurations")}
+            record = self._records[cell]
+            configuration = part["configurations"][record["configuration_sha256"]]
+            yield {**shared, **record, "configuration": configuration}
+
+    def failures(self) -> dict[str, dict[str, Any]]:
+        """Why cells failed, by cell identifier."""
+        found = {}
+        for path in sorted((self.root / "failed").glob("*.json")):
+            try:
+                content = read_sealed(path)
+            except ArchiveDamagedError:
+                content = {"cell_id": path.stem, "reason": "its failure record is damaged"}
+            if content["cell_id"] not in self._records:
+                found[content["cell_id"]] = content
+        return found
+
+    def cases(self, task: str) -> pd.DataFrame:
+        """Cases of a data set: case, patient, group, y_true and covariates."""
+        name = f"{task}.parquet"
+        return read_parquet(self.root / "tasks" / name, self.tasks[task]["files"][name])
+
+    def splits(self, task: str) -> pd.DataFrame:
+        """Partition of every case in every split: repeat, fold, case, partition."""
+        name = f"{task}.splits.parquet"
+        return read_parquet(self.root / "tasks" / name, self.tasks[task]["files"][name])
+
+    def scores(self, **filters: Any) -> pd.DataFrame:
+        """Case-level scores of the cells that match.
+
+        Parameters
+        ----------
+        **filters
+            Values, or lists of values, of any column of the result, for example
+            ``task="busbra", arm=["imagenet", "random"], partition="test"``.
+
+        Returns
+        -------
+        DataFrame
+            One row a case and cell: ``cell_id``, the keys of the cell, ``case``,
+            ``patient``, ``y_true``, ``partition`` and ``score``, the logit of the
+            predicted probability of the positive class.
+
+        Raises
+        ------
+        UserError
+            If a filter is not a column of the result.
+        """
+        allowed = ["cell_id", *KEYS, "case", "patient", "y_true", "partition"]
+        for key in filters:
+            if key not in allowed:
+                raise UserError(f"scores() cannot filter by {key!r}; allowed: {', '.join(allowed)}")
+        cells = self.cells
+        for key in set(filters) & {"cell_id", *KEYS}:
+            cells = cells[_matches(cells[key], filters[key])]
+        frames = []
+        for stem in sorted({self._home[cell] for cell in cells["cell_id"]}):
+            part = self._parts[stem]
+            frame = read_parquet(
+                self.root / "parts" / part["scores"]["file"],
+                part["scores"]["sha256"],
+                list(SCORE_COLUMNS),
+            )
+            home = {cell for cell in frame["cell_id"].unique() if self._home.get(cell) == stem}
+            keep = frame["cell_id"].isin(home & set(cells["cell_id"]))
+            for key in set(filters) & {"case", "patient", "y_true", "partition"}:
+                keep &= _matches(frame[key], filters[key])
+            frames.append(frame[keep])
+        columns = ["cell_id", *KEYS, "case", "patient", "y_true", "partition", "score"]
+        if not frames:
+            return pd.DataFrame(columns=columns)
+        scores = pd.concat(
+            [f.astype({c: object for c in ("cell_id", "case", "patient", "partition")}) for f in frames],
+            ignore_index=True,
+        )
+        scores["score"] = scores["logit_1"].astype(np.float64) - scores["logit_0"]
+        scores = scores.merge(cells[["cell_id", *KEYS]], on="cell_id", how="left")
+        return scores.sort_values([*KEYS, "partition", "case"], kind="stable", ignore_index=True)[
+            columns
+        ]
+
+
+def _matches(column: pd.Series, wanted: Any) -> pd.Series:
+    values = [wanted] if isinstance(wanted, str) or not hasattr(wanted, "__iter__") else wanted
+    if column.dtype.kind in "iu":
+        return column.isin(list(values))
+    return column.astype(str).isin([str(value) for value in values])
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise ArchiveDamagedError(f"{path} is missing") from None
+
+
+def _nan(value: float | None) -> float:
+    return np.nan if value is None else value
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(entry) for entry in value] if isinstance(value, list) else value

@@ -1,0 +1,49 @@
+"""What the archive holds for one cell, and its identity apart from time and place."""
+
+from __future__ import annotations
+
+__all__ = ["SCHEMA_VERSION", "SCORE_COLUMNS", "CellResult", "scores_digest"]
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+SCHEMA_VERSION = 1
+
+#: Columns of the case-level scores on disk.
+SCORE_COLUMNS = ("cell_id", "case", "patient", "y_true", "partition", "logit_0", "logit_1")
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """A trained cell, ready for the archive.
+
+    Attributes
+    ----------
+    record : dict
+        What was done, as JSON types; see ``docs/archive.md``.
+    scores : DataFrame
+        `SCORE_COLUMNS` without ``cell_id``: one row a validation or test case.
+    files : dict of str to bytes
+        Further files, by suffix: ``{".safetensors": ...}`` for a kept backbone.
+    """
+
+    record: dict[str, Any]
+    scores: pd.DataFrame
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+def scores_digest(scores: pd.DataFrame) -> str:
+    """SHA-256 of a cell's scores, independent of the order of rows."""
+    ordered = scores.sort_values(["partition", "case"], kind="stable")
+    digest = hashlib.sha256()
+    for column in ("case", "patient", "partition"):
+        digest.update("\n".join(ordered[column].astype(str)).encode())
+        digest.update(b"\0")
+    digest.update(ordered["y_true"].to_numpy().astype("<i1").tobytes())
+    for column in ("logit_0", "logit_1"):
+        digest.update(np.ascontiguousarray(ordered[column].to_numpy(), dtype="<f4").tobytes())
+    return digest.hexdigest()

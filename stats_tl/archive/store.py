@@ -1,0 +1,238 @@
+"""Writing the archive: the plan, the data sets, parts of cells, failures."""
+
+from __future__ import annotations
+
+__all__ = ["ArchiveWriter", "describe_difference"]
+
+import contextlib
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from .. import __version__
+from ..errors import UserError
+from .files import checksum, parquet_bytes, read_sealed, write_atomically, write_sealed
+from .schema import SCHEMA_VERSION, SCORE_COLUMNS, CellResult
+
+#: Half-written files of dead processes are swept after this many seconds.
+STALE_SECONDS = 3600
+
+
+class ArchiveWriter:
+    """One study's archive, open for writing; several processes may hold one.
+
+    Parameters
+    ----------
+    root : path-like
+        Folder of the archive, made where it does not exist.
+    """
+
+    def __init__(self, root: str | Path):
+        self.root = Path(root)
+
+    def open(self, plan: Mapping[str, Any], *, extend: bool = False) -> None:
+        """Start the archive of a plan, or check that it is of this plan.
+
+        Parameters
+        ----------
+        plan : mapping
+            The resolved plan without paths, as JSON types.
+        extend : bool, optional
+            Replace the archived plan; the caller has checked that it still asks for
+            every archived cell.
+
+        Raises
+        ------
+        UserError
+            If the archive is of another plan, with the differences.
+        """
+        path = self.root / "archive.json"
+        if path.exists():
+            known = read_sealed(path)
+            check_schema(known, path)
+            differences = describe_difference(known["plan"], plan)
+            if not differences:
+                self._sweep()
+                return
+            if not extend:
+                listed = "\n".join(f"  - {line}" for line in differences)
+                raise UserError(
+                    f"{self.root} holds another plan of the same name:\n{listed}\n"
+                    "Give the study another name or --runs another folder; --extend accepts a "
+                    "plan that still asks for every archived cell"
+                )
+        write_sealed(
+            path,
+            {
+                "schema_version": SCHEMA_VERSION,
+                "study": plan["study"]["name"],
+                "plan": plan,
+                "written_by": f"stats_tl {__version__}",
+            },
+        )
+
+    def write_task(
+        self,
+        name: str,
+        description: Mapping[str, Any],
+        cases: pd.DataFrame,
+        splits: pd.DataFrame,
+    ) -> None:
+        """Archive a data set's cases and splits, or check that they are the archived ones.
+
+        Raises
+        ------
+        UserError
+            If the archive holds the task with other labels or other splits.
+        """
+        path = self.root / "tasks" / f"{name}.json"
+        case_bytes, split_bytes = parquet_bytes(cases), parquet_bytes(splits)
+        content = {
+            **description,
+            "task": name,
+            "files": {
+                f"{name}.parquet": checksum(case_bytes),
+                f"{name}.splits.parquet": checksum(split_bytes),
+            },
+        }
+        if path.exists():
+            known = read_sealed(path)
+            for key, meaning in (
+                ("labels_sha256", "cases, patients or labels"),
+                ("images_sha256", "images"),
+            ):
+                if known[key] != content[key]:
+                    raise UserError(
+                        f"task {name!r}: the {meaning} differ from the archived ones "
+                        f"({key} {content[key][:12]}, archived {known[key][:12]}); the data on "
+                        "disk have changed since the archive was begun. Restore them, or give "
+                        "the study another name"
+                    )
+            changed = [
+                split
+                for split, digest in known["splits_sha256"].items()
+                if content["splits_sha256"].get(split, digest) != digest
+            ]
+            if changed:
+                raise UserError(
+                    f"task {name!r}: the splits {', '.join(changed[:5])} differ from the archived "
+                    "ones, although the plan is the same; the archive comes from another version"
+                )
+            if set(known["splits_sha256"]) >= set(content["splits_sha256"]):
+                return
+        write_atomically(path.with_name(f"{name}.parquet"), case_bytes)
+        write_atomically(path.with_name(f"{name}.splits.parquet"), split_bytes)
+        write_sealed(path, content)
+
+    def commit(self, results: Sequence[CellResult], context: Mapping[str, Any]) -> str:
+        """Add cells that were trained together; they appear all at once.
+
+        Parameters
+        ----------
+        results : sequence of CellResult
+        context : mapping
+            What the cells have in common: environment, code, configurations.
+
+        Returns
+        -------
+        str
+            Identifier of the part.
+        """
+        results = sorted(results, key=lambda result: result.record["cell_id"])
+        ids = [result.record["cell_id"] for result in results]
+        part = checksum("\n".join(ids).encode())[:20]
+        frame = pd.concat(
+            [result.scores.assign(cell_id=cell) for cell, result in zip(ids, results, strict=True)],
+            ignore_index=True,
+        )[list(SCORE_COLUMNS)]
+        for column in ("cell_id", "case", "patient", "partition"):
+            frame[column] = frame[column].astype("category")
+        data = parquet_bytes(frame)
+        folder = self.root / "parts"
+        for result in results:
+            for suffix, content in result.files.items():
+                name = result.record["cell_id"] + suffix
+                write_atomically(self.root / "backbones" / name, content)
+        write_atomically(folder / f"{part}.parquet", data)
+        write_sealed(
+            folder / f"{part}.json",
+            {
+                **context,
+                "schema_version": SCHEMA_VERSION,
+                "scores": {"file": f"{part}.parquet", "sha256": checksum(data)},
+                "cells": [result.record for result in results],
+            },
+        )
+        for cell in ids:
+            self.forget_failure(cell)
+        return part
+
+    def record_failure(self, cell: Mapping[str, Any], reason: str, log: str) -> None:
+        """Keep why a cell failed."""
+        write_sealed(
+            self.root / "failed" / f"{cell['cell_id']}.json",
+            {**cell, "reason": reason, "log": log, "schema_version": SCHEMA_VERSION},
+        )
+
+    def forget_failure(self, cell_id: str) -> None:
+        """Drop a failure, because the cell is to be tried again or has succeeded."""
+        with contextlib.suppress(FileNotFoundError):
+            (self.root / "failed" / f"{cell_id}.json").unlink()
+
+    def remove_damaged(self, paths: Iterable[Path]) -> None:
+        """Move damaged files to ``damaged/``, so that their cells are trained again."""
+        for path in paths:
+            target = self.root / "damaged" / path.name
+            target.parent.mkdir(exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                path.replace(target)
+
+    def _sweep(self) -> None:
+        """Remove what processes that were killed left half-written."""
+        now = time.time()
+        for leftover in self.root.glob("*/.writing-*"):
+            with contextlib.suppress(OSError):
+                if now - leftover.stat().st_mtime > STALE_SECONDS:
+                    leftover.unlink()
+
+
+def check_schema(content: Mapping[str, Any], path: Path) -> None:
+    """Refuse an archive of a later version by name."""
+    version = content.get("schema_version")
+    if not isinstance(version, int) or version > SCHEMA_VERSION:
+        raise UserError(
+            f"{path} has schema version {version}; this stats_tl {__version__} reads up to "
+            f"{SCHEMA_VERSION}. Update stats_tl"
+        )
+
+
+def describe_difference(old: Any, new: Any, where: str = "") -> list[str]:
+    """Lines that name each key in which two nested plans differ."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        lines = []
+        for key in sorted({*old, *new}):
+            place = f"{where}.{key}" if where else str(key)
+            if key not in old or key not in new:
+                side = "archived" if key in old else "given"
+                value = old.get(key, new.get(key))
+                lines.append(f"{place}: only in the {side} plan ({value!r})")
+            else:
+                lines += describe_difference(old[key], new[key], place)
+        return lines
+    if isinstance(old, list) and isinstance(new, list):
+        named = [_by_name(old), _by_name(new)]
+        if all(entry is not None for entry in named):
+            return describe_difference(*named, where)
+    if old != new:
+        return [f"{where}: archived {old!r}, given {new!r}"]
+    return []
+
+
+def _by_name(entries: list[Any]) -> dict[str, Any] | None:
+    """A list of named tables as a mapping; other lists by position."""
+    if not all(isinstance(entry, Mapping) for entry in entries):
+        return None
+    return {str(entry.get("name", index + 1)): entry for index, entry in enumerate(entries)}

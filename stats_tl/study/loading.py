@@ -1,0 +1,204 @@
+"""Reading a plan: every problem of the file at once, in the user's words.
+
+A problem names the key, the value, what is allowed and the nearest spelling.
+"""
+
+from __future__ import annotations
+
+__all__ = ["load_plan", "parse_plan"]
+
+import json
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from ..errors import UserError, suggest
+from .plan import STAGE_COUNTS, Plan, Training
+
+#: A plan is written by hand; anything larger is a mistake or an attack.
+MAX_PLAN_BYTES = 4 * 2**20
+
+
+def load_plan(path: str | Path) -> Plan:
+    """Read and validate a plan.
+
+    Parameters
+    ----------
+    path : path-like
+        A TOML file.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read, is not TOML, or is not a valid plan; the
+        message lists every problem.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > MAX_PLAN_BYTES:
+            raise UserError(f"{path}: larger than {MAX_PLAN_BYTES // 2**20} MiB; is this a plan?")
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not a text file in UTF-8 ({error.reason})") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot read the plan {path}: {reason}") from None
+    try:
+        raw = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise UserError(f"{path}: not valid TOML: {error}") from None
+    return parse_plan(raw, source=str(path))
+
+
+def parse_plan(raw: dict[str, Any], *, source: str = "plan") -> Plan:
+    """Validate a plan given as nested dictionaries; `source` opens the error message."""
+    problems: list[str] = []
+    plan = None
+    try:
+        # Through JSON, because only there does pydantic's strict mode read arrays as tuples.
+        plan = Plan.model_validate_json(json.dumps(raw, default=str))
+    except ValidationError as error:
+        problems = list(_explain(error, raw))
+    except (RecursionError, ValueError) as error:
+        problems = [str(error)]
+    if plan is not None:
+        problems = list(_inconsistencies(plan))
+    if problems or plan is None:
+        listed = "\n".join(f"  - {problem}" for problem in problems)
+        raise UserError(f"{source} is not a valid plan:\n{listed}")
+    return plan
+
+
+def _explain(error: ValidationError, raw: Any) -> Iterator[str]:
+    seen = set()
+    for problem in error.errors(include_url=False):
+        location, kind, context = problem["loc"], problem["type"], problem.get("ctx", {})
+        where = _spell(location, raw)
+        if where in seen:  # the branches of a union report one by one
+            continue
+        seen.add(where)
+        value = json.dumps(problem["input"], default=str, ensure_ascii=False)
+        value = value if len(value) <= 80 else value[:77] + "..."
+        if kind == "extra_forbidden":
+            yield f"{where}: unknown key; {suggest(str(location[-1]), _keys_at(location[:-1]))}"
+        elif kind == "missing":
+            yield f"{where}: missing; the plan needs it"
+        elif kind == "literal_error":
+            allowed = [word.strip("'") for word in _expected(context["expected"])]
+            yield f"{where} = {value}: {suggest(str(problem['input']), allowed)}"
+        elif kind == "value_error":
+            yield f"{where} = {value}: {context['error']}"
+        else:
+            expected = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+            yield f"{where} = {value}: expected {expected}"
+
+
+def _expected(text: str) -> list[str]:
+    return text.replace(" or ", ", ").split(", ")
+
+
+def _spell(location: tuple[int | str, ...], raw: Any) -> str:
+    """The place as in the TOML file: ``[cv] folds``, ``[[tasks]] 'busbra' path``."""
+    table, rest = str(location[0]) if location else "plan", list(location[1:])
+    value = raw.get(table) if isinstance(raw, dict) else None
+    head = f"[{table}]"
+    if rest and isinstance(rest[0], int):
+        index = rest.pop(0)
+        entry = value[index] if isinstance(value, list) and index < len(value) else None
+        name = entry.get("name") if isinstance(entry, dict) else None
+        head = f"[[{table}]] {name!r}" if isinstance(name, str) else f"[[{table}]] number {index + 1}"
+    # Names of union branches ('int', "literal['all']") mean nothing to a reader of the plan.
+    keys = [str(key) for key in rest if not (isinstance(key, str) and key.startswith(("constrained", "literal[", "int")))]
+    return " ".join([head, *keys])
+
+
+def _keys_at(location: tuple[int | str, ...]) -> Iterable[str]:
+    """The keys that the table at `location` may have."""
+    model: Any = Plan
+    for part in location:
+        if isinstance(part, int):
+            continue
+        annotation = model.model_fields[part].annotation
+        models = [annotation, *getattr(annotation, "__args__", ())]
+        model = next(m for m in models if isinstance(m, type) and issubclass(m, BaseModel))
+    return model.model_fields
+
+
+def _inconsistencies(plan: Plan) -> Iterator[str]:
+    """What no single table can know."""
+    for table, entries in (("tasks", plan.tasks), ("arms", plan.arms), ("heads", plan.heads)):
+        for name, count in Counter(entry.name for entry in entries).items():
+            if count > 1:
+                yield f"[[{table}]]: {count} entries have the name {name!r}; names must differ"
+    references = [arm.name for arm in plan.arms if arm.reference]
+    if len(references) != 1:
+        given = ", ".join(map(repr, references)) or "none"
+        yield f"[[arms]]: exactly one arm needs reference = true, got {given}"
+    if plan.cv.folds == 1 and not (plan.cv.official_folds and plan.cv.repeats == 1):
+        yield (
+            "[cv] folds = 1: a single split must be a published one; "
+            "set official_folds = true and repeats = 1, or folds to 2 or more"
+        )
+    known = {
+        "tasks": [task.name for task in plan.tasks],
+        "arms": [arm.name for arm in plan.arms],
+        "heads": list(plan.all_heads),
+    }
+    for number, block in enumerate(plan.grid, 1):
+        where = f"[[grid]] number {number}"
+        for key, allowed in known.items():
+            for name in getattr(block, key) or ():
+                if name not in allowed:
+                    yield f"{where} {key}: unknown name {name!r}; {suggest(name, allowed)}"
+        if block.arms is not None and references and references[0] not in block.arms:
+            yield f"{where} arms: lacks the reference {references[0]!r}, so nothing can be compared"
+        for backbone in block.backbones:
+            stages = STAGE_COUNTS[backbone]
+            for depth in block.unfreeze:
+                if depth != "all" and depth > stages:
+                    yield (
+                        f"{where} unfreeze = {depth}: {backbone} has {stages} stages; "
+                        f"allowed: 0 to {stages}, or \"all\""
+                    )
+            for arm in plan.arms:
+                used = block.arms is None or arm.name in block.arms
+                if used and arm.source == "checkpoint" and backbone not in arm.files:
+                    yield (
+                        f"[[arms]] {arm.name!r} files: no file for {backbone}, "
+                        f"which {where} uses"
+                    )
+        try:
+            Training.model_validate_json(
+                json.dumps({**plan.training.model_dump(), **block.training}, default=str)
+            )
+        except ValidationError as error:
+            for problem in error.errors(include_url=False):
+                key = str(problem["loc"][0]) if problem["loc"] else ""
+                if problem["type"] == "extra_forbidden":
+                    yield f"{where} training: unknown key {key!r}; " + suggest(
+                        key, Training.model_fields
+                    )
+                else:
+                    yield f"{where} training {key} = {block.training.get(key)!r}: {problem['msg']}"
+    primary = plan.analysis.primary
+    allowed_primary = {
+        "task": known["tasks"],
+        "arm": [arm.name for arm in plan.arms if not arm.reference],
+        "head": known["heads"],
+        "backbone": sorted({name for block in plan.grid for name in block.backbones}),
+        "unfreeze": sorted({str(depth) for block in plan.grid for depth in block.unfreeze}),
+    }
+    for key, value in primary.items():
+        if value not in allowed_primary[key]:
+            yield (
+                f"[analysis] primary {key} = {value!r}: not in this plan; "
+                + suggest(value, allowed_primary[key])
+            )

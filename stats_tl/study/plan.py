@@ -1,0 +1,260 @@
+"""A study plan: TOML → validated, immutable configuration.
+
+A plan says *what* is compared, never *where* or *how fast*: paths can be given
+in it for convenience, but no path, device or worker count enters the identity
+of a cell (see :mod:`stats_tl.study.cells`).
+
+Every model below is one table of the TOML file; its docstring and field
+descriptions are the reference of the plan format (``docs/plan.md``).
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "Analysis",
+    "Arm",
+    "Audit",
+    "CrossValidation",
+    "GridBlock",
+    "Head",
+    "Keep",
+    "Plan",
+    "Study",
+    "Task",
+    "Training",
+]
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+BACKBONES = (
+    "resnet50",
+    "densenet121",
+    "inception_v3",
+    "resnet18",
+    "squeezenet1_1",
+    "mobilenet_v2",
+)
+#: Parameter-bearing stages of each backbone; `unfreeze` may not exceed them.
+STAGE_COUNTS = {
+    "resnet50": 5,
+    "densenet121": 5,
+    "inception_v3": 4,
+    "resnet18": 5,
+    "squeezenet1_1": 5,
+    "mobilenet_v2": 6,
+}
+ADAPTERS = (
+    "phantom-breast",
+    "phantom-knee",
+    "busbra",
+    "busi",
+    "radimagenet",
+    "medmnist",
+    "folders",
+    "csv",
+)
+Backbone = Literal[BACKBONES]  # type: ignore[valid-type]
+Adapter = Literal[ADAPTERS]  # type: ignore[valid-type]
+Preprocessing = Literal["imagenet", "symmetric", "caffe", "unit"]
+Unfreeze = Annotated[int, Field(ge=0)] | Literal["all"]
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
+
+
+def _check_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            "a name is 1 to 64 letters, digits and '_.+-', and begins with a letter or digit"
+        )
+    return name
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class _Named(_Table):
+    name: str
+
+    _named = field_validator("name")(_check_name)
+
+
+class Study(_Named):
+    """``[study]``: what this is."""
+
+    title: str = Field("", description="One line for the tables' captions.")
+    seed: int = Field(2025, ge=0, lt=2**32, description="Root of every random number.")
+
+
+class Task(_Named):
+    """``[[tasks]]``: a data set with a binary reference standard."""
+
+    adapter: Adapter = Field(description="How the data lie on disk.")
+    path: str | None = Field(
+        None, description="Folder or file; relative to the plan. `--data NAME=PATH` overrides it."
+    )
+    options: dict[str, Any] = Field(
+        {}, description="What the adapter asks for, e.g. `positive` or `normals`."
+    )
+
+
+class CrossValidation(_Table):
+    """``[cv]``: which cases train, tune and test, how often."""
+
+    folds: int = Field(
+        5, ge=1, le=100, description="Folds of one cross-validation; 1: a single published split."
+    )
+    repeats: int = Field(5, ge=1, le=1000, description="Cross-validations, each with its split.")
+    seeds: int = Field(1, ge=1, le=1000, description="Trainings of each fold.")
+    official_folds: bool = Field(
+        False, description="Repeat 0 uses the data set's published folds; the others our own."
+    )
+    validation_share: float = Field(
+        0.2, gt=0, lt=1, description="Share of each training part kept for choosing the epoch."
+    )
+
+
+class Head(_Named):
+    """``[[heads]]``: a classifier on the pooled features (four are built in)."""
+
+    kind: Literal["linear", "nonlinear", "conv", "convskip"]
+    ratio: float = Field(0.5, gt=0, le=4, description="nonlinear: hidden units per feature.")
+    filters: int = Field(16, ge=1, le=256, description="conv, convskip: filters.")
+    kernel_size: int = Field(2, ge=1, le=64, description="conv, convskip: width of the filters.")
+    dropout: float = Field(0.5, ge=0, lt=1, description="nonlinear, conv, convskip.")
+
+
+BUILTIN_HEADS = tuple(
+    Head(name=kind, kind=kind)  # type: ignore[arg-type]
+    for kind in ("linear", "nonlinear", "conv", "convskip")
+)
+
+
+class Arm(_Named):
+    """``[[arms]]``: a source of pretrained weights; exactly one is the reference."""
+
+    source: Literal["imagenet", "radimagenet", "random", "checkpoint"]
+    reference: bool = Field(False, description="The arm that the others are compared with.")
+    files: dict[str, str] = Field(
+        {},
+        description="Local weight files by backbone; relative to the plan. Without one, the hub.",
+    )
+    sha256: dict[str, str] = Field({}, description="Expected hash of the file, by backbone.")
+    variant: str = Field(
+        "IMAGENET1K_V1", description="source = 'imagenet': the torchvision weights to use."
+    )
+    preprocessing: Preprocessing | None = Field(
+        None, description="Input scaling; default: what the source's authors used."
+    )
+
+    @model_validator(mode="after")
+    def _files_are_of_backbones(self) -> Arm:
+        for key in ("files", "sha256"):
+            unknown = set(getattr(self, key)) - set(BACKBONES)
+            if unknown:
+                raise ValueError(
+                    f"{key} names the unknown backbone {sorted(unknown)[0]!r}; "
+                    f"known: {', '.join(BACKBONES)}"
+                )
+        if self.source == "checkpoint" and not self.files:
+            raise ValueError("source = 'checkpoint' needs files = { <backbone> = '<path>' }")
+        if self.source == "random" and self.files:
+            raise ValueError("source = 'random' takes no files")
+        return self
+
+
+class Training(_Table):
+    """``[training]``: how every cell is fitted; a grid block may change keys of it."""
+
+    epochs: int = Field(30, ge=1, le=10_000)
+    batch_size: int = Field(64, ge=2, le=65_536)
+    optimizer: Literal["adam", "sgd"] = "adam"
+    learning_rate: float = Field(1e-3, gt=0, le=10)
+    weight_decay: float = Field(1e-5, ge=0, le=10)
+    momentum: float = Field(0.9, ge=0, lt=1, description="sgd only (Nesterov).")
+    schedule: Literal["constant", "cosine", "halving"] = Field(
+        "cosine", description="cosine: to a fifth of the rate; halving: by half every epoch."
+    )
+    class_weights: Literal["none", "balanced"] = "none"
+    augmentation: Literal["none", "affine"] = Field(
+        "none", description="affine: flip, rotation, translation, scale, shear, new every epoch."
+    )
+    selection: Literal["best-validation-auc", "last-epoch"] = "best-validation-auc"
+    patience: int = Field(
+        0, ge=0, description="Stop after so many epochs without a better validation AUC; 0: never."
+    )
+    image_size: int | None = Field(
+        None, ge=32, le=2048, description="Pixels a side; default: 224, Inception 299."
+    )
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="bfloat16 and float16: autocast on CUDA only."
+    )
+
+
+class GridBlock(_Table):
+    """``[[grid]]``: a product of settings; the study is the union of its blocks."""
+
+    tasks: tuple[str, ...] | None = Field(None, description="Default: all tasks.")
+    arms: tuple[str, ...] | None = Field(None, description="Default: all arms.")
+    backbones: tuple[Backbone, ...] = Field(min_length=1)
+    heads: tuple[str, ...] = Field(min_length=1)
+    unfreeze: tuple[Unfreeze, ...] = Field((0,), min_length=1, description="Stages, from the end.")
+    training: dict[str, Any] = Field({}, description="Changes to [training] for this block.")
+
+
+class Analysis(_Table):
+    """``[analysis]``: fixed before the results are seen."""
+
+    alpha: float = Field(0.05, gt=0, lt=0.5)
+    margin: float | None = Field(
+        None, gt=0, lt=0.5, description="Differences of AUC within ± margin are equivalent."
+    )
+    correction: Literal["holm", "hochberg", "hommel", "bonferroni", "bh", "by", "none"] = "holm"
+    primary: dict[Literal["task", "backbone", "head", "unfreeze", "arm"], str] = Field(
+        {}, description="The primary comparison, by its keys; the others are secondary."
+    )
+
+
+class Audit(_Table):
+    """``[audit]``: leakage between partitions."""
+
+    near_duplicates: Literal["report", "group", "ignore"] = Field(
+        "report", description="group: near-duplicate images count as one patient."
+    )
+    hash_distance: int = Field(
+        4, ge=0, le=32, description="Bits of 256 by which perceptual hashes of duplicates differ."
+    )
+
+
+class Keep(_Table):
+    """``[keep]``: what the archive holds beyond scores and records."""
+
+    backbones: bool = Field(False, description="Trained backbones, as safetensors.")
+
+
+class Plan(_Table):
+    """A whole plan, defaults filled in."""
+
+    study: Study
+    tasks: tuple[Task, ...] = Field(min_length=1)
+    cv: CrossValidation = CrossValidation()
+    heads: tuple[Head, ...] = ()
+    arms: tuple[Arm, ...] = Field(min_length=2)
+    grid: tuple[GridBlock, ...] = Field(min_length=1)
+    training: Training = Training()
+    analysis: Analysis = Analysis()
+    audit: Audit = Audit()
+    keep: Keep = Keep()
+
+    @property
+    def reference(self) -> str:
+        """Name of the reference arm."""
+        return next(arm.name for arm in self.arms if arm.reference)
+
+    @property
+    def all_heads(self) -> dict[str, Head]:
+        """Heads by name: the built-in ones and the plan's own, which may redefine them."""
+        return {head.name: head for head in (*BUILTIN_HEADS, *self.heads)}
