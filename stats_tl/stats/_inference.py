@@ -47,8 +47,9 @@ def wald_inference(
     The reference distribution is Student's t with `df` degrees of freedom, the
     normal where `df` is infinite. A one-sided alternative gives the matching
     one-sided interval. A zero standard error with the estimate at the null gives
-    statistic 0 and p = 1; away from the null, or with a NaN standard error, the
-    statistic, the p value and the interval are NaN: the data carry no variance.
+    statistic 0 and p = 1 (1/2 for a one-sided alternative, as pROC has it); away from the
+    null, or with a NaN standard error, the statistic, the p value and the interval are
+    NaN: the data carry no variance.
     """
     check_alternative(alternative)
     level = check_confidence_level(confidence_level)
@@ -56,7 +57,8 @@ def wald_inference(
     if math.isnan(standard_error) or math.isnan(df) or (standard_error == 0 and shift != 0):
         return math.nan, math.nan, ConfidenceInterval(math.nan, math.nan)
     if standard_error == 0:
-        return 0.0, 1.0, ConfidenceInterval(estimate, estimate)
+        pvalue = 1.0 if alternative == "two-sided" else 0.5
+        return 0.0, pvalue, ConfidenceInterval(estimate, estimate)
     dist = sps.norm if math.isinf(df) else sps.t(df)
     statistic = shift / standard_error
     low, high = bounds

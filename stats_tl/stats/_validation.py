@@ -7,13 +7,26 @@ arrays of numbers are accepted; nothing is ever reordered, dropped or aligned.
 
 from __future__ import annotations
 
-__all__ = ["as_groups", "as_labels", "as_score_matrix", "as_scores", "check_positive_int"]
+__all__ = [
+    "as_groups",
+    "as_labels",
+    "as_score_matrix",
+    "as_scores",
+    "check_option",
+    "check_positive_int",
+    "variance_obstacle",
+    "warn_degenerate",
+]
 
 import numbers
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from .results import DegenerateDataWarning
 
 
 def as_labels(y_true: Any, *, name: str = "y_true", both_classes: bool = True) -> np.ndarray:
@@ -170,13 +183,58 @@ def check_positive_int(value: Any, *, name: str, minimum: int = 1) -> int:
     return int(value)
 
 
+def check_option(value: Any, allowed: Sequence[str], *, name: str) -> str:
+    """`value`, or ValueError unless it is one of the `allowed` strings."""
+    if value not in allowed:
+        raise ValueError(f"`{name}` must be one of {tuple(allowed)}, got {value!r}.")
+    return value
+
+
+def variance_obstacle(labels: np.ndarray, codes: np.ndarray | None) -> str | None:
+    """Why the variance of an AUC cannot be estimated from these cases, or None if it can.
+
+    A single positive or negative case leaves nothing to estimate its variance from; that
+    is an answer (NaN, with the returned text as warning). Several cases of one class that
+    all come from one patient are a mistake in the design or in `groups`.
+
+    Raises
+    ------
+    ValueError
+        If all cases, or all of the several cases of one class, belong to one patient.
+    """
+    if codes is not None:
+        if not codes.any():
+            raise ValueError(
+                f"`groups` puts all {codes.size} cases in one patient; the variance between "
+                "patients needs at least two. Leave `groups` out if the cases are independent."
+            )
+        for selected, word in ((labels, "positive"), (~labels, "negative")):
+            own = codes[selected]
+            if own.size > 1 and (own == own[0]).all():
+                raise ValueError(
+                    f"`groups` puts all {own.size} {word} cases in one patient; the variance "
+                    f"between patients needs at least two patients with {word} cases."
+                )
+    n_positive = int(labels.sum())
+    for count, word in ((n_positive, "positive"), (labels.size - n_positive, "negative")):
+        if count == 1:
+            return f"only one {word} case: the variance cannot be estimated"
+    return None
+
+
+def warn_degenerate(text: str, *, stacklevel: int = 3) -> str:
+    """Emit `text` as a DegenerateDataWarning seen at the caller's caller, and return it."""
+    warnings.warn(text, DegenerateDataWarning, stacklevel=stacklevel)
+    return text
+
+
 def _as_float(raw: np.ndarray, name: str, expected: str) -> np.ndarray:
     if raw.dtype.kind == "c" or raw.dtype.kind in "mM":
         raise ValueError(f"`{name}` must hold {expected}, got dtype {raw.dtype}.")
     if raw.dtype.kind in "OUS":
         text = next((v for v in raw.flat if isinstance(v, str | bytes)), None)
         if text is not None:
-            raise ValueError(f"`{name}` must hold {expected}, got text such as {text!r}.")
+            raise ValueError(f"`{name}` must hold {expected}, got text such as {str(text)!r}.")
         # None and pandas' NA become NaN and are counted as missing.
         raw = np.where(pd.isna(raw), np.nan, raw)
     try:
