@@ -1,6 +1,5 @@
 """Tests and intervals for comparing classifiers: arrays in, results out."""
 
-from ._auc_covariance import auc_covariance
 from .delong import delong_test, delong_test_unpaired
 from .delong_omnibus import delong_omnibus_test
 from .equivalence import equivalence_test, noninferiority_test, smallest_equivalence_margin
@@ -24,7 +23,6 @@ __all__ = [
     "MRMCResult",
     "TestResult",
     "adjust_pvalues",
-    "auc_covariance",
     "bayesian_correlated_ttest",
     "combined_5x2cv_ftest",
     "corrected_resampled_ttest",

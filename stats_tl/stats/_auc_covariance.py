@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from ._placements import component_covariance, doubled_placements
-from ._validation import as_groups, as_labels, as_score_matrix
+from ._placements import class_sizes, component_covariance, components_of
+from ._validation import as_groups, as_labels, as_score_matrix, variance_obstacle
 
 COVARIANCES = ("delong", "jackknife", "unbiased")
 # Most kernel values held at a time by the unbiased covariance (32 MB).
@@ -43,13 +43,13 @@ def auc_covariance(
     aucs : numpy.ndarray of shape (m,)
         Areas under the curves.
     covariance : numpy.ndarray of shape (m, m)
-        NaN with a single positive or negative case.
+        NaN, without a warning, with a single positive or negative case.
 
     Raises
     ------
     ValueError
-        If `covariance` is unknown, shapes disagree, or groups are given for an estimator
-        other than DeLong's.
+        If `covariance` is unknown, shapes disagree, groups are given for an estimator
+        other than DeLong's, or all cases of a class belong to one patient.
 
     Notes
     -----
@@ -58,7 +58,7 @@ def auc_covariance(
 
     Examples
     --------
-    >>> from stats_tl.stats import auc_covariance
+    >>> from stats_tl.stats._auc_covariance import auc_covariance
     >>> y = [0, 0, 0, 1, 1, 1]
     >>> aucs, covariance = auc_covariance(y, [[1, 2, 4, 3, 5, 6]], covariance="unbiased")
     >>> float(aucs[0].round(3)), float(covariance[0, 0].round(4))
@@ -74,18 +74,9 @@ def auc_covariance(
             f"`groups` needs covariance='delong', got {covariance!r}: the other estimators take "
             "cases as independent."
         )
-    n1 = int(labels.sum())
-    n0 = labels.size - n1
-    # Placement values: of positive cases among the negative ones and the reverse.
-    counts = np.stack([doubled_placements(labels, row) for row in values])
-    components = counts / np.where(labels, 2 * n0, 2 * n1)
-    aucs = counts[:, labels].sum(axis=1) / (2 * n1 * n0)
-    units = (
-        (n1, n0)
-        if codes is None
-        else (np.unique(codes[labels]).size, np.unique(codes[~labels]).size)
-    )
-    if min(units) < 2:
+    n1, n0 = class_sizes(labels)
+    aucs, components = components_of(labels, values)
+    if variance_obstacle(labels, codes):
         return aucs, np.full((len(values), len(values)), np.nan)
     if covariance == "delong":
         return aucs, component_covariance(components, labels, codes)

@@ -130,7 +130,7 @@ def obuchowski_rockette_test(
     Warns
     -----
     DegenerateDataWarning
-        If there is one positive or one negative case (or patient), or no variance at all:
+        If there is one positive or one negative case, or no variance at all:
         the statistic is NaN, or 0 with p = 1 where the arms agree exactly.
 
     See Also
@@ -432,10 +432,7 @@ def _clean_difference(difference: float) -> float:
 
 def _degenerate(statistic: float, parts: _Decomposition) -> tuple[str, ...]:
     if math.isnan(parts.error):
-        text = (
-            "fewer than two positive or two negative cases (or patients): the variance is "
-            "not estimable"
-        )
+        text = "only one positive or one negative case: the variance cannot be estimated"
     elif math.isnan(statistic):
         text = "the AUCs carry no variance, so that their difference cannot be tested"
     elif parts.error <= ROUNDING:
