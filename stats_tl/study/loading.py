@@ -79,8 +79,14 @@ def parse_plan(raw: dict[str, Any], *, source: str = "plan") -> Plan:
 
 def _explain(error: ValidationError, raw: Any) -> Iterator[str]:
     seen = set()
-    for problem in error.errors(include_url=False):
+    problems = error.errors(include_url=False)
+    for problem in problems:
         location, kind, context = problem["loc"], problem["type"], problem.get("ctx", {})
+        if any(
+            len(p["loc"]) > len(location) and p["loc"][: len(location)] == location
+            for p in problems
+        ):  # only a consequence of a problem further inside
+            continue
         where = _spell(location, raw)
         if where in seen:  # the branches of a union report one by one
             continue
@@ -114,10 +120,15 @@ def _spell(location: tuple[int | str, ...], raw: Any) -> str:
         index = rest.pop(0)
         entry = value[index] if isinstance(value, list) and index < len(value) else None
         name = entry.get("name") if isinstance(entry, dict) else None
-        head = f"[[{table}]] {name!r}" if isinstance(name, str) else f"[[{table}]] number {index + 1}"
-    # Names of union branches ('int', "literal['all']") mean nothing to a reader of the plan.
-    keys = [str(key) for key in rest if not (isinstance(key, str) and key.startswith(("constrained", "literal[", "int")))]
-    return " ".join([head, *keys])
+        head = (
+            f"[[{table}]] {name!r}" if isinstance(name, str) else f"[[{table}]] number {index + 1}"
+        )
+    return " ".join([head, *(str(key) for key in rest if _is_key(key))])
+
+
+def _is_key(part: int | str) -> bool:
+    """False for positions in a list, and for pydantic's names of the branches of a union."""
+    return isinstance(part, str) and not part.startswith(("constrained-", "literal[", "int"))
 
 
 def _keys_at(location: tuple[int | str, ...]) -> Iterable[str]:
@@ -166,14 +177,13 @@ def _inconsistencies(plan: Plan) -> Iterator[str]:
                 if depth != "all" and depth > stages:
                     yield (
                         f"{where} unfreeze = {depth}: {backbone} has {stages} stages; "
-                        f"allowed: 0 to {stages}, or \"all\""
+                        f'allowed: 0 to {stages}, or "all"'
                     )
             for arm in plan.arms:
                 used = block.arms is None or arm.name in block.arms
                 if used and arm.source == "checkpoint" and backbone not in arm.files:
                     yield (
-                        f"[[arms]] {arm.name!r} files: no file for {backbone}, "
-                        f"which {where} uses"
+                        f"[[arms]] {arm.name!r} files: no file for {backbone}, which {where} uses"
                     )
         try:
             Training.model_validate_json(

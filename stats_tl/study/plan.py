@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 import re
+from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -248,6 +249,16 @@ class Plan(_Table):
     analysis: Analysis = Analysis()
     audit: Audit = Audit()
     keep: Keep = Keep()
+
+    def portable(self) -> dict[str, Any]:
+        """The plan as JSON types, with files named but not where they lie."""
+        plan = self.model_dump(mode="json")
+        for task in plan["tasks"]:
+            if task["path"] is not None:
+                task["path"] = PurePath(task["path"]).name
+        for arm in plan["arms"]:
+            arm["files"] = {key: PurePath(path).name for key, path in arm["files"].items()}
+        return plan
 
     @property
     def reference(self) -> str:

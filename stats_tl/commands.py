@@ -1,0 +1,30 @@
+"""What the two commands share: exit codes, and errors without a traceback."""
+
+from __future__ import annotations
+
+__all__ = ["EXIT_FAILED_CELLS", "EXIT_INTERRUPTED", "run_command"]
+
+import os
+import sys
+from collections.abc import Callable
+
+from .errors import UserError
+
+EXIT_FAILED_CELLS = 1
+EXIT_INTERRUPTED = 130
+
+
+def run_command(main: Callable[[], int]) -> int:
+    """Call `main` and turn what a user can cause into a sentence and an exit code."""
+    try:
+        return main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("interrupted; what is finished is kept, the next run continues", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output went away, as `head` does: not an error of ours.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_INTERRUPTED

@@ -1,0 +1,176 @@
+"""``python -m stats_tl.run_grid``: plan → run archive."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from . import __version__
+from .commands import EXIT_FAILED_CELLS, run_command
+from .errors import UserError
+
+EXAMPLES = """\
+examples:
+  python -m stats_tl.run_grid
+      the built-in synthetic example, into runs/example
+  python -m stats_tl.run_grid --plan analysis/busbra/plan.toml --data busbra=busbra.zip --dry-run
+      what a study would do, and how long it would take
+  python -m stats_tl.run_grid --plan study.toml --select backbone=resnet50 --device cuda
+      a part of a study; the rest can run elsewhere, or later
+
+exit codes: 0 done, 1 some cells failed, 2 wrong use or bad input, 3 archive damaged,
+130 interrupted. What is finished is kept; the same command continues.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m stats_tl.run_grid",
+        description="Train the cells of a study plan that the archive does not hold yet.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"stats_tl {__version__}")
+    what = parser.add_argument_group("what to run")
+    what.add_argument(
+        "--plan", type=Path, metavar="FILE", help="study plan (default: the built-in example)"
+    )
+    what.add_argument(
+        "--select",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE[,VALUE]",
+        help="only cells with these values: task, backbone, head, unfreeze, arm, repeat, "
+        "fold or seed; may be given several times (default: all)",
+    )
+    what.add_argument(
+        "--resume",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="continue an archive that holds cells (default: --resume)",
+    )
+    what.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="train failed cells again, and cells in damaged files (default: leave them)",
+    )
+    what.add_argument(
+        "--extend",
+        action="store_true",
+        help="accept a plan that has grown since the archive was begun (default: refuse)",
+    )
+    where = parser.add_argument_group("where things are")
+    where.add_argument(
+        "--runs",
+        type=Path,
+        default=Path("runs"),
+        metavar="DIR",
+        help="folder of the archives; this study goes to DIR/<study name> (default: runs)",
+    )
+    where.add_argument(
+        "--data",
+        action="append",
+        default=[],
+        metavar="TASK=PATH",
+        help="where the data of a task lie (default: as the plan says, relative to it)",
+    )
+    where.add_argument(
+        "--weights",
+        type=Path,
+        metavar="DIR",
+        help="folder of the plan's weight files (default: the plan's own folder)",
+    )
+    how = parser.add_argument_group("how to run")
+    how.add_argument(
+        "--device", default="auto", help="cpu, cuda, cuda:1, ... (default: cuda where there is one)"
+    )
+    how.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help="worker processes (default: one a core on the CPU, one on a GPU)",
+    )
+    how.add_argument(
+        "--backend", default="loky", choices=["loky", "threading"],
+        help="joblib backend of the workers (default: loky)",
+    )  # fmt: skip
+    how.add_argument(
+        "--cache-gib",
+        type=float,
+        default=4.0,
+        metavar="GIB",
+        help="largest set of activations kept for one feature pass (default: 4)",
+    )
+    how.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="show what is done, failed and pending; train nothing",
+    )
+    how.add_argument(
+        "--progress",
+        choices=["auto", "bar", "lines", "none"],
+        default="auto",
+        help="a bar on a terminal, else a line a cell (default: auto)",
+    )
+    return parser
+
+
+def parse_pairs(option: str, texts: list[str]) -> dict[str, str]:
+    """``["a=1", "b=2"]`` as a mapping; a malformed text is a UserError."""
+    pairs = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not (key and equals and value):
+            raise UserError(f"{option} {text!r}: expected the form KEY=VALUE")
+        pairs[key] = f"{pairs[key]},{value}" if key in pairs else value
+    return pairs
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, call, return the exit code."""
+    options = build_parser().parse_args(arguments)
+    if options.jobs is not None and options.jobs < 1:
+        raise UserError(f"--jobs {options.jobs}: expected 1 or more")
+    if not options.cache_gib >= 0:
+        raise UserError(f"--cache-gib {options.cache_gib}: expected 0 or more")
+    select = parse_pairs("--select", options.select)
+    data = parse_pairs("--data", options.data)
+
+    from .study.example import EXAMPLE_PLAN
+    from .study.loading import load_plan
+    from .train.grid import GridOptions, open_grid
+    from .train.progress import print_state, train_with_progress
+    from .train.resources import choose_device, choose_jobs
+
+    path = options.plan or EXAMPLE_PLAN
+    plan = load_plan(path)
+    device = choose_device(options.device)
+    state = open_grid(
+        plan,
+        GridOptions(
+            runs=options.runs,
+            base=path.parent,
+            weights=options.weights,
+            data={task: Path(value) for task, value in data.items()},
+            select={key: set(value.split(",")) for key, value in select.items()},
+            resume=options.resume,
+            extend=options.extend,
+            retry_failed=options.retry_failed,
+            device=device,
+            jobs=options.jobs or choose_jobs(device),
+            backend=options.backend,
+        ),
+    )
+    if options.dry_run:
+        print_state(state)
+        return 0
+    failures = train_with_progress(
+        state, style=options.progress, cache_bytes=int(options.cache_gib * 2**30)
+    )
+    return EXIT_FAILED_CELLS if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))

@@ -1,0 +1,146 @@
+"""How long pending cells will take: counted operations over a measured speed.
+
+Cells whose setting the archive already holds are timed by what those took. For the
+others, multiplications are counted on the meta device (nothing is computed) and
+divided by the speed of a short probe. It is meant to tell minutes from days.
+"""
+
+from __future__ import annotations
+
+__all__ = ["estimate_seconds"]
+
+import time
+from collections.abc import Iterable, Mapping
+from functools import cache
+
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from ..study.cells import Cell
+from .backbones import build_backbone
+from .heads import head_parameter_count
+from .units import Unit, image_size, plan_units
+
+#: A training step costs the forward pass, and about twice as much backwards.
+TRAINING_FACTOR = 3
+
+
+def estimate_seconds(
+    cells: Iterable[Cell],
+    n_cases: Mapping[str, int],
+    measured: Mapping[tuple[str, ...], float],
+    *,
+    validation_share: float,
+    folds: int,
+    device: torch.device,
+    jobs: int,
+) -> float:
+    """Wall time of `cells` in seconds.
+
+    Parameters
+    ----------
+    cells : iterable of Cell
+    n_cases : mapping of str to int
+        Cases by task.
+    measured : mapping of (task, backbone, head, unfreeze, arm) to float
+        Mean seconds of archived cells.
+    validation_share : float
+        Share of the training part used for validation.
+    folds : int
+    device : torch.device
+    jobs : int
+        Workers that share the work.
+
+    Returns
+    -------
+    float
+    """
+    total = 0.0
+    for unit in plan_units(cells):
+        setting, n = unit.first.setting, n_cases[unit.first.setting.task.name]
+        prefix, tail = _operations(setting.backbone, unit.boundary, image_size(unit.first))
+        rate, step = _speed(device)
+        if unit.cacheable:
+            total += n * prefix / rate
+        n_fit = n * (1 - 1 / folds) if folds > 1 else n
+        n_train, n_validation = n_fit * (1 - validation_share), n_fit * validation_share
+        for cell in unit.cells:
+            known = measured.get(tuple(cell.setting.key.values()))
+            total += known if known is not None else _fit_seconds(
+                cell, unit, prefix, tail, n_train, n_validation, rate, step
+            )  # fmt: skip
+    return total / jobs
+
+
+def _fit_seconds(
+    cell: Cell, unit: Unit, prefix: float, tail: float,
+    n_train: float, n_validation: float, rate: float, step: float,
+) -> float:  # fmt: skip
+    training = cell.setting.training
+    trained = tail + 2 * head_parameter_count(
+        cell.setting.head, build_backbone_features(cell.setting.backbone)
+    )
+    image_prefix = 0.0 if unit.cacheable else prefix
+    operations = n_train * (TRAINING_FACTOR * trained + image_prefix)
+    operations += n_validation * (trained + image_prefix)
+    return training.epochs * (operations / rate + step * n_train / training.batch_size)
+
+
+@cache
+def build_backbone_features(name: str) -> int:
+    """Pooled features of a backbone, without allocating its parameters."""
+    with torch.device("meta"):
+        return build_backbone(name).n_features
+
+
+@cache
+def _operations(name: str, boundary: int, size: int) -> tuple[float, float]:
+    """Floating-point operations of one image before and behind the boundary."""
+    with torch.device("meta"), torch.no_grad():
+        backbone = build_backbone(name).eval()
+        image = torch.empty(1, 3, size, size)
+        with FlopCounterMode(display=False) as before:
+            activation = backbone.prefix(image, boundary)
+        with FlopCounterMode(display=False) as behind:
+            backbone.tail(activation, boundary)
+    return float(before.get_total_flops()), float(behind.get_total_flops())
+
+
+@cache
+def _speed(device: torch.device) -> tuple[float, float]:
+    """Operations a second in convolutions, and seconds of one small optimiser step."""
+    threads = torch.get_num_threads()
+    if device.type == "cpu":
+        torch.set_num_threads(1)
+    try:
+        convolution = nn.Conv2d(64, 128, 3, padding=1).to(device)
+        image = torch.randn(16, 64, 56, 56, device=device)
+        with torch.inference_mode():
+            convolution(image)
+            with FlopCounterMode(display=False) as counter:
+                convolution(image)
+            seconds = min(_time(lambda: convolution(image), device) for _ in range(5))
+        # Whole networks reach about half of what one well-shaped convolution does.
+        rate = 0.5 * counter.get_total_flops() / seconds
+        head = nn.Linear(512, 2).to(device)
+        optimizer = torch.optim.Adam(head.parameters())
+        features = torch.randn(64, 512, device=device)
+
+        def step() -> None:
+            optimizer.zero_grad()
+            head(features).square().mean().backward()
+            optimizer.step()
+
+        step()
+        return rate, min(_time(step, device) for _ in range(20))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _time(call, device: torch.device) -> float:
+    started = time.perf_counter()
+    call()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - started

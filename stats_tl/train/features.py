@@ -1,0 +1,137 @@
+"""Where a cell's inputs come from: activations at the freeze boundary, or images.
+
+Everything in front of the freeze boundary is fixed, so without augmentation its
+output is computed once per task, backbone, arm and boundary, and shared by all cells
+behind it. With augmentation the images pass through the frozen stages in every epoch.
+"""
+
+from __future__ import annotations
+
+__all__ = ["CachedActivations", "ImagePass", "Inputs", "compute_activations"]
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from .augmentation import apply_affine, draw_affine
+from .backbones import Backbone
+
+#: Images that pass through a backbone at a time when nothing is trained.
+EVALUATION_BATCH = 64
+
+Preprocess = Callable[[torch.Tensor], torch.Tensor]
+
+
+class Inputs(Protocol):
+    """Inputs of the trainable part for any cases."""
+
+    def training_batch(self, cases: torch.Tensor, generator: torch.Generator) -> torch.Tensor: ...
+
+    def evaluation_batch(self, cases: torch.Tensor) -> torch.Tensor: ...
+
+
+class CachedActivations:
+    """Activations at the freeze boundary of all cases of a task.
+
+    Parameters
+    ----------
+    activations : ndarray of shape (n, ...)
+        May be memory-mapped.
+    device : torch.device
+    """
+
+    def __init__(self, activations: np.ndarray, device: torch.device):
+        self._activations = torch.from_numpy(activations)
+        if device.type != "cpu":
+            self._activations = self._activations.to(device)
+
+    def training_batch(self, cases: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Activations of `cases`; `generator` is not used, for nothing is drawn."""
+        return self.evaluation_batch(cases)
+
+    def evaluation_batch(self, cases: torch.Tensor) -> torch.Tensor:
+        """Activations of `cases`."""
+        return self._activations[cases.to(self._activations.device)]
+
+
+class ImagePass:
+    """Images through the frozen stages, each time anew.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, channels, size, size), dtype uint8
+    backbone : Backbone
+        Its stages before `boundary` are frozen.
+    boundary : int
+    preprocess : callable
+        From uint8 images to the backbone's input.
+    augment : bool
+        Draw a new affine transform of every training image.
+    device : torch.device
+    """
+
+    def __init__(
+        self,
+        images: np.ndarray,
+        backbone: Backbone,
+        boundary: int,
+        preprocess: Preprocess,
+        *,
+        augment: bool,
+        device: torch.device,
+    ):
+        self._images = torch.from_numpy(images)
+        if device.type != "cpu":
+            self._images = self._images.to(device)
+        self._backbone, self._boundary = backbone, boundary
+        self._preprocess, self._augment = preprocess, augment
+
+    def training_batch(self, cases: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Activations of `cases`, augmented by transforms drawn from `generator`."""
+        images = self._images[cases.to(self._images.device)]
+        if self._augment:
+            images = apply_affine(images, draw_affine(len(cases), generator))
+        return self._through_prefix(images)
+
+    def evaluation_batch(self, cases: torch.Tensor) -> torch.Tensor:
+        """Activations of `cases`, never augmented."""
+        return self._through_prefix(self._images[cases.to(self._images.device)])
+
+    @torch.no_grad()
+    def _through_prefix(self, images: torch.Tensor) -> torch.Tensor:
+        return self._backbone.prefix(self._preprocess(images), self._boundary)
+
+
+@torch.inference_mode()
+def compute_activations(
+    images: np.ndarray,
+    backbone: Backbone,
+    boundary: int,
+    preprocess: Preprocess,
+    device: torch.device,
+) -> np.ndarray:
+    """Output of the frozen stages for every image.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, channels, size, size), dtype uint8
+    backbone : Backbone
+    boundary : int
+        Number of frozen stages.
+    preprocess : callable
+    device : torch.device
+
+    Returns
+    -------
+    ndarray of shape (n, ...), dtype float32
+        Pooled features where every stage is frozen.
+    """
+    backbone = backbone.to(device).eval()
+    batches = []
+    for start in range(0, len(images), EVALUATION_BATCH):
+        batch = torch.from_numpy(np.ascontiguousarray(images[start : start + EVALUATION_BATCH]))
+        output = backbone.prefix(preprocess(batch.to(device)), boundary)
+        batches.append(output.float().cpu().numpy())
+    return np.concatenate(batches)

@@ -1,0 +1,310 @@
+"""One run of a plan: what is left to do, and doing it."""
+
+from __future__ import annotations
+
+__all__ = ["GridOptions", "GridState", "open_grid", "pin_checkpoints", "select_cells"]
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..archive import Archive, ArchiveWriter, load
+from ..archive.reader import KEYS
+from ..data import Dataset, load_dataset
+from ..errors import ArchiveDamagedError, UserError, suggest
+from ..study.cells import Cell, plan_cells
+from ..study.plan import Plan, Task
+from ..study.splits import PARTITIONS, partition_cases, partition_digest
+from .units import image_size
+
+if TYPE_CHECKING:  # torch is slow to import, and a dry run may do without
+    from .engine import CellOutcome
+
+
+@dataclass(frozen=True)
+class GridOptions:
+    """Where and how to run; nothing here changes a result.
+
+    Attributes
+    ----------
+    runs : Path
+        Folder of the archives.
+    base : Path
+        Folder that relative paths of the plan start from.
+    weights : Path or None
+        Folder that relative weight files start from; `base` where None.
+    data : dict of str to Path
+        Paths of tasks given on the command line.
+    select : dict of str to set of str
+        Cells to run, by key.
+    """
+
+    runs: Path
+    base: Path
+    weights: Path | None = None
+    data: dict[str, Path] = field(default_factory=dict)
+    select: dict[str, set[str]] = field(default_factory=dict)
+    resume: bool = True
+    extend: bool = False
+    retry_failed: bool = False
+    device: str = "cpu"
+    jobs: int = 1
+    backend: str = "loky"
+
+    @property
+    def weights_base(self) -> Path:
+        """Folder that relative weight files start from."""
+        return self.weights if self.weights is not None else self.base
+
+
+def select_cells(cells: Sequence[Cell], select: dict[str, set[str]]) -> list[Cell]:
+    """Cells whose keys have the wanted values.
+
+    Raises
+    ------
+    UserError
+        If a key or value is not of this plan, or nothing is left.
+    """
+    for key, wanted in select.items():
+        if key not in KEYS:
+            raise UserError(f"--select {key}=...: unknown key; {suggest(key, KEYS)}")
+        present = {str(cell.key[key]) for cell in cells}
+        for value in wanted - present:
+            raise UserError(f"--select {key}={value}: not in this plan; {suggest(value, present)}")
+    chosen = [
+        cell
+        for cell in cells
+        if all(str(cell.key[key]) in wanted for key, wanted in select.items())
+    ]
+    if not chosen:
+        raise UserError("--select leaves no cell of the plan")
+    return chosen
+
+
+def pin_checkpoints(plan: Plan, base: Path) -> Plan:
+    """Fill in the hashes of checkpoint files, so that cells are known by their content."""
+    arms = []
+    for arm in plan.arms:
+        if arm.source == "checkpoint":
+            pinned = dict(arm.sha256)
+            for backbone, name in arm.files.items():
+                path = base / name
+                if backbone not in pinned and path.is_file():
+                    with path.open("rb") as file:
+                        pinned[backbone] = hashlib.file_digest(file, "sha256").hexdigest()
+            arm = arm.model_copy(update={"sha256": pinned})
+        arms.append(arm)
+    return plan.model_copy(update={"arms": tuple(arms)})
+
+
+def open_grid(plan: Plan, options: GridOptions) -> GridState:
+    """Read the archive, if there is one, and see what is left.
+
+    Raises
+    ------
+    UserError
+        If the archive is of another plan, or `options` ask for what is not there.
+    ArchiveDamagedError
+        If files are damaged and ``retry_failed`` is not set.
+    """
+    plan = pin_checkpoints(plan, options.weights_base)
+    cells = plan_cells(plan)
+    root = options.runs / plan.study.name
+    archive = None
+    if (root / "archive.json").is_file():
+        try:
+            archive = load(root)
+        except ArchiveDamagedError:
+            if not options.retry_failed:
+                raise
+            archive = load(root, strict=False)
+        if not options.resume and len(archive.cells):
+            raise UserError(f"{root} already holds {len(archive.cells)} cells, and --no-resume")
+        if options.extend:
+            lost = set(archive.cells["cell_id"]) - {cell.cell_id for cell in cells}
+            if lost:
+                raise UserError(
+                    f"--extend: {len(lost)} archived cells are not in this plan, for example "
+                    f"{sorted(lost)[0]}; a plan may only grow. Give the study another name"
+                )
+    return GridState(plan, cells, select_cells(cells, options.select), archive, options)
+
+
+@dataclass
+class GridState:
+    """A plan beside its archive.
+
+    Attributes
+    ----------
+    plan : Plan
+    cells : list of Cell
+        All cells of the plan.
+    selected : list of Cell
+        Those that this run is about.
+    archive : Archive or None
+    options : GridOptions
+    """
+
+    plan: Plan
+    cells: list[Cell]
+    selected: list[Cell]
+    archive: Archive | None
+    options: GridOptions
+
+    @property
+    def root(self) -> Path:
+        """Folder of the archive."""
+        return self.options.runs / self.plan.study.name
+
+    @cached_property
+    def done(self) -> set[str]:
+        """Identifiers of verified cells."""
+        return set() if self.archive is None else set(self.archive.cells["cell_id"])
+
+    @cached_property
+    def failed(self) -> dict[str, dict[str, Any]]:
+        """Why cells failed, by identifier."""
+        return {} if self.archive is None else self.archive.failures()
+
+    @cached_property
+    def pending(self) -> list[Cell]:
+        """Selected cells to train: neither verified nor failed, unless failures are retried."""
+        skip = set(self.done) if self.options.retry_failed else self.done | set(self.failed)
+        return [cell for cell in self.selected if cell.cell_id not in skip]
+
+    def task_path(self, task: Task) -> Path | None:
+        """Where a task's data lie: from the command line, or the plan."""
+        if task.name in self.options.data:
+            return self.options.data[task.name]
+        return None if task.path is None else self.options.base / task.path
+
+    def load_datasets(self) -> dict[str, Dataset]:
+        """The data sets of the selected cells; every problem before any training."""
+        used = {cell.setting.task.name for cell in self.selected}
+        unknown = set(self.options.data) - {task.name for task in self.plan.tasks}
+        if unknown:
+            name = sorted(unknown)[0]
+            names = [task.name for task in self.plan.tasks]
+            raise UserError(f"--data {name}=...: no such task; {suggest(name, names)}")
+        return {
+            task.name: load_dataset(task, self.task_path(task), audit=self.plan.audit)
+            for task in self.plan.tasks
+            if task.name in used
+        }
+
+    def summary(self) -> pd.DataFrame:
+        """Cells done, failed and pending by task, backbone, head, unfreezing and arm."""
+        rows = [
+            {
+                **cell.setting.key,
+                "done": cell.cell_id in self.done,
+                "failed": cell.cell_id in self.failed,
+            }
+            for cell in self.selected
+        ]
+        frame = pd.DataFrame(rows)
+        frame["pending"] = ~frame["done"] & ~frame["failed"]
+        keys = ["task", "backbone", "head", "unfreeze", "arm"]
+        return frame.groupby(keys, sort=False)[["done", "failed", "pending"]].sum().reset_index()
+
+    def split(self, datasets: dict[str, Dataset]) -> dict[str, dict[int, np.ndarray]]:
+        """Partition codes by task and repeat, checked: no patient on two sides."""
+        return {
+            name: {
+                repeat: partition_cases(
+                    dataset.cases["y_true"].to_numpy(),
+                    dataset.cases["group"].to_numpy(),
+                    self.plan.cv,
+                    seed=self.plan.study.seed,
+                    repeat=repeat,
+                    task=name,
+                    official=dataset.official,
+                )
+                for repeat in range(self.plan.cv.repeats)
+            }
+            for name, dataset in datasets.items()
+        }
+
+    def run(
+        self,
+        datasets: dict[str, Dataset],
+        *,
+        cache_bytes: int,
+    ) -> Iterator[CellOutcome]:
+        """Train the pending cells, yielding each as it is committed."""
+        from .engine import Engine, TaskData, check_weights
+
+        partitions = self.split(datasets)
+        check_weights(self.pending, self.options.weights_base, self._archived_weights())
+        images = {
+            (name, size): datasets[name].read_images(size)
+            for name, size in sorted(
+                {(cell.setting.task.name, image_size(cell)) for cell in self.pending}
+            )
+        }
+        writer = ArchiveWriter(self.root)
+        writer.open(self.plan.portable(), extend=self.options.extend)
+        if self.archive is not None:
+            writer.remove_damaged(self.archive.damaged)
+        for cell in self.pending:
+            writer.forget_failure(cell.cell_id)
+        tasks = {}
+        for name in {cell.setting.task.name for cell in self.pending}:
+            self._write_task(writer, datasets[name], partitions[name])
+            tasks[name] = TaskData(
+                datasets[name].cases[["case", "patient", "group", "y_true"]],
+                partitions[name],
+                datasets[name].labels_sha256,
+            )
+        engine = Engine(
+            writer,
+            tasks,
+            images,
+            base=self.options.weights_base,
+            device=self.options.device,
+            jobs=self.options.jobs,
+            backend=self.options.backend,
+            keep_backbones=self.plan.keep.backbones,
+            cache_bytes=cache_bytes,
+        )
+        yield from engine.run(self.pending)
+
+    def _archived_weights(self) -> dict[tuple[str, str], str]:
+        if self.archive is None:
+            return {}
+        return {
+            (record["key"]["arm"], record["key"]["backbone"]): record["weights"]["sha256"]
+            for record in self.archive.records()
+        }
+
+    def _write_task(
+        self, writer: ArchiveWriter, dataset: Dataset, partitions: dict[int, np.ndarray]
+    ) -> None:
+        cases = dataset.cases["case"]
+        frames, digests = [], {}
+        for repeat, folds in partitions.items():
+            for fold, partition in enumerate(folds):
+                digests[f"repeat {repeat}, fold {fold}"] = partition_digest(cases, partition)
+                names = pd.Series(partition).map({**PARTITIONS, -1: "unused"})
+                frames.append(
+                    pd.DataFrame(
+                        {"repeat": repeat, "fold": fold, "case": cases, "partition": names}
+                    )
+                )
+        splits = pd.concat(frames, ignore_index=True)
+        splits = splits.astype({"repeat": "int32", "fold": "int32", "partition": "category"})
+        splits["case"] = splits["case"].astype("category")
+        description = {
+            "description": dataset.description,
+            "synthetic": dataset.synthetic,
+            "labels_sha256": dataset.labels_sha256,
+            "images_sha256": dataset.images_sha256,
+            "splits_sha256": digests,
+        }
+        writer.write_task(dataset.name, description, dataset.cases, splits)

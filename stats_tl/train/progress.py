@@ -1,0 +1,148 @@
+"""What a person sees of a run: the state before it, progress, and the summary after."""
+
+from __future__ import annotations
+
+__all__ = ["format_duration", "print_state", "train_with_progress"]
+
+import sys
+import time
+from collections import Counter
+from typing import TextIO
+
+import pandas as pd
+from tqdm import tqdm
+
+from ..study.cells import Cell
+from .grid import GridState
+
+
+def format_duration(seconds: float) -> str:
+    """``40 s``, ``12 min``, ``3 h 05 min``, ``2 d 4 h``."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if minutes < 90:
+        return f"{minutes} min"
+    if minutes < 36 * 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    hours = round(seconds / 3600)
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def print_state(state: GridState) -> None:
+    """What is done, failed and pending, and about how long the pending cells will take."""
+    summary = state.summary()
+    print(_headline(state))
+    print()
+    print(summary.to_string(index=False))
+    print()
+    counts = summary[["done", "failed", "pending"]].sum()
+    print(f"{counts['done']} done, {counts['failed']} failed, {counts['pending']} pending")
+    for cell_id, failure in sorted(state.failed.items()):
+        print(f"  failed {cell_id}: {failure['reason']}")
+    if state.pending:
+        try:
+            datasets = state.load_datasets()
+        except Exception as error:
+            print(f"\nno estimate of the time, because the data cannot be read: {error}")
+            return
+        state.split(datasets)
+        print(f"about {format_duration(_estimate(state, datasets))} with {_workers(state)}")
+
+
+def train_with_progress(state: GridState, *, style: str, cache_bytes: int) -> int:
+    """Train the pending cells; return how many cells of the selection have failed."""
+    total = len(state.pending)
+    print(_headline(state), flush=True)
+    if not total:
+        already = len(state.failed)
+        print("nothing to do: every selected cell is done" if not already else "nothing pending")
+        return _report_failures({c: f["reason"] for c, f in state.failed.items()})
+    datasets = state.load_datasets()
+    for dataset in datasets.values():
+        print(f"  {dataset.name}: {dataset.description}")
+        print(f"  {_counts(dataset.cases)}", flush=True)
+    bar = style == "bar" or (style == "auto" and sys.stderr.isatty())
+    failed = {c: f["reason"] for c, f in state.failed.items() if not state.options.retry_failed}
+    started = time.monotonic()
+    outcomes = state.run(datasets, cache_bytes=cache_bytes)
+    with tqdm(
+        total=total, unit="cell", disable=not bar, dynamic_ncols=True, desc=state.plan.study.name
+    ) as progress:
+        for number, outcome in enumerate(outcomes, 1):
+            if outcome.reason:
+                failed[outcome.cell.cell_id] = outcome.reason
+            progress.update()
+            if style != "none" and not bar:
+                left = (time.monotonic() - started) / number * (total - number)
+                result = outcome.reason or f"AUC {outcome.auc:.3f}"
+                print(
+                    f"[{number:>{len(str(total))}}/{total}] {_name(outcome.cell)}  {result}  "
+                    f"{outcome.seconds:.1f} s, {format_duration(left)} left"
+                    if number < total
+                    else f"[{number}/{total}] {_name(outcome.cell)}  {result}  "
+                    f"{outcome.seconds:.1f} s",
+                    flush=True,
+                )
+    print(f"{total} cells in {format_duration(time.monotonic() - started)}: {state.root}")
+    return _report_failures(failed)
+
+
+def _report_failures(failed: dict[str, str], stream: TextIO | None = None) -> int:
+    if failed:
+        stream = stream or sys.stderr
+        print(f"{len(failed)} cells failed (--retry-failed trains them again):", file=stream)
+        for reason, count in Counter(failed.values()).most_common(5):
+            print(f"  {count} × {reason}", file=stream)
+        print("  the whole log of each: failed/<cell>.json in the archive", file=stream)
+    return len(failed)
+
+
+def _headline(state: GridState) -> str:
+    title = f": {state.plan.study.title}" if state.plan.study.title else ""
+    return (
+        f"{state.plan.study.name}{title}\n"
+        f"{len(state.selected)} cells, {len(state.pending)} to train with {_workers(state)}, "
+        f"archive {state.root}"
+    )
+
+
+def _workers(state: GridState) -> str:
+    jobs = state.options.jobs
+    return f"{jobs} {'process' if jobs == 1 else 'processes'} on {state.options.device}"
+
+
+def _counts(cases: pd.DataFrame) -> str:
+    positives = int(cases["y_true"].sum())
+    return (
+        f"{len(cases)} images of {cases['patient'].nunique()} patients, "
+        f"{positives} positive, {len(cases) - positives} negative"
+    )
+
+
+def _name(cell: Cell) -> str:
+    setting = cell.setting
+    return (
+        f"{setting.task.name} {setting.backbone} {setting.head.name} unfreeze {setting.unfreeze} "
+        f"{setting.arm.name} repeat {cell.repeat} fold {cell.fold} seed {cell.seed}"
+    )
+
+
+def _estimate(state: GridState, datasets) -> float:
+    import torch
+
+    from .estimate import estimate_seconds
+
+    measured = {}
+    if state.archive is not None and len(state.archive.cells):
+        keys = ["task", "backbone", "head", "unfreeze", "arm"]
+        measured = state.archive.cells.groupby(keys)["seconds"].mean().to_dict()
+    return estimate_seconds(
+        state.pending,
+        {name: len(dataset.cases) for name, dataset in datasets.items()},
+        measured,
+        validation_share=state.plan.cv.validation_share,
+        folds=state.plan.cv.folds,
+        device=torch.device(state.options.device),
+        jobs=state.options.jobs,
+    )

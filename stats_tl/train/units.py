@@ -1,0 +1,129 @@
+"""Which cells are trained together: pure bookkeeping, no torch.
+
+A *unit* is what shares one pass through the frozen stages: task, image size, arm,
+backbone, freeze boundary and draw of random weights. Its cells are cut into *chunks*,
+each of which is trained in one go and lands in the archive as one part. Neither
+depends on the number of workers, so that the same plan gives the same parts.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Chunk", "Unit", "chunks_in_order", "plan_units"]
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..study.cells import Cell, derive_seed
+from ..study.plan import STAGE_COUNTS
+
+#: Cells of a chunk: many where a cell takes a second, few where it takes minutes.
+FROZEN_CHUNK, TRAINED_CHUNK = 50, 5
+NATIVE_SIZE = {"inception_v3": 299}
+DEFAULT_SIZE = 224
+
+
+def image_size(cell: Cell) -> int:
+    """Pixels a side of the images that a cell is trained on."""
+    setting = cell.setting
+    return setting.training.image_size or NATIVE_SIZE.get(setting.backbone, DEFAULT_SIZE)
+
+
+def weights_seed(cell: Cell) -> int | None:
+    """Seed of randomly drawn backbone weights: one draw a repeat and seed; else None.
+
+    A random initialisation is part of the training procedure under comparison, so it
+    varies with the runs; the folds of a repeat share it, and with it the feature pass.
+    """
+    setting = cell.setting
+    if setting.arm.source != "random":
+        return None
+    return derive_seed(
+        setting.study_seed, "weights", setting.arm.name, setting.backbone, cell.repeat, cell.seed
+    )
+
+
+def fit_seed(cell: Cell) -> int:
+    """Seed of everything random in fitting; the same for every arm of a pair."""
+    setting = cell.setting
+    return derive_seed(
+        setting.study_seed, "fit", setting.task.name, setting.backbone, setting.head.name,
+        setting.unfreeze, cell.repeat, cell.fold, cell.seed,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Cells behind one pass through the frozen stages."""
+
+    key: tuple[str | int | None, ...]
+    cells: tuple[Cell, ...]
+
+    @property
+    def first(self) -> Cell:
+        """Any cell: the shared settings are those of all."""
+        return self.cells[0]
+
+    @property
+    def boundary(self) -> int:
+        """Number of frozen stages."""
+        depth, stages = self.first.setting.unfreeze, STAGE_COUNTS[self.first.setting.backbone]
+        return 0 if depth == "all" else stages - int(depth)
+
+    @property
+    def frozen(self) -> bool:
+        """True if no stage of the backbone is trained."""
+        return self.boundary == STAGE_COUNTS[self.first.setting.backbone]
+
+    @property
+    def cacheable(self) -> bool:
+        """True if the output of the frozen stages is the same in every epoch."""
+        return self.boundary > 0 and self.first.setting.training.augmentation == "none"
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Cells of a unit that are trained in one go."""
+
+    unit: Unit
+    cells: tuple[Cell, ...]
+
+
+def plan_units(cells: Iterable[Cell]) -> list[Unit]:
+    """Group cells into units, in the order in which the plan first names them."""
+    groups: dict[tuple[str | int | None, ...], list[Cell]] = {}
+    for cell in cells:
+        setting = cell.setting
+        key = (
+            setting.task.name, image_size(cell), setting.backbone, setting.arm.name,
+            setting.unfreeze, setting.training.augmentation, weights_seed(cell),
+        )  # fmt: skip
+        groups.setdefault(key, []).append(cell)
+    return [Unit(key, tuple(members)) for key, members in groups.items()]
+
+
+def chunks_in_order(units: Iterable[Unit], workers: int) -> list[Chunk]:
+    """Chunks in the order of dispatch.
+
+    The units with most work come first, `workers` of them side by side, so that every
+    worker begins with a feature pass of its own instead of waiting for another's.
+    """
+    ordered = sorted(units, key=_work, reverse=True)
+    queue: list[Chunk] = []
+    for start in range(0, len(ordered), workers):
+        side_by_side = [_cut(unit) for unit in ordered[start : start + workers]]
+        for row in itertools.zip_longest(*side_by_side):
+            queue += [chunk for chunk in row if chunk is not None]
+    return queue
+
+
+def _work(unit: Unit) -> int:
+    """Cells, weighted by whether a stage is trained or images pass in every epoch."""
+    return len(unit.cells) * (1 if unit.frozen and unit.cacheable else 100)
+
+
+def _cut(unit: Unit) -> list[Chunk]:
+    size = FROZEN_CHUNK if unit.frozen and unit.cacheable else TRAINED_CHUNK
+    return [
+        Chunk(unit, unit.cells[start : start + size]) for start in range(0, len(unit.cells), size)
+    ]

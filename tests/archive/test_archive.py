@@ -1,0 +1,226 @@
+"""The archive: what is written is read, damage is noticed, nothing is half there."""
+
+import json
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stats_tl.archive import ArchiveWriter, load
+from stats_tl.archive.files import read_sealed, write_atomically, write_sealed
+from stats_tl.archive.schema import scores_digest
+from stats_tl.archive.store import describe_difference
+from stats_tl.errors import ArchiveDamagedError, UserError
+from stats_tl.study.cells import plan_cells
+from stats_tl.study.loading import parse_plan
+
+from .conftest import RAW, fill, make_result, task_description
+
+
+class TestReading:
+    def test_cells_have_the_contracted_columns(self, archive_root, plan):
+        archive = load(archive_root)
+        contracted = ["cell_id", "pair_id", "task", "backbone", "head", "unfreeze", "arm"]
+        contracted += ["repeat", "fold", "seed"]
+        assert list(archive.cells.columns[:10]) == contracted
+        assert set(archive.cells["cell_id"]) == {c.cell_id for c in plan_cells(plan)[:-2]}
+        assert archive.reference == "random"
+        assert archive.synthetic
+
+    def test_scores_are_the_log_odds_of_what_was_written(self, archive_root, plan):
+        scores = load(archive_root).scores()
+        assert list(scores.columns)[-5:] == ["case", "patient", "y_true", "partition", "score"]
+        for cell in plan_cells(plan)[:-2]:
+            own = scores[scores["cell_id"] == cell.cell_id].set_index("case")
+            written = make_result(cell).scores.set_index("case").loc[own.index]
+            expected = written["logit_1"].astype(float) - written["logit_0"].astype(float)
+            np.testing.assert_array_equal(own["score"], expected)
+            assert (own["arm"] == cell.setting.arm.name).all()
+            assert (own["partition"] == written["partition"]).all()
+
+    @pytest.mark.parametrize(
+        "filters",
+        [
+            {"arm": "random"},
+            {"arm": "random", "repeat": 0, "partition": "test"},
+            {"unfreeze": 0, "fold": [0, 1]},
+            {"y_true": 1},
+            {"case": ["c0", "c3"]},
+        ],
+    )
+    def test_filters_select_what_they_say(self, archive_root, filters):
+        archive = load(archive_root)
+        everything = archive.scores()
+        for key, value in filters.items():
+            wanted = value if isinstance(value, list) else [value]
+            everything = everything[everything[key].astype(str).isin(map(str, wanted))]
+        filtered = archive.scores(**filters)
+        assert len(filtered)
+        pd.testing.assert_frame_equal(filtered, everything.reset_index(drop=True))
+
+    def test_an_unknown_filter_is_refused(self, archive_root):
+        with pytest.raises(UserError, match="cannot filter by 'arms'"):
+            load(archive_root).scores(arms="random")
+
+    def test_missing_cells_are_named_with_the_reason(self, archive_root, plan):
+        cell = plan_cells(plan)[-1]
+        ArchiveWriter(archive_root).record_failure(
+            {"cell_id": cell.cell_id, "key": cell.key}, "out of memory", "log"
+        )
+        missing = load(archive_root).missing
+        assert set(missing["cell_id"]) == {c.cell_id for c in plan_cells(plan)[-2:]}
+        assert set(missing["reason"]) == {"not trained yet", "out of memory"}
+
+    def test_records_carry_configuration(self, archive_root):
+        for record in load(archive_root).records():
+            assert record["configuration"]["backbone"] == "resnet18"
+            assert record["configuration"]["arm"]["name"] == record["key"]["arm"]
+
+    def test_the_digest_ignores_time_and_the_grouping_into_parts(self, tmp_path, plan):
+        cells = plan_cells(plan)
+        fill(tmp_path / "a", plan, cells)
+        fill(tmp_path / "b", plan, cells[::-1])
+        fill(tmp_path / "c", plan, cells[:-1])
+        digests = [load(tmp_path / name).digest for name in "abc"]
+        assert digests[0] == digests[1] != digests[2]
+
+    def test_no_archive_is_a_sentence(self, tmp_path):
+        with pytest.raises(UserError, match=r"no run archive at .*run_grid"):
+            load(tmp_path)
+
+    def test_an_archive_without_cells_has_empty_frames(self, tmp_path, plan):
+        ArchiveWriter(tmp_path).open(plan.portable())
+        archive = load(tmp_path)
+        assert archive.cells.empty
+        assert "auc" in archive.cells
+        assert archive.scores().empty
+        assert len(archive.missing) == len(plan_cells(plan))
+
+
+class TestDamage:
+    def files(self, root):
+        return sorted(path for path in root.rglob("*") if path.is_file())
+
+    def test_any_flipped_byte_is_noticed(self, archive_root):
+        """Every file, 40 random bytes each."""
+        rng = np.random.default_rng(0)
+        for path in self.files(archive_root):
+            whole = path.read_bytes()
+            for position in rng.integers(0, len(whole), 40):
+                damaged = bytearray(whole)
+                damaged[position] ^= 1 << int(rng.integers(8))
+                path.write_bytes(bytes(damaged))
+                with pytest.raises(ArchiveDamagedError, match=path.name.split(".")[0]):
+                    load(archive_root)
+            path.write_bytes(whole)
+        load(archive_root)
+
+    def test_truncation_and_deletion_are_noticed(self, archive_root, plan):
+        for path in self.files(archive_root):
+            whole = path.read_bytes()
+            path.write_bytes(whole[: len(whole) // 2])
+            with pytest.raises(ArchiveDamagedError):
+                load(archive_root)
+            path.write_bytes(whole)
+        scores = next((archive_root / "parts").glob("*.parquet"))
+        scores.unlink()
+        with pytest.raises(ArchiveDamagedError, match=r"is missing; cells [0-9a-f]{20}"):
+            load(archive_root)
+
+    def test_the_rest_stays_usable_and_the_damaged_cells_count_as_missing(self, archive_root, plan):
+        scores = next((archive_root / "parts").glob("*.parquet"))
+        scores.write_bytes(b"nothing")
+        archive = load(archive_root, strict=False)
+        assert len(archive.damaged) == 1
+        assert len(archive.missing) == 4
+        ArchiveWriter(archive_root).remove_damaged(archive.damaged)
+        assert len(load(archive_root).missing) == 4
+
+    def test_two_results_for_one_cell_are_a_conflict(self, archive_root, plan):
+        writer, cell = ArchiveWriter(archive_root), plan_cells(plan)[0]
+        context = {"configurations": {cell.setting.digest: cell.setting.configuration}}
+        writer.commit([make_result(cell)], context)  # the same scores: no conflict
+        assert len(load(archive_root).cells) == len(plan_cells(plan)) - 2
+        writer.commit([make_result(cell, seed=1)], context)
+        with pytest.raises(ArchiveDamagedError, match=f"{cell.cell_id}.*other scores"):
+            load(archive_root)
+
+    def test_a_newer_schema_is_refused_by_name(self, archive_root):
+        content = read_sealed(archive_root / "archive.json")
+        write_sealed(archive_root / "archive.json", {**content, "schema_version": 99})
+        with pytest.raises(UserError, match=r"schema version 99.*Update stats_tl"):
+            load(archive_root)
+
+
+class TestWriting:
+    def test_a_write_that_fails_leaves_the_old_file(self, tmp_path, monkeypatch):
+        path = tmp_path / "file.json"
+        write_atomically(path, b"old")
+
+        def full(*_):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(os, "fsync", full)
+        with pytest.raises(UserError, match="No space left on device; what was finished"):
+            write_atomically(path, b"new")
+        assert path.read_bytes() == b"old"
+        assert os.listdir(tmp_path) == ["file.json"]  # noqa: PTH208
+
+    def test_a_changed_plan_is_refused_with_the_difference(self, archive_root):
+        changed = json.loads(json.dumps(RAW))
+        changed["study"]["seed"] = 1
+        changed["arms"][1]["variant"] = "IMAGENET1K_V2"
+        changed["grid"][0]["heads"] = ["nonlinear"]
+        with pytest.raises(UserError) as caught:
+            ArchiveWriter(archive_root).open(parse_plan(changed).portable())
+        message = str(caught.value)
+        assert "study.seed: archived 2025, given 1" in message
+        assert "arms.imagenet.variant: archived 'IMAGENET1K_V1', given" in message
+        assert "grid.1.heads" in message
+
+    def test_moved_files_are_no_change(self, archive_root):
+        moved = json.loads(json.dumps(RAW))
+        moved["tasks"][0]["path"] = "/elsewhere/data.csv"
+        moved["arms"][1]["files"] = {"resnet18": "/elsewhere/w.safetensors"}
+        ArchiveWriter(archive_root).open(parse_plan(moved).portable())
+
+    def test_extending_keeps_the_cells(self, archive_root):
+        grown = json.loads(json.dumps(RAW))
+        grown["cv"]["repeats"] = 3
+        plan = parse_plan(grown)
+        ArchiveWriter(archive_root).open(plan.portable(), extend=True)
+        assert len(load(archive_root).missing) == 2 + 4
+
+    def test_changed_labels_are_refused(self, archive_root):
+        cases = load(archive_root).cases("t")
+        splits = load(archive_root).splits("t")
+        with pytest.raises(UserError, match="cases, patients or labels differ"):
+            ArchiveWriter(archive_root).write_task("t", task_description("d" * 64), cases, splits)
+
+    def test_success_removes_the_failure(self, archive_root, plan):
+        writer, cell = ArchiveWriter(archive_root), plan_cells(plan)[-1]
+        writer.record_failure({"cell_id": cell.cell_id, "key": cell.key}, "out of memory", "")
+        assert cell.cell_id in load(archive_root).failures()
+        context = {"configurations": {cell.setting.digest: cell.setting.configuration}}
+        writer.commit([make_result(cell)], context)
+        assert not load(archive_root).failures()
+
+
+def test_the_digest_of_scores_ignores_the_order_of_rows(plan):
+    scores = make_result(plan_cells(plan)[0]).scores
+    digest = scores_digest(scores)
+    assert digest == scores_digest(scores.sample(frac=1, random_state=1))
+    changed = scores.copy()
+    changed.loc[3, "logit_1"] += np.float32(1e-6)
+    assert digest != scores_digest(changed)
+
+
+def test_differences_of_nested_plans_are_named_by_key():
+    old = {"a": {"b": 1, "c": [1, 2]}, "d": [{"name": "x", "v": 1}]}
+    new = {"a": {"b": 2, "c": [1, 2]}, "d": [{"name": "x", "v": 1}, {"name": "y"}]}
+    assert describe_difference(old, old) == []
+    assert describe_difference(old, new) == [
+        "a.b: archived 1, given 2",
+        "d.y: only in the given plan ({'name': 'y'})",
+    ]
