@@ -1,0 +1,301 @@
+"""A task's cases and images, checked, whatever they looked like on disk."""
+
+from __future__ import annotations
+
+__all__ = ["Dataset", "build_dataset"]
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from stats_tl.data.audit import find_near_duplicates, merge_groups, perceptual_hash
+from stats_tl.data.images import ImageSource, UnreadableImageError, resize
+from stats_tl.data.problems import Problems, listed
+from stats_tl.errors import UserError
+from stats_tl.study.plan import Audit
+
+TRAIN, VALIDATION, TEST, UNUSED = 0, 1, 2, -1
+MAX_ID_LENGTH = 200
+_OWN_COLUMNS = ("case", "patient", "group", "y_true")
+#: Column names that scores and records use beside the cases.
+_RESERVED = frozenset(
+    {*_OWN_COLUMNS, "partition", "score", "task", "backbone", "head", "unfreeze", "arm"}
+    | {"repeat", "fold", "seed", "cell_id", "pair_id"}
+)
+_CHUNK = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Cases with a binary reference standard, and their images.
+
+    Made by :func:`stats_tl.data.load_dataset`; the cases are sorted by case id, so that
+    the same data give the same order however they lie on disk.
+
+    Attributes
+    ----------
+    name : str
+        The task's name.
+    cases : DataFrame
+        One row an image, RangeIndex. ``case`` (str, unique), ``patient`` (str), ``group``
+        (str: the unit that a split must not divide; the patient, or several patients whose
+        images are near-duplicates), ``y_true`` (int8, 1 = positive), then covariates.
+    official : ndarray of int8, shape (folds, n), or None
+        Published folds: 0 train, 1 validation, 2 test, -1 unused. A fold without
+        validation cases leaves it to the splitter to take them from the training part.
+    synthetic : bool
+        Drawn by :mod:`stats_tl.data.phantoms`; no result on it says anything about patients.
+    description : str
+        What the data are, with source and licence where known.
+    audit : Audit
+        How near-duplicates are looked for.
+    images : ImageSource
+        Where the images are.
+    """
+
+    name: str
+    cases: pd.DataFrame = field(repr=False)
+    official: np.ndarray | None = field(repr=False)
+    synthetic: bool
+    description: str
+    audit: Audit = field(repr=False)
+    images: ImageSource = field(repr=False)
+    _memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    def __len__(self) -> int:
+        return len(self.cases)
+
+    def read_images(
+        self, size: int, *, progress: Callable[[int, int], object] | None = None
+    ) -> np.ndarray:
+        """All images, resized.
+
+        Parameters
+        ----------
+        size : int
+            Pixels a side.
+        progress : callable, optional
+            Called as ``progress(done, total)`` now and then.
+
+        Returns
+        -------
+        ndarray of uint8, shape (n, C, size, size)
+            In the order of :attr:`cases`. C is 1 if every image is grey, else 3.
+            Bilinear and antialiased; the aspect ratio is not kept.
+
+        Raises
+        ------
+        UserError
+            Naming all images that cannot be decoded, not only the first.
+
+        Notes
+        -----
+        Every image is read and decoded once. The same pass fills :attr:`images_sha256`
+        and the hashes of :attr:`near_duplicates`, which cost a pass of their own if asked
+        for before.
+        """
+        if not 1 <= size <= 4096:
+            raise ValueError(f"`size` must be between 1 and 4096 pixels, was given {size}")
+        out = np.empty((len(self), 1, size, size), dtype=np.uint8)
+        for index, pixels in enumerate(self._decoded(lambda im: resize(im, size), progress)):
+            if pixels.ndim == 3 and out.shape[1] == 1:
+                out = np.repeat(out, 3, axis=1)
+            out[index] = pixels if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)
+        return out
+
+    def _decoded(
+        self,
+        use: Callable[[Image.Image], Any],
+        progress: Callable[[int, int], object] | None = None,
+    ) -> Iterator[Any]:
+        """``use(image)`` for every image in order; notes hashes on the way."""
+        digests: list[str] = []
+        hashes: list[np.ndarray] = []
+        problems = Problems(f"task {self.name!r}")
+
+        def read(index: int) -> tuple[str, np.ndarray, Any] | str:
+            try:
+                data = self.images.read(index)
+                image = self.images.open(index, data)
+            except (UserError, UnreadableImageError) as error:
+                return f"{self.images.label(index)}: {error}"
+            return hashlib.sha256(data).hexdigest(), perceptual_hash(image), use(image)
+
+        total = len(self)
+        # Threads: Pillow decodes and resizes without holding the interpreter lock.
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+            for start in range(0, total, _CHUNK):
+                stop = min(start + _CHUNK, total)
+                for result in pool.map(read, range(start, stop)):
+                    if isinstance(result, str):
+                        problems.add("unreadable images", result)
+                        continue
+                    digests.append(result[0])
+                    hashes.append(result[1])
+                    yield result[2]
+                if progress is not None:
+                    progress(stop, total)
+        problems.raise_if_any("Restore these files from their source, or remove the cases.")
+        self._memo["digests"] = digests
+        self._memo["hashes"] = np.array(hashes)
+
+    def _scan(self, what: str) -> Any:
+        if what not in self._memo:
+            for _ in self._decoded(lambda image: None):
+                pass
+        return self._memo[what]
+
+    @cached_property
+    def labels_sha256(self) -> str:
+        """SHA-256 over (case, patient, y_true), whatever the order of the rows."""
+        rows = zip(self.cases["case"], self.cases["patient"], self.cases["y_true"], strict=True)
+        return _digest([str(case), str(patient), int(y)] for case, patient, y in rows)
+
+    @property
+    def images_sha256(self) -> str:
+        """SHA-256 over (case, SHA-256 of the image's stored bytes), whatever the order.
+
+        Free after :meth:`read_images`; else it reads every image once.
+        """
+        digests = self._scan("digests")
+        return _digest([str(c), d] for c, d in zip(self.cases["case"], digests, strict=True))
+
+    @cached_property
+    def near_duplicates(self) -> pd.DataFrame:
+        """Pairs of images whose perceptual hashes nearly agree.
+
+        Columns ``case_a``, ``case_b``, ``distance`` (bits of 256), ``same_patient``,
+        ``same_label``; the closest first. Empty, without reading an image, where the plan
+        says ``near_duplicates = "ignore"``. See :mod:`stats_tl.data.audit`.
+        """
+        i, j, distance = self._pairs()
+        columns = {name: self.cases[name].to_numpy() for name in ("case", "patient", "y_true")}
+        return pd.DataFrame(
+            {
+                "case_a": columns["case"][i],
+                "case_b": columns["case"][j],
+                "distance": distance,
+                "same_patient": columns["patient"][i] == columns["patient"][j],
+                "same_label": columns["y_true"][i] == columns["y_true"][j],
+            }
+        )
+
+    def _pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        if self.audit.near_duplicates == "ignore":
+            none = np.empty(0, dtype=np.int64)
+            return none, none, none
+        pairs = find_near_duplicates(self._scan("hashes"), self.audit.hash_distance)
+        return pairs["i"].to_numpy(), pairs["j"].to_numpy(), pairs["distance"].to_numpy()
+
+    def check_official(self) -> None:
+        """Refuse published folds that divide a group of near-duplicate images.
+
+        Published folds that divide a *patient* are refused when the data are loaded.
+
+        Raises
+        ------
+        UserError
+            Naming the groups.
+        """
+        if self.official is not None:
+            _refuse_divided(self.cases["group"], self.official, self.name, "group")
+
+
+def build_dataset(
+    name: str,
+    cases: pd.DataFrame,
+    images: ImageSource,
+    *,
+    description: str,
+    audit: Audit,
+    official: np.ndarray | None = None,
+    synthetic: bool = False,
+) -> Dataset:
+    """What every adapter ends with: the checks that all data sets share.
+
+    Parameters
+    ----------
+    name : str
+        The task.
+    cases : DataFrame
+        Columns ``case``, ``patient``, ``y_true`` (1, 0, or -1: leave out), then covariates.
+    images : ImageSource
+        Of the same length and order.
+    description, audit, official, synthetic
+        As in :class:`Dataset`.
+
+    Raises
+    ------
+    UserError
+        For missing files, empty or doubled ids, a single class, official folds that put
+        one patient on two sides.
+    """
+    order = np.argsort(cases["case"].to_numpy(dtype=str), kind="stable")
+    order = order[cases["y_true"].to_numpy()[order] >= 0]
+    cases, images = cases.iloc[order].reset_index(drop=True), images.take(order)
+    if official is not None:
+        official = np.ascontiguousarray(official[:, order], dtype=np.int8)
+
+    where = f"task {name!r}"
+    clash = [column for column in cases.columns[3:] if column in _RESERVED]
+    if clash:
+        raise UserError(f"{where}: a covariate cannot be named {listed(clash)}; rename the column")
+    problems = Problems(where)
+    ids, counts = np.unique(cases["case"].to_numpy(dtype=str), return_counts=True)
+    problems.add("case ids that occur more than once", *ids[counts > 1])
+    for column in ("case", "patient"):
+        bad = [text for text in cases[column] if not _is_id(text)]
+        problems.add(f"{column} ids that are empty, too long or not printable", *bad)
+    problems.add("missing files", *images.missing())
+    problems.raise_if_any("Mend these before training.")
+    if set(cases["y_true"]) != {0, 1}:
+        raise UserError(f"{where}: both classes are needed, found {len(cases)} cases of one class")
+    if official is not None:
+        _refuse_divided(cases["patient"], official, name, "patient")
+
+    cases = cases.assign(y_true=cases["y_true"].astype(np.int8))
+    cases.insert(2, "group", cases["patient"])
+    dataset = Dataset(name, cases, official, synthetic, description, audit, images)
+    if audit.near_duplicates == "group":
+        i, j, _ = dataset._pairs()
+        group = merge_groups(cases["patient"].to_numpy(dtype=object).astype(str), i, j)
+        dataset = replace(dataset, cases=cases.assign(group=group.astype(object)))
+    return dataset
+
+
+def _is_id(text: object) -> bool:
+    return isinstance(text, str) and 0 < len(text) <= MAX_ID_LENGTH and text.isprintable()
+
+
+def _refuse_divided(units: pd.Series, official: np.ndarray, name: str, unit: str) -> None:
+    divided: dict[str, list[int]] = {}
+    for fold, sides in enumerate(official, start=1):
+        used = sides >= 0
+        spread = pd.Series(sides[used]).groupby(units.to_numpy()[used]).nunique()
+        for key in spread.index[spread > 1]:
+            divided.setdefault(str(key), []).append(fold)
+    if divided:
+        found = listed(f"{key} (fold {', '.join(map(str, f))})" for key, f in divided.items())
+        remedy = (
+            "correct the fold file, or set official_folds = false and let stats_tl draw folds"
+            if unit == "patient"
+            else "their images are near-duplicates; set official_folds = false in [cv]"
+        )
+        raise UserError(
+            f"task {name!r}: the official folds put {len(divided)} {unit}s on two sides of a "
+            f"split: {found}; {remedy}"
+        )
+
+
+def _digest(rows: Iterator[list[Any]] | Any) -> str:
+    lines = sorted(json.dumps(row, ensure_ascii=True) for row in rows)
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -1,0 +1,232 @@
+"""Read-only, bounded access to a folder or a zip archive.
+
+What lies there may be damaged or hostile, so every name is checked before it is
+joined to a path, every size before a byte is read, and nothing is ever unpacked.
+Names are relative POSIX paths; symbolic links that the user put into a data
+folder are followed, names that climb out of it are refused.
+"""
+
+from __future__ import annotations
+
+__all__ = ["FolderStore", "Store", "ZipStore", "open_store", "safe_name"]
+
+import os
+import re
+import stat
+import threading
+import zipfile
+from abc import ABC, abstractmethod
+from functools import cached_property
+from pathlib import Path
+
+from stats_tl.data.problems import listed
+from stats_tl.errors import UserError
+
+MAX_FILE_BYTES = 128 * 2**20
+MAX_FILES = 2_000_000
+_DRIVE = re.compile(r"[A-Za-z]:")
+
+
+def safe_name(name: str, *, where: str) -> str:
+    """`name` as a relative POSIX path that stays below the root.
+
+    Parameters
+    ----------
+    name : str
+        As written in a table or a zip directory; backslashes count as slashes.
+    where : str
+        Named in the error.
+
+    Raises
+    ------
+    UserError
+        If the name is absolute, climbs with ``..``, or holds control characters.
+
+    Examples
+    --------
+    >>> safe_name("./images\\\\a.png", where="demo")
+    'images/a.png'
+    >>> safe_name("../secret.png", where="demo")
+    Traceback (most recent call last):
+    ...
+    stats_tl.errors.UserError: demo: the path '../secret.png' leaves the data folder; paths are relative to it and without '..'
+    """  # noqa: E501
+    parts = [part for part in name.replace("\\", "/").split("/") if part != "."]
+    if not name or any(ord(char) < 32 or ord(char) == 127 for char in name):
+        raise UserError(f"{where}: {name!r} is not a file name (empty, or control characters)")
+    if parts[:1] == [""] or ".." in parts or _DRIVE.match(name):
+        raise UserError(
+            f"{where}: the path {name!r} leaves the data folder; "
+            "paths are relative to it and without '..'"
+        )
+    return "/".join(part for part in parts if part)
+
+
+class Store(ABC):
+    """A tree of files. Subclasses: :class:`FolderStore`, :class:`ZipStore`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @abstractmethod
+    def size(self, name: str) -> int | None:
+        """Bytes of the file, None if there is no such file."""
+
+    @abstractmethod
+    def _read(self, name: str, limit: int) -> bytes: ...
+
+    @abstractmethod
+    def names(self, under: str = "") -> list[str]:
+        """All files below the folder `under`, sorted; hidden ones are left out."""
+
+    def read(self, name: str, *, limit: int = MAX_FILE_BYTES) -> bytes:
+        """The bytes of a file of at most `limit` bytes.
+
+        Raises
+        ------
+        UserError
+            Naming the file, if it is missing, too large or unreadable.
+        """
+        size = self.size(name)
+        if size is None:
+            raise UserError(f"{self.path}: the file {name!r} is missing")
+        if size > limit:
+            raise UserError(
+                f"{self.path}: {name!r} has {size:,} bytes, more than the limit of {limit:,}"
+            )
+        try:
+            data = self._read(name, limit + 1)
+        except Exception as error:  # a damaged zip makes zipfile raise nearly anything
+            raise UserError(f"{self.path}: {name!r} cannot be read ({error})") from error
+        if len(data) > limit:
+            raise UserError(f"{self.path}: {name!r} is longer than the limit of {limit:,} bytes")
+        return data
+
+
+class FolderStore(Store):
+    """The files of a folder."""
+
+    def size(self, name: str) -> int | None:
+        try:
+            info = (self.path / name).stat()
+        except (OSError, ValueError):
+            return None
+        # A named pipe would block the reader for ever.
+        return info.st_size if stat.S_ISREG(info.st_mode) else None
+
+    def _read(self, name: str, limit: int) -> bytes:
+        with (self.path / name).open("rb") as file:
+            return file.read(limit)
+
+    def names(self, under: str = "") -> list[str]:
+        found: list[str] = []
+        seen: set[Path] = set()
+        for folder, folders, files in os.walk(self.path / under, followlinks=True):
+            here = Path(folder)
+            if here.resolve() in seen:  # a link that leads back to itself
+                folders.clear()
+                continue
+            seen.add(here.resolve())
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            relative = here.relative_to(self.path)
+            found += [(relative / name).as_posix() for name in files if not name.startswith(".")]
+            if len(found) > MAX_FILES:
+                raise UserError(f"{self.path}: more than {MAX_FILES:,} files")
+        return sorted(found)
+
+
+class ZipStore(Store):
+    """The files of a zip archive, read in place.
+
+    If all files lie in one top folder, names are relative to that folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._lock = threading.Lock()
+
+    def __reduce__(self):  # an open file does not travel to another process
+        return type(self), (self.path,)
+
+    @cached_property
+    def _zip(self) -> zipfile.ZipFile:
+        try:
+            return zipfile.ZipFile(self.path)
+        except Exception as error:
+            raise UserError(f"{self.path}: not a readable zip archive ({error})") from error
+
+    @cached_property
+    def _entries(self) -> dict[str, zipfile.ZipInfo]:
+        entries: dict[str, zipfile.ZipInfo] = {}
+        infos = self._zip.infolist()
+        if len(infos) > MAX_FILES:
+            raise UserError(f"{self.path}: more than {MAX_FILES:,} files")
+        twice = []
+        for info in infos:
+            if info.is_dir() or info.filename.startswith("__MACOSX/"):
+                continue
+            name = safe_name(info.filename, where=str(self.path))
+            if name in entries:
+                twice.append(name)
+            entries[name] = info
+        if twice:
+            raise UserError(f"{self.path}: the archive holds two files named {listed(twice)}")
+        tops = {name.split("/", 1)[0] if "/" in name else "" for name in entries}
+        if len(tops) == 1 and "" not in tops:
+            entries = {name.split("/", 1)[1]: info for name, info in entries.items()}
+        return entries
+
+    def size(self, name: str) -> int | None:
+        info = self._entries.get(name)
+        return None if info is None else info.file_size
+
+    def _read(self, name: str, limit: int) -> bytes:
+        # One reader at a time: the first use opens the archive, and entries share one file.
+        with self._lock, self._zip.open(self._entries[name]) as file:
+            return file.read(limit)
+
+    def names(self, under: str = "") -> list[str]:
+        prefix = f"{under}/" if under else ""
+        return sorted(
+            name
+            for name in self._entries
+            if name.startswith(prefix) and not any(p.startswith(".") for p in name.split("/"))
+        )
+
+
+def open_store(path: Path | None, *, where: str, marker: str) -> Store:
+    """The folder or zip archive at `path`.
+
+    Parameters
+    ----------
+    path : Path or None
+        None: the plan did not say.
+    where : str
+        Opens the errors.
+    marker : str
+        A file or folder that the data have at their top. If `path` lacks it and exactly one
+        folder in `path` has it, that folder is meant (archives are often unpacked so).
+
+    Raises
+    ------
+    UserError
+        If there is neither folder nor archive.
+    """
+    if path is None:
+        raise UserError(
+            f"{where}: needs `path`, the place of the data; set it in the plan, "
+            "or give --data NAME=PATH"
+        )
+    if path.is_dir():
+        if not (path / marker).exists():
+            inner = [child for child in path.iterdir() if (child / marker).exists()]
+            path = inner[0] if len(inner) == 1 else path
+        return FolderStore(path)
+    if path.is_file():
+        if zipfile.is_zipfile(path):
+            return ZipStore(path)
+        raise UserError(f"{where}: {path} is a file but not a zip archive; give the data's folder")
+    raise UserError(
+        f"{where}: there is no folder or zip archive {path}; correct `path` in the plan, "
+        "or give the place with --data NAME=PATH"
+    )
