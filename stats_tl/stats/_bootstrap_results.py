@@ -117,8 +117,8 @@ def single_result(
     draws: np.ndarray | None,
     *,
     quantity: str,
-    method: str = "percentile",
-    accel: float = 0.0,
+    method: str,
+    accel: float,
     confidence_level: float,
     return_draws: bool,
     texts: list[str],
@@ -147,11 +147,12 @@ def single_result(
         n_negative=sample.labels.size - n_positive,
         n_groups=sample.n_groups,
         method=(
-            f"{quantity} with {method} bootstrap interval, {n_resamples} resamples "
-            f"({sample.described})"
+            f"{quantity[0].upper()}{quantity[1:]} with a {method} bootstrap interval, "
+            f"{n_resamples} resamples ({sample.described})"
         ),
         warnings=tuple(texts),
         draws=draws if return_draws else None,
+        quantity=quantity,
     )
 
 

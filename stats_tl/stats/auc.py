@@ -7,12 +7,14 @@ __all__ = ["roc_auc"]
 import math
 from typing import Any
 
+import numpy as np
 from scipy import special
 
 from ._auc_replicates import AUCReplicates
 from ._bootstrap_results import Sample, single_result
 from ._inference import check_confidence_level, wald_inference
-from ._placements import component_covariance, components_of
+from ._placements import class_sizes, component_covariance, components_of
+from ._resampling import BOOTSTRAP_METHODS, acceleration
 from ._validation import (
     as_groups,
     as_labels,
@@ -35,6 +37,8 @@ def roc_auc(
     method: str = "delong",
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
+    bootstrap_interval: str = "percentile",
+    stratified: bool = True,
     rng: Any = None,
     return_draws: bool = False,
 ) -> AUCResult:
@@ -53,11 +57,15 @@ def roc_auc(
         Patient of each case.
     method : {"delong", "logit", "bootstrap"}
         Interval: Wald, cut at 0 and 1; Wald on the logit scale and transformed back, which
-        covers better near 1 and in small samples; or percentile bootstrap within classes.
+        covers better near 1 and in small samples; or bootstrap of cases, or of patients.
     confidence_level : float
         Coverage of the interval.
     n_resamples : int
         Number of bootstrap replicates.
+    bootstrap_interval : {"percentile", "BCa", "basic"}
+        Kind of the bootstrap interval.
+    stratified : bool
+        Whether the bootstrap draws within classes, so that their sizes stay as they are.
     rng : int, numpy.random.Generator or None
         Seed or generator of the bootstrap.
     return_draws : bool
@@ -110,7 +118,8 @@ def roc_auc(
     check_option(method, METHODS, name="method")
     level = check_confidence_level(confidence_level)
     n_resamples = check_positive_int(n_resamples, name="n_resamples", minimum=2)
-    sample = Sample(labels, codes, stratified=True)
+    check_option(bootstrap_interval, BOOTSTRAP_METHODS, name="bootstrap_interval")
+    sample = Sample(labels, codes, bool(stratified))
 
     aucs, components = components_of(labels, values[None])
     auc = float(aucs[0])
@@ -129,15 +138,21 @@ def roc_auc(
                 )
             )
     if method == "bootstrap":
-        draws = None
+        draws, accel = None, 0.0
         if not obstacle:
-            replicates = AUCReplicates(labels, [values], sample.resampler(), n_resamples)
-            draws = replicates.draw(rng, n_resamples)
+            resampler = sample.resampler()
+            draws = AUCReplicates(labels, [values], resampler, n_resamples).draw(rng, n_resamples)
+            sizes = class_sizes(labels)
+            accel = acceleration(
+                resampler.influence((components[0] - auc) / np.where(labels, *sizes))
+            )
         return single_result(
             sample,
             auc,
             draws,
             quantity="AUC",
+            method=bootstrap_interval,
+            accel=accel,
             confidence_level=level,
             return_draws=return_draws,
             texts=texts,

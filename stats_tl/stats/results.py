@@ -182,6 +182,8 @@ class AUCResult:
         One printable sentence.
     warnings : tuple of str
         What the reader must know.
+    quantity : str
+        What `estimate` is: ``"AUC"``, or e.g. ``"partial AUC"`` or ``"average precision"``.
     """
 
     estimate: float
@@ -195,6 +197,7 @@ class AUCResult:
     method: str
     warnings: tuple[str, ...] = ()
     draws: np.ndarray | None = field(default=None, repr=False, compare=False)
+    quantity: str = "AUC"
 
     def to_frame(self) -> pd.DataFrame:
         """One row, unrounded."""
@@ -217,7 +220,7 @@ class AUCResult:
     def __str__(self) -> str:
         lines = [
             self.method,
-            f"AUC = {format_number(self.estimate)} "
+            f"{self.quantity} = {format_number(self.estimate)} "
             f"(standard error {format_number(self.standard_error)}), "
             f"{100 * self.confidence_level:g} % confidence interval "
             f"{format_number(self.confidence_interval.low)} to "
