@@ -1,10 +1,26 @@
 """Tests and intervals for comparing classifiers: arrays in, results out."""
 
+from .auc import roc_auc
+from .bootstrap import bootstrap_auc_test
+from .cv_components import CVComponents, repeated_cv_components
 from .delong import delong_test, delong_test_unpaired
 from .delong_omnibus import delong_omnibus_test
 from .equivalence import equivalence_test, noninferiority_test, smallest_equivalence_margin
+from .mixed import (
+    MarginalMeans,
+    MixedModelConvergenceWarning,
+    MixedModelResult,
+    MixedModelWarning,
+    SingularFitWarning,
+    fit_mixed_model,
+    likelihood_ratio_test,
+)
 from .mrmc import MRMCResult, obuchowski_rockette_test
 from .multiplicity import adjust_pvalues, max_t_adjust
+from .partial_auc import partial_auc, partial_auc_test, roc_point_test
+from .permutation import permutation_auc_test
+from .precision_recall import average_precision, average_precision_test
+from .repeated_cv import repeated_cv_test
 from .resampled import (
     BayesianTestResult,
     bayesian_correlated_ttest,
@@ -18,12 +34,21 @@ from .structural import delong_covariance, placements
 __all__ = [
     "AUCResult",
     "BayesianTestResult",
+    "CVComponents",
     "ConfidenceInterval",
     "DegenerateDataWarning",
     "MRMCResult",
+    "MarginalMeans",
+    "MixedModelConvergenceWarning",
+    "MixedModelResult",
+    "MixedModelWarning",
+    "SingularFitWarning",
     "TestResult",
     "adjust_pvalues",
+    "average_precision",
+    "average_precision_test",
     "bayesian_correlated_ttest",
+    "bootstrap_auc_test",
     "combined_5x2cv_ftest",
     "corrected_resampled_ttest",
     "delong_covariance",
@@ -31,10 +56,19 @@ __all__ = [
     "delong_test",
     "delong_test_unpaired",
     "equivalence_test",
+    "fit_mixed_model",
+    "likelihood_ratio_test",
     "max_t_adjust",
     "noninferiority_test",
     "obuchowski_rockette_test",
     "paired_5x2cv_ttest",
+    "partial_auc",
+    "partial_auc_test",
+    "permutation_auc_test",
     "placements",
+    "repeated_cv_components",
+    "repeated_cv_test",
+    "roc_auc",
+    "roc_point_test",
     "smallest_equivalence_margin",
 ]

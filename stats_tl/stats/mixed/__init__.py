@@ -1,0 +1,24 @@
+"""Linear mixed models with crossed random effects and small-sample inference.
+
+The path of a fit: `formula` (lme4's language) → `design` (matrices) → `solver`
+(`crossproducts`, `criterion`, `optimize`) → `inference` (degrees of freedom) →
+`contrasts`, `means`, `submodels`, `profile` (what is asked of the fit) → `result`.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "MarginalMeans",
+    "MixedModelConvergenceWarning",
+    "MixedModelResult",
+    "MixedModelWarning",
+    "SingularFitWarning",
+    "fit_mixed_model",
+    "likelihood_ratio_test",
+]
+
+from .means import MarginalMeans
+from .model import fit_mixed_model
+from .result import MixedModelResult
+from .submodels import likelihood_ratio_test
+from .warnings import MixedModelConvergenceWarning, MixedModelWarning, SingularFitWarning
