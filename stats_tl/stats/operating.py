@@ -1,0 +1,252 @@
+"""Sensitivity and specificity at a threshold fixed elsewhere.
+
+With the threshold fixed beforehand (on the tuning data) both are proportions. Patients with
+several images are clusters: the variance is then that of a ratio of patient totals, and
+score and exact intervals take the effective number of cases.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "OperatingPoint",
+    "Proportion",
+    "check_threshold",
+    "ratio_error",
+    "sensitivity_specificity",
+]
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats as sps
+
+from ._inference import check_confidence_level
+from ._validation import as_groups, as_labels, as_scores, check_option
+from .results import ConfidenceInterval, format_number
+
+INTERVALS = ("wilson", "clopper-pearson")
+
+
+@dataclass(frozen=True)
+class Proportion:
+    """A proportion of cases with its interval.
+
+    Attributes
+    ----------
+    estimate, standard_error : float
+        The proportion and its standard error (over patients where `groups` was given).
+    confidence_interval : ConfidenceInterval
+        Interval within [0, 1].
+    n_successes, n_cases : int
+        Counts of cases.
+    n_groups : int or None
+        Number of patients.
+    """
+
+    estimate: float
+    standard_error: float
+    confidence_interval: ConfidenceInterval
+    n_successes: int
+    n_cases: int
+    n_groups: int | None
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """Sensitivity and specificity at one threshold.
+
+    Attributes
+    ----------
+    sensitivity, specificity : Proportion
+        With their intervals.
+    threshold : float
+        Scores at or above it count as positive.
+    confidence_level : float
+        Coverage of either interval.
+    method : str
+        One printable sentence.
+    """
+
+    sensitivity: Proportion
+    specificity: Proportion
+    threshold: float
+    confidence_level: float
+    method: str
+
+    def to_frame(self) -> pd.DataFrame:
+        """Two rows, sensitivity and specificity, unrounded."""
+        rows = {"sensitivity": self.sensitivity, "specificity": self.specificity}
+        return pd.DataFrame(
+            {
+                "quantity": list(rows),
+                "threshold": self.threshold,
+                "estimate": [p.estimate for p in rows.values()],
+                "standard_error": [p.standard_error for p in rows.values()],
+                "ci_low": [p.confidence_interval.low for p in rows.values()],
+                "ci_high": [p.confidence_interval.high for p in rows.values()],
+                "confidence_level": self.confidence_level,
+                "n_successes": [p.n_successes for p in rows.values()],
+                "n_cases": [p.n_cases for p in rows.values()],
+                "n_groups": [p.n_groups for p in rows.values()],
+                "method": self.method,
+            }
+        )
+
+    def __str__(self) -> str:
+        lines = [self.method]
+        for name, part in (("sensitivity", self.sensitivity), ("specificity", self.specificity)):
+            patients = "" if part.n_groups is None else f" of {part.n_groups} patients"
+            lines.append(
+                f"{name} = {format_number(part.estimate)} "
+                f"({part.n_successes} of {part.n_cases} cases{patients}), "
+                f"{100 * self.confidence_level:g} % confidence interval "
+                f"{format_number(part.confidence_interval.low)} to "
+                f"{format_number(part.confidence_interval.high)}"
+            )
+        return "\n".join(lines)
+
+
+def sensitivity_specificity(
+    y_true: Any,
+    scores: Any,
+    threshold: float,
+    *,
+    groups: Any = None,
+    method: str = "wilson",
+    confidence_level: float = 0.95,
+) -> OperatingPoint:
+    """Sensitivity and specificity at a threshold that was fixed on other data.
+
+    Parameters
+    ----------
+    y_true : array_like of shape (n,)
+        Labels 0 and 1, both present.
+    scores : array_like of shape (n,)
+        Higher means more likely positive.
+    threshold : float
+        Scores at or above it count as positive.
+    groups : array_like of shape (n,), optional
+        Patient of each case. The interval then takes the effective number of cases,
+        ``p (1 - p) / variance``, at most the number of cases; where every or no case is a
+        success it takes the number of patients.
+    method : {"wilson", "clopper-pearson"}
+        Wilson's score interval, or the exact one, which covers at least nominally.
+    confidence_level : float
+        Coverage of either interval.
+
+    Returns
+    -------
+    OperatingPoint
+        With fields ``sensitivity`` and ``specificity``.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, one class is absent, a label or score is missing, `threshold` is
+        NaN or `method` is unknown.
+
+    Notes
+    -----
+    Do not use it with a threshold chosen on the same cases (Youden's index, say): both
+    numbers are then too good and the intervals too narrow.
+
+    References
+    ----------
+    .. [1] Wilson EB. Probable inference, the law of succession, and statistical inference.
+       Journal of the American Statistical Association 1927;22:209-212.
+       :doi:`10.1080/01621459.1927.10502953`
+    .. [2] Korn EL, Graubard BI. Confidence intervals for proportions with small expected
+       number of positive counts estimated from survey data. Survey Methodology
+       1998;24:193-201.
+
+    Examples
+    --------
+    >>> from stats_tl.stats import sensitivity_specificity
+    >>> print(sensitivity_specificity([0, 0, 0, 1, 1, 1], [1, 2, 5, 3, 4, 6], 3.5))
+    Sensitivity and specificity at threshold 3.5, wilson intervals (threshold fixed elsewhere)
+    sensitivity = 0.6667 (2 of 3 cases), 95 % confidence interval 0.2077 to 0.9385
+    specificity = 0.6667 (2 of 3 cases), 95 % confidence interval 0.2077 to 0.9385
+    """
+    labels = as_labels(y_true)
+    values = as_scores(scores, labels.size)
+    codes = as_groups(groups, labels.size)
+    check_option(method, INTERVALS, name="method")
+    level = check_confidence_level(confidence_level)
+    called = values >= check_threshold(threshold, "threshold")
+    parts = []
+    for selected, success in ((labels, called), (~labels, ~called)):
+        own = None if codes is None else codes[selected]
+        parts.append(_proportion(success[selected], own, method, level))
+    clusters = "" if codes is None else "clustered by patient, "
+    return OperatingPoint(
+        sensitivity=parts[0],
+        specificity=parts[1],
+        threshold=float(threshold),
+        confidence_level=level,
+        method=(
+            f"Sensitivity and specificity at threshold {float(threshold):g}, {method} intervals "
+            f"({clusters}threshold fixed elsewhere)"
+        ),
+    )
+
+
+def _proportion(
+    success: np.ndarray, codes: np.ndarray | None, method: str, level: float
+) -> Proportion:
+    n, count = success.size, int(success.sum())
+    share = count / n
+    effective, n_groups = float(n), None
+    standard_error = math.sqrt(share * (1 - share) / n)
+    if codes is not None:
+        n_groups = int(np.unique(codes).size)
+        standard_error = ratio_error(success.astype(np.float64), codes)
+        if count in (0, n):
+            effective = float(n_groups)
+        elif standard_error > 0:
+            effective = min(share * (1 - share) / standard_error**2, float(n))
+    interval = _wilson if method == "wilson" else _clopper_pearson
+    return Proportion(
+        estimate=share,
+        standard_error=standard_error,
+        confidence_interval=interval(share, effective, level),
+        n_successes=count,
+        n_cases=n,
+        n_groups=n_groups,
+    )
+
+
+def ratio_error(values: np.ndarray, codes: np.ndarray) -> float:
+    """Standard error of the mean of `values` with patients as clusters; NaN for one patient."""
+    _, codes = np.unique(codes, return_inverse=True)
+    n_groups = int(codes.max()) + 1
+    if n_groups == 1:
+        return math.nan
+    residual = np.bincount(codes, weights=values - values.mean())
+    return math.sqrt(n_groups / (n_groups - 1) * float(np.sum(residual**2))) / values.size
+
+
+def _wilson(share: float, n: float, level: float) -> ConfidenceInterval:
+    z = sps.norm.isf((1 - level) / 2)
+    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
+    low = 0.0 if share == 0 else max(0.0, centre - half)
+    high = 1.0 if share == 1 else min(1.0, centre + half)
+    return ConfidenceInterval(float(low), float(high))
+
+
+def _clopper_pearson(share: float, n: float, level: float) -> ConfidenceInterval:
+    count, tail = share * n, (1 - level) / 2
+    low = 0.0 if share == 0 else sps.beta.ppf(tail, count, n - count + 1)
+    high = 1.0 if share == 1 else sps.beta.isf(tail, count + 1, n - count)
+    return ConfidenceInterval(float(low), float(high))
+
+
+def check_threshold(value: Any, name: str) -> float:
+    """`value` as float, or ValueError if it is NaN."""
+    threshold = float(value)
+    if math.isnan(threshold):
+        raise ValueError(f"`{name}` must be a number, got NaN.")
+    return threshold
