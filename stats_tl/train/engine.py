@@ -238,7 +238,7 @@ class _Worker:
         backbone = build_backbone(unit.first.setting.backbone)
         backbone.load_torchvision_state_dict(weights.state_dict)
         freeze(backbone, unit.boundary)
-        return backbone
+        return backbone.to(memory_format=torch.channels_last)
 
     def _inputs(
         self, unit: Unit, weights: LoadedWeights, backbone: Backbone, device: torch.device

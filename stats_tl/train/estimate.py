@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ..study.cells import Cell
-from .backbones import build_backbone
+from .backbones import N_FEATURES, build_backbone
 from .heads import head_parameter_count
 from .units import Unit, image_size, plan_units
 
@@ -79,7 +79,7 @@ def _fit_seconds(
 ) -> float:  # fmt: skip
     training = cell.setting.training
     trained = tail + 2 * head_parameter_count(
-        cell.setting.head, build_backbone_features(cell.setting.backbone)
+        cell.setting.head, N_FEATURES[cell.setting.backbone]
     )
     image_prefix = 0.0 if unit.cacheable else prefix
     operations = n_train * (TRAINING_FACTOR * trained + image_prefix)
@@ -88,18 +88,11 @@ def _fit_seconds(
 
 
 @cache
-def build_backbone_features(name: str) -> int:
-    """Pooled features of a backbone, without allocating its parameters."""
-    with torch.device("meta"):
-        return build_backbone(name).n_features
-
-
-@cache
 def _operations(name: str, boundary: int, size: int) -> tuple[float, float]:
     """Floating-point operations of one image before and behind the boundary."""
-    with torch.device("meta"), torch.no_grad():
-        backbone = build_backbone(name).eval()
-        image = torch.empty(1, 3, size, size)
+    backbone = build_backbone(name).to("meta").eval()
+    with torch.no_grad():
+        image = torch.empty(1, 3, size, size, device="meta")
         with FlopCounterMode(display=False) as before:
             activation = backbone.prefix(image, boundary)
         with FlopCounterMode(display=False) as behind:

@@ -18,14 +18,28 @@ import torch
 from .augmentation import apply_affine, draw_affine
 from .backbones import Backbone
 
-#: Images that pass through a backbone at a time when nothing is trained.
-EVALUATION_BATCH = 64
+#: Cases at a time when nothing is trained: images on the CPU profit from staying in its
+#: cache, features are small.
+CPU_BATCH, CUDA_BATCH, FEATURES_BATCH = 16, 256, 4096
 
 Preprocess = Callable[[torch.Tensor], torch.Tensor]
 
 
+def image_batch(device: torch.device) -> int:
+    """Images that pass through a network at a time when nothing is trained."""
+    return CUDA_BATCH if device.type == "cuda" else CPU_BATCH
+
+
 class Inputs(Protocol):
-    """Inputs of the trainable part for any cases."""
+    """Inputs of the trainable part for any cases.
+
+    Attributes
+    ----------
+    evaluation_size : int
+        Cases to evaluate at a time.
+    """
+
+    evaluation_size: int
 
     def training_batch(self, cases: torch.Tensor, generator: torch.Generator) -> torch.Tensor: ...
 
@@ -44,6 +58,7 @@ class CachedActivations:
 
     def __init__(self, activations: np.ndarray, device: torch.device):
         self._activations = torch.from_numpy(activations)
+        self.evaluation_size = FEATURES_BATCH if activations.ndim == 2 else image_batch(device)
         if device.type != "cpu":
             self._activations = self._activations.to(device)
 
@@ -87,6 +102,7 @@ class ImagePass:
             self._images = self._images.to(device)
         self._backbone, self._boundary = backbone, boundary
         self._preprocess, self._augment = preprocess, augment
+        self.evaluation_size = image_batch(device)
 
     def training_batch(self, cases: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Activations of `cases`, augmented by transforms drawn from `generator`."""
@@ -101,7 +117,8 @@ class ImagePass:
 
     @torch.no_grad()
     def _through_prefix(self, images: torch.Tensor) -> torch.Tensor:
-        return self._backbone.prefix(self._preprocess(images), self._boundary)
+        inputs = self._preprocess(images).contiguous(memory_format=torch.channels_last)
+        return self._backbone.prefix(inputs, self._boundary)
 
 
 @torch.inference_mode()
@@ -129,9 +146,10 @@ def compute_activations(
         Pooled features where every stage is frozen.
     """
     backbone = backbone.to(device).eval()
-    batches = []
-    for start in range(0, len(images), EVALUATION_BATCH):
-        batch = torch.from_numpy(np.ascontiguousarray(images[start : start + EVALUATION_BATCH]))
-        output = backbone.prefix(preprocess(batch.to(device)), boundary)
-        batches.append(output.float().cpu().numpy())
+    size, batches = image_batch(device), []
+    for start in range(0, len(images), size):
+        batch = torch.from_numpy(np.ascontiguousarray(images[start : start + size])).to(device)
+        inputs = preprocess(batch).contiguous(memory_format=torch.channels_last)
+        output = backbone.prefix(inputs, boundary)
+        batches.append(output.float().contiguous().cpu().numpy())
     return np.concatenate(batches)

@@ -1,0 +1,138 @@
+"""AUCs and placement values within every fold of every repeat, from one sort.
+
+A *cell* here is the test part of one fold of one repeat: the cases that one model scored.
+Cases are sorted once by cell and score together, over all folds and repeats; the rest is
+cumulative counts, so the cost is that of one sort of repeats x cases numbers.
+"""
+
+from __future__ import annotations
+
+__all__ = ["FoldCells", "fold_cells", "placements_within"]
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class FoldCells(NamedTuple):
+    """Which cell each case of each repeat belongs to, and how large the cells are."""
+
+    cell: np.ndarray  # (repeats, cases): repeat * n_folds + fold
+    n_repeats: int
+    n_folds: int
+    n_positive: np.ndarray  # (repeats * folds,)
+    n_negative: np.ndarray
+
+
+def fold_cells(labels: np.ndarray, folds: Any, n_repeats: int, *, name: str = "folds") -> FoldCells:
+    """Check the fold numbers and lay out the cells.
+
+    Raises
+    ------
+    ValueError
+        If the shape is not (repeats, cases), a fold is not a whole number or negative,
+        repeats differ in their number of folds, there is one fold only, or a fold lacks a class.
+    """
+    raw = np.asarray(folds)
+    if raw.ndim == 1:
+        raw = raw[None]
+    expected = (n_repeats, labels.size)
+    if raw.shape != expected:
+        raise ValueError(
+            f"`{name}` must have the shape of the scores, (repeats, cases) = {expected}, "
+            f"got {np.shape(folds)}."
+        )
+    with np.errstate(invalid="ignore"):
+        numbers = raw.astype(np.int64) if raw.dtype.kind in "biuf" else None
+    if numbers is None or not (numbers == raw).all():
+        raise ValueError(f"`{name}` must hold whole numbers, got dtype {raw.dtype} with others.")
+    if (numbers < 0).any():
+        repeat = int(np.flatnonzero((numbers < 0).any(axis=1))[0])
+        raise ValueError(
+            f"`{name}` marks {int((numbers[repeat] < 0).sum())} cases of repeat {repeat} as absent "
+            "(negative); every case must be tested once in every repeat. Train the missing folds "
+            "or leave out that repeat."
+        )
+    codes = np.empty_like(numbers)
+    names = []
+    for repeat, row in enumerate(numbers):
+        own, codes[repeat] = np.unique(row, return_inverse=True)
+        names.append(own)
+    sizes = {own.size for own in names}
+    if len(sizes) > 1:
+        raise ValueError(
+            f"`{name}` must have as many folds in every repeat, got {sorted(sizes)} folds."
+        )
+    n_folds = sizes.pop()
+    if n_folds < 2:
+        raise ValueError(
+            f"`{name}` must number at least two folds, got one: that is a single test set. "
+            "Use `delong_test`, or `obuchowski_rockette_test` for several training runs."
+        )
+    index = codes + n_folds * np.arange(n_repeats)[:, None]
+    n_cells = n_repeats * n_folds
+    total = np.bincount(index.ravel(), minlength=n_cells)
+    n_positive = np.bincount(index[:, labels].ravel(), minlength=n_cells)
+    empty = np.flatnonzero((n_positive == 0) | (n_positive == total))
+    if empty.size:
+        repeat, fold = divmod(int(empty[0]), n_folds)
+        missing = "positive" if n_positive[empty[0]] == 0 else "negative"
+        raise ValueError(
+            f"`{name}`: fold {names[repeat][fold]} of repeat {repeat} has no {missing} case "
+            f"({empty.size} of {n_cells} folds lack a class), so that its AUC is not defined; "
+            "stratify the folds by label or use fewer."
+        )
+    return FoldCells(index, n_repeats, n_folds, n_positive, total - n_positive)
+
+
+def placements_within(
+    labels: np.ndarray, scores: np.ndarray, cells: FoldCells
+) -> tuple[np.ndarray, np.ndarray]:
+    """AUC of every cell and placement value of every case within its cell.
+
+    Parameters
+    ----------
+    labels : ndarray of bool, shape (n,)
+        True for positive cases.
+    scores : ndarray of shape (repeats, n)
+        Higher means more likely positive; compared within cells only.
+    cells : FoldCells
+        Layout of the cells.
+
+    Returns
+    -------
+    aucs : ndarray of shape (repeats, folds)
+        Empirical AUCs.
+    placements : ndarray of shape (repeats, n)
+        Share of the cell's other class that is ranked correctly against the case.
+    """
+    index = cells.cell.ravel()
+    values = scores.ravel()
+    positive = np.broadcast_to(labels, scores.shape).ravel()
+    # By score, then stably by cell; radix sort makes the second pass cheap.
+    order = np.argsort(values)
+    small = index.astype(np.uint16) if cells.n_positive.size < 2**16 else index
+    order = order[np.argsort(small[order], kind="stable")]
+    index, values, positive = index[order], values[order], positive[order]
+    n = values.size
+    new = np.ones(n, dtype=bool)
+    np.logical_or(values[1:] != values[:-1], index[1:] != index[:-1], out=new[1:])
+    starts = np.flatnonzero(new)
+    stops = np.append(starts[1:], n)
+    positives_to = np.zeros(n + 1, dtype=np.int64)
+    np.cumsum(positive, out=positives_to[1:])
+    first = np.zeros(cells.n_positive.size, dtype=np.int64)
+    np.cumsum((cells.n_positive + cells.n_negative)[:-1], out=first[1:])
+    own = index[starts]
+    # Twice the number below plus half the tied, counted from the start of the cell.
+    below = positives_to[starts] + positives_to[stops] - 2 * positives_to[first[own]]
+    negatives = starts + stops - 2 * first[own] - below
+    above = 2 * cells.n_positive[own] - below
+    repeat = stops - starts
+    doubled = np.where(positive, np.repeat(negatives, repeat), np.repeat(above, repeat))
+    n1, n0 = cells.n_positive, cells.n_negative
+    totals = np.bincount(index[positive], weights=doubled[positive], minlength=n1.size)
+    aucs = (totals / (2.0 * n1 * n0)).reshape(cells.n_repeats, cells.n_folds)
+    placements = np.empty(n)
+    placements[order] = doubled / np.where(positive, 2 * n0[index], 2 * n1[index])
+    return aucs, placements.reshape(scores.shape)

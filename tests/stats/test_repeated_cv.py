@@ -1,0 +1,410 @@
+"""The repeated cross-validation test: formulas by brute force, size by simulation.
+
+The brute force is written from the definitions, with loops and scikit-learn's AUC; the
+simulations train ridge classifiers whose two arms see exchangeable halves of the features,
+so that the null hypothesis is true by construction.
+"""
+
+import contextlib
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats as sps
+from sklearn.metrics import roc_auc_score
+
+from stats_tl.stats import (
+    DegenerateDataWarning,
+    corrected_resampled_ttest,
+    delong_test,
+    equivalence_test,
+    repeated_cv_components,
+    repeated_cv_test,
+)
+
+# Separation of the half-sample scores: enough below the other scores for 0 < beta < 1.
+HALF = 0.9
+
+
+def stratified_folds(y, n_folds, n_repeats, rng):
+    folds = np.empty((n_repeats, y.size), dtype=int)
+    for row in folds:
+        for label in (0, 1):
+            where = rng.permutation(np.flatnonzero(y == label))
+            row[where] = (np.arange(where.size) + rng.integers(n_folds)) % n_folds
+    return folds
+
+
+def make(seed=0, n=90, n_repeats=6, n_folds=5, ties=False, gain=0.3):
+    rng = np.random.default_rng(seed)
+    y = (np.arange(n) % 3 == 0).astype(int)
+    folds = stratified_folds(y, n_folds, n_repeats, rng)
+    shared = y + rng.standard_normal(n)
+    a = shared + gain * y + 0.5 * rng.standard_normal((n_repeats, n))
+    b = shared + 0.6 * rng.standard_normal((n_repeats, n))
+    if ties:
+        a, b = np.round(a), np.round(b)
+    half_folds = stratified_folds(y, 2, 3, rng)
+    half = tuple(HALF * y + rng.standard_normal((3, n)) for _ in range(2))
+    return y, a, b, folds, (*half, half_folds)
+
+
+def placement(y, s, folds):
+    psi = np.empty(y.size)
+    for i in range(y.size):
+        other = (folds == folds[i]) & (y != y[i])
+        below, tied = (s[other] < s[i]).mean(), (s[other] == s[i]).mean()
+        psi[i] = below + tied / 2 if y[i] else 1 - below - tied / 2
+    return psi
+
+
+def variance_of(psi, y, groups=None):
+    if groups is None:
+        return sum(psi[y == k].var(ddof=1) / (y == k).sum() for k in (0, 1))
+    residual = np.array(
+        [(psi[i] - psi[y == y[i]].mean()) / (y == y[i]).sum() for i in range(y.size)]
+    )
+    patients = np.unique(groups)
+    by_class = np.array(
+        [[residual[(groups == g) & (y == k)].sum() for k in (0, 1)] for g in patients]
+    )
+    total = 0.0
+    for k in (0, 1):
+        c = np.unique(groups[y == k]).size
+        total += c / (c - 1) * (by_class[:, k] ** 2).sum()
+    c = patients.size
+    return total + 2 * c / (c - 1) * (by_class[:, 0] * by_class[:, 1]).sum()
+
+
+def brute_force(y, a, b, folds, half=None, groups=None):
+    m, k = folds.shape[0], np.unique(folds[0]).size
+
+    def auc(s, f):
+        return np.array(
+            [
+                [roc_auc_score(y[f[r] == j], s[r][f[r] == j]) for j in np.unique(f[r])]
+                for r in range(len(f))
+            ]
+        )
+
+    auc_a, auc_b = auc(a, folds), auc(b, folds)
+    d = auc_a - auc_b
+    delta = d.mean(axis=1)
+    psi = np.array([placement(y, a[r], folds[r]) - placement(y, b[r], folds[r]) for r in range(m)])
+    v_bar = np.mean([variance_of(p, y, groups) for p in psi])
+    out = {"estimate": delta.mean(), "d": d, "v_bar": v_bar, "aucs": (auc_a.mean(), auc_b.mean())}
+    if m > 1:
+        v_if = variance_of(psi.mean(axis=0), y, groups)
+        out["c_bar"] = (v_if - v_bar / m) / (1 - 1 / m)
+        out["s2"] = delta.var(ddof=1)
+    if half is not None:
+        auc_k = (auc_a.mean() + auc_b.mean()) / 2
+        auc_2 = (auc(half[0], half[2]).mean() + auc(half[1], half[2]).mean()) / 2
+        beta = math.log(sps.norm.ppf(auc_k)) - math.log(sps.norm.ppf(auc_2))
+        beta = min(max(beta / math.log(((k - 1) / k) / 0.5), 0), 1)
+        v = (1 + beta) ** 2 * max(out["c_bar"], 0) + out["s2"] / m
+        out |= {"beta": beta, "lc": v, "df": v**2 / ((out["s2"] / m) ** 2 / (m - 1))}
+    return out
+
+
+@pytest.mark.parametrize("ties", [False, True])
+@pytest.mark.parametrize("clustered", [False, True])
+def test_components_by_brute_force(ties, clustered):
+    y, a, b, folds, half = make(seed=3, ties=ties)
+    rng = np.random.default_rng(1)
+    groups = rng.integers(0, 40, size=y.size) if clustered else None
+    expected = brute_force(y, a, b, folds, half, groups)
+    parts = repeated_cv_components(y, a, b, folds, groups=groups, half=half)
+    np.testing.assert_allclose(parts.differences, expected["d"], atol=1e-14)
+    assert parts.estimate == pytest.approx(expected["estimate"], abs=1e-14)
+    assert parts.aucs == pytest.approx(expected["aucs"])
+    assert parts.case_variance == pytest.approx(expected["v_bar"], rel=1e-10)
+    assert parts.shared_variance == pytest.approx(expected["c_bar"], rel=1e-9)
+    assert parts.repeat_variance == pytest.approx(expected["s2"], rel=1e-10)
+    assert parts.elasticity == pytest.approx(expected["beta"], rel=1e-10)
+
+
+def test_each_method_by_brute_force():
+    y, a, b, folds, half = make(seed=5)
+    e = brute_force(y, a, b, folds, half)
+    assert 0 < e["beta"] < 1  # the test is about the formula, not about the clipping
+    delong = repeated_cv_test(y, a, b, folds, method="repeat-delong")
+    z = e["estimate"] / math.sqrt(e["v_bar"])
+    assert delong.statistic == pytest.approx(z, rel=1e-10)
+    assert delong.pvalue == pytest.approx(2 * sps.norm.sf(abs(z)), rel=1e-10)
+    assert delong.estimates == pytest.approx(e["aucs"])
+    curve = repeated_cv_test(y, a, b, folds, half=half, method="learning-curve")
+    t = e["estimate"] / math.sqrt(e["lc"])
+    assert curve.statistic == pytest.approx(t, rel=1e-9)
+    assert curve.df == pytest.approx(e["df"], rel=1e-8)
+    assert curve.pvalue == pytest.approx(2 * sps.t.sf(abs(t), e["df"]), rel=1e-8)
+    q = sps.t.ppf(0.975, e["df"]) * math.sqrt(e["lc"])
+    assert curve.confidence_interval == pytest.approx(
+        (e["estimate"] - q, e["estimate"] + q), rel=1e-8
+    )
+    larger = repeated_cv_test(y, a, b, folds, half=half, method="larger-variance")
+    assert larger.standard_error == pytest.approx(math.sqrt(max(e["lc"], e["v_bar"])), rel=1e-10)
+    nb = repeated_cv_test(y, a, b, folds, method="nadeau-bengio")
+    assert nb.statistic == pytest.approx(
+        corrected_resampled_ttest(e["d"], n_train=4, n_test=1).statistic, rel=1e-10
+    )
+    assert nb.estimates == pytest.approx(e["aucs"])
+    assert nb.n_cases == y.size
+
+
+def test_two_copies_of_a_data_set_as_folds_is_delong_with_twice_the_cases():
+    y, a, b, _, _ = make(seed=8, n=60, n_repeats=1)
+    one_fold = repeated_cv_components(
+        np.tile(y, 2), np.tile(a, 2), np.tile(b, 2), np.repeat([0, 1], y.size)
+    )
+    delong = delong_test(y, a[0], b[0])
+    assert one_fold.estimate == pytest.approx(delong.estimate, abs=1e-14)
+    n1, n0 = y.sum(), (1 - y).sum()
+    psi = placement(y, a[0], np.zeros(60)) - placement(y, b[0], np.zeros(60))
+    # Twice the cases: the sums of squares double, the divisors become (2n)(2n - 1).
+    expected = sum(
+        2 * ((psi[y == k] - psi[y == k].mean()) ** 2).sum() / (2 * m * (2 * m - 1))
+        for k, m in ((1, n1), (0, n0))
+    )
+    assert one_fold.case_variance == pytest.approx(expected, rel=1e-10)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 10_000), st.booleans())
+def test_properties(seed, ties):
+    y, a, b, folds, half = make(seed=seed, n=60, n_repeats=5, ties=ties)
+    methods = ("repeat-delong", "learning-curve", "larger-variance", "nadeau-bengio")
+    rng = np.random.default_rng(seed)
+    cases, repeats = rng.permutation(y.size), rng.permutation(5)
+    for method in methods:
+        base = repeated_cv_test(y, a, b, folds, half=half, method=method)
+        swapped = repeated_cv_test(
+            y, b, a, folds, half=(half[1], half[0], half[2]), method=method, alternative="less"
+        )
+        one_sided = repeated_cv_test(
+            y, a, b, folds, half=half, method=method, alternative="greater"
+        )
+        assert swapped.statistic == pytest.approx(-base.statistic, rel=1e-8, abs=1e-12)
+        assert swapped.pvalue == pytest.approx(one_sided.pvalue, rel=1e-8)
+        assert base.pvalue == pytest.approx(
+            2 * min(one_sided.pvalue, 1 - one_sided.pvalue), rel=1e-7
+        )
+        # Order of cases and repeats, names of folds, and the scale of the scores *within a
+        # repeat* carry no information.
+        scale = np.exp(rng.standard_normal((5, 1)))
+        other = repeated_cv_test(
+            y[cases],
+            (a * scale)[repeats][:, cases],
+            np.exp(b[repeats][:, cases]),
+            100 - 7 * folds[repeats][:, cases],
+            half=tuple(h[:, cases] for h in half),
+            method=method,
+            groups=cases,
+        )
+        assert other.statistic == pytest.approx(base.statistic, rel=1e-7, abs=1e-12)
+        assert other.n_groups == y.size
+
+
+def test_duplicating_images_within_patients_adds_no_evidence():
+    y, a, b, folds, half = make(seed=2)
+    twice = {"groups": np.tile(np.arange(y.size), 2)}
+    base = repeated_cv_test(y, a, b, folds, half=half, method="learning-curve")
+    tiled = [np.tile(x, (1, 2)) for x in (a, b, folds)]
+    half2 = tuple(np.tile(x, (1, 2)) for x in half)
+    doubled = repeated_cv_test(np.tile(y, 2), *tiled, half=half2, method="learning-curve", **twice)
+    assert doubled.statistic == pytest.approx(base.statistic, rel=1e-9)
+    assert doubled.n_cases == 2 * y.size
+    assert doubled.n_groups == y.size
+    ignored = repeated_cv_test(np.tile(y, 2), *tiled, method="repeat-delong")
+    clustered = repeated_cv_test(np.tile(y, 2), *tiled, method="repeat-delong", **twice)
+    assert ignored.standard_error < 0.8 * clustered.standard_error
+
+
+def test_auto_says_what_it_chose_and_why():
+    y, a, b, folds, half = make(n=120)
+    assert "repeat-delong" in repeated_cv_test(y, a, b, folds).method
+    assert "no half-sample repeats" in repeated_cv_test(y, a, b, folds).method
+    assert "larger-variance" in repeated_cv_test(y, a, b, folds, half=half).method
+    few = repeated_cv_test(y, a[:3], b[:3], folds[:3])
+    assert "nadeau-bengio" in few.method
+    assert "3 repeats are fewer" in few.warnings[0]
+    single = repeated_cv_test(y, a[0], b[0], folds[0])
+    assert "with one repeat no other test holds" in single.method
+    assert any("one repeat only" in w for w in single.warnings)
+    y, a, b, folds, half = make(n=780)
+    large = repeated_cv_test(y, a, b, folds, half=half)
+    assert "learning-curve" in large.method
+    assert "new patients and new training runs at this sample size" in large.method
+    assert large.warnings == ()
+    patients = np.arange(780) // 3
+    clustered = repeated_cv_test(y, a, b, folds, half=half, groups=patients)
+    assert "larger-variance" in clustered.method
+    assert "260 patients" in clustered.method
+    two = make(n=780, n_folds=2)
+    result = repeated_cv_test(*two[:4])
+    assert "nadeau-bengio" in result.method
+    assert any("two folds" in w for w in result.warnings)
+
+
+def test_warns_where_the_study_shows_failure():
+    y, a, b, folds, half = make(n=90)
+    assert any("few cases" in w for w in repeated_cv_test(y, a, b, folds).warnings)
+    curve = repeated_cv_test(y, a, b, folds, half=half, method="learning-curve")
+    assert any("12 %" in w for w in curve.warnings)
+    one = repeated_cv_test(y, a[0], b[0], folds[0], method="repeat-delong")
+    assert any("3 to 20 %" in w for w in one.warnings)
+    leaking = repeated_cv_test(y, a, b, folds, groups=np.arange(90) // 2)
+    assert any("tested on patients they were trained on" in w for w in leaking.warnings)
+    together = np.arange(90) // 3 % 5
+    clean = repeated_cv_test(y, a, b, np.tile(together, (6, 1)), groups=np.arange(90) // 3)
+    assert not any("trained on" in w for w in clean.warnings)
+    three = make(n=120, n_folds=3)
+    result = repeated_cv_test(*three[:4], method="repeat-delong")
+    assert any("3 folds were not studied" in w for w in result.warnings)
+
+
+def test_identical_scores_and_no_variance():
+    y, a, _, folds, half = make()
+    for method in ("repeat-delong", "learning-curve", "nadeau-bengio", "auto"):
+        no_spread = pytest.warns(DegenerateDataWarning, match="equal")
+        with no_spread if method == "nadeau-bengio" else contextlib.nullcontext():
+            result = repeated_cv_test(y, a, 3 * a + 1, folds, half=half, method=method)
+        assert (result.statistic, result.pvalue, result.estimate) == (0.0, 1.0, 0.0)
+    with pytest.warns(DegenerateDataWarning, match="no variance"):
+        perfect = repeated_cv_test(
+            y, np.tile(y, (6, 1)), np.tile(-y, (6, 1)), folds, method="repeat-delong"
+        )
+    assert perfect.estimate == 1.0
+    assert math.isnan(perfect.pvalue)
+    assert perfect.warnings
+
+
+def test_learning_curve_without_a_signal_takes_the_steepest():
+    y, a, b, folds, half = make()
+    flipped = (-np.tile(y, (3, 1)).astype(float), -np.tile(y, (3, 1)).astype(float), half[2])
+    result = repeated_cv_test(y, a, b, folds, half=flipped, method="learning-curve")
+    assert any("steepest" in w for w in result.warnings)
+    parts = repeated_cv_components(y, a, b, folds, half=flipped)
+    assert (parts.elasticity, parts.elasticity_known) == (1.0, False)
+
+
+def test_null_value_and_equivalence():
+    y, a, b, folds, _ = make()
+    base = repeated_cv_test(y, a, b, folds)
+    at_estimate = repeated_cv_test(y, a, b, folds, null_value=base.estimate)
+    assert at_estimate.pvalue == pytest.approx(1.0)
+    low = repeated_cv_test(y, a, b, folds, null_value=base.confidence_interval.low)
+    assert low.pvalue == pytest.approx(0.05, rel=1e-6)
+    result = equivalence_test(base, 0.5)
+    assert result.pvalue == pytest.approx(
+        sps.norm.sf((0.5 - abs(base.estimate)) / base.standard_error), rel=1e-9
+    )
+
+
+def test_wrong_input_is_named():
+    y, a, b, folds, half = make()
+    absent = folds.copy()
+    absent[2, 5] = -1
+    one_class = folds.copy()
+    one_class[1, y == 1] = 0
+    uneven = folds.copy()
+    uneven[3] %= 3
+    hole = a.copy()
+    hole[0, 0] = math.nan
+    cases = [
+        (lambda: repeated_cv_test(y, a, b, absent), "1 cases of repeat 2 as absent"),
+        (lambda: repeated_cv_test(y, a, b, one_class), "fold 1 of repeat 1 has no positive"),
+        (lambda: repeated_cv_test(y, a, b, uneven), "as many folds in every repeat"),
+        (lambda: repeated_cv_test(y, a, b, np.zeros_like(folds)), "at least two folds"),
+        (lambda: repeated_cv_test(y, a, b, folds[:2]), "`folds` must have the shape"),
+        (lambda: repeated_cv_test(y, a, b, folds + 0.5), "whole numbers"),
+        (lambda: repeated_cv_test(y, a, b, folds.astype(str)), "whole numbers"),
+        (lambda: repeated_cv_test(y, a, b[:3], folds), "`scores_b` must have the shape"),
+        (lambda: repeated_cv_test(y, hole, b, folds), "`scores_a` has 1 missing"),
+        (lambda: repeated_cv_test(y, a, b, folds, method="LC"), "`method`"),
+        (lambda: repeated_cv_test(y, a, b, folds, method="learning-curve"), "`half` is needed"),
+        (lambda: repeated_cv_test(y, a, b, folds, half=(a, b)), "`half` must be a tuple"),
+        (lambda: repeated_cv_test(y, a, b, folds, half=(a, b, folds)), "two folds in every"),
+        (lambda: repeated_cv_test(y, a, b, folds % 2, half=half), "already train on half"),
+        (
+            lambda: repeated_cv_test(y, a[0], b[0], folds[0], half=half, method="learning-curve"),
+            "at least two repeats",
+        ),
+        (lambda: repeated_cv_test(y, a, b, folds, groups=y), "in one patient"),
+        (lambda: repeated_cv_test(y, a, b, folds, alternative="up"), "`alternative`"),
+    ]
+    for call, message in cases:
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+class RidgeStudy:
+    """Null data sets: two arms train ridge on exchangeable halves of Gaussian features."""
+
+    def __init__(self, n, n_repeats, n_folds, *, n_features=8, separation=0.42, seed=0):
+        self.n, self.m, self.k, self.p = n, n_repeats, n_folds, n_features
+        self.separation, self.rng = separation, np.random.default_rng(seed)
+
+    def out_of_fold(self, x, y, folds, n_folds):
+        inside = folds[:, None, :] == np.arange(n_folds)[:, None]
+        xc, yc = x - x.mean(0), y - y.mean()
+        outer = (xc[:, :, None] * xc[:, None, :]).reshape(self.n, -1)
+        gram = outer.sum(0) - inside.astype(float) @ outer
+        gram = gram.reshape(len(folds), n_folds, self.p, self.p) + 5.0 * np.eye(self.p)
+        right = (xc * yc[:, None]).sum(0) - inside.astype(float) @ (xc * yc[:, None])
+        weights = np.linalg.solve(gram, right[..., None])[..., 0]
+        scores = np.einsum("mkp,np->mkn", weights, xc)
+        return np.take_along_axis(scores, folds[:, None, :], axis=1)[:, 0, :]
+
+    def draw(self):
+        y = np.zeros(self.n, dtype=int)
+        y[: round(0.35 * self.n)] = 1
+        x = self.rng.standard_normal((self.n, 2 * self.p)) + self.separation * y[:, None]
+        folds = stratified_folds(y, self.k, self.m, self.rng)
+        half_folds = stratified_folds(y, 2, 5, self.rng)
+        arms = x[:, : self.p], x[:, self.p :]
+        scores = [self.out_of_fold(arm, y, folds, self.k) for arm in arms]
+        half = [self.out_of_fold(arm, y, half_folds, 2) for arm in arms]
+        return y, *scores, folds, (*half, half_folds)
+
+
+def rejections(study, n_sim, methods):
+    counts = dict.fromkeys([*methods, "naive"], 0)
+    for _ in range(n_sim):
+        y, a, b, folds, half = study.draw()
+        for method in methods:
+            counts[method] += (
+                repeated_cv_test(y, a, b, folds, half=half, method=method).pvalue < 0.05
+            )
+        d = repeated_cv_components(y, a, b, folds).differences
+        counts["naive"] += sps.ttest_1samp(d.ravel(), 0).pvalue < 0.05
+    return {key: value / n_sim for key, value in counts.items()}
+
+
+def test_size_where_the_naive_t_fails():
+    n_sim = 300
+    rates = rejections(
+        RidgeStudy(100, 10, 5, seed=20),
+        n_sim,
+        ["repeat-delong", "larger-variance", "nadeau-bengio"],
+    )
+    bound = 0.05 + 3 * math.sqrt(0.05 * 0.95 / n_sim)
+    assert rates["repeat-delong"] < bound
+    assert rates["larger-variance"] < bound
+    assert rates["nadeau-bengio"] < bound
+    assert rates["naive"] > 0.3
+
+
+@pytest.mark.slow
+def test_learning_curve_comes_close_to_its_nominal_size():
+    n_sim = 2000
+    methods = ["learning-curve", "larger-variance", "repeat-delong", "nadeau-bengio"]
+    rates = rejections(RidgeStudy(400, 20, 5, seed=21), n_sim, methods)
+    error = 3 * math.sqrt(0.05 * 0.95 / n_sim)
+    # 7.8 % is the largest size the first study saw at n = 780; 3.8 % the smallest.
+    assert 0.038 - error < rates["learning-curve"] < 0.078 + error
+    for method in methods[1:]:
+        assert rates[method] < 0.05 + error
+    assert rates["naive"] > 0.3

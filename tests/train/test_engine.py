@@ -1,0 +1,195 @@
+"""From a plan to an archive: pairs stay pairs, shortcuts change nothing, nothing is lost."""
+
+import numpy as np
+import pytest
+
+from stats_tl.archive import load
+from stats_tl.errors import UserError
+from stats_tl.train import engine
+from stats_tl.train.backbones import build_backbone
+from stats_tl.train.units import weights_seed
+from stats_tl.train.weights import save_backbone
+
+
+def scores_of(root):
+    """Scores by (everything but the arm's name and identifiers)."""
+    return load(root).scores()
+
+
+def assert_same_scores(one, other, tolerance=0.0):
+    keys = ["task", "backbone", "head", "unfreeze", "repeat", "fold", "seed", "partition", "case"]
+    one, other = one.set_index(keys)["score"], other.set_index(keys)["score"]
+    assert len(one)
+    assert one.index.equals(other.index)
+    np.testing.assert_allclose(one, other, rtol=0, atol=tolerance)
+
+
+@pytest.fixture
+def one_checkpoint(tiny, tmp_path):
+    """The tiny plan with a fixed checkpoint for both arms."""
+    backbone = build_backbone("squeezenet1_1", seed=5)
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(save_backbone(backbone, {}))
+    for arm in tiny["arms"]:
+        arm.update(source="checkpoint", files={"squeezenet1_1": "weights.safetensors"})
+    return tiny
+
+
+@pytest.mark.parametrize("unfreeze", [0, 1])
+def test_arms_with_the_same_weights_get_the_same_scores(one_checkpoint, run_plan, tmp_path, unfreeze):
+    """The pairing: head, batches and dropout are those of the pair, bit for bit."""
+    one_checkpoint["grid"][0]["unfreeze"] = [unfreeze]
+    run_plan(one_checkpoint)
+    archive = load(tmp_path / "runs" / "tiny")
+    assert_same_scores(archive.scores(arm="a"), archive.scores(arm="b"))
+    other = archive.scores(arm="a", repeat=0)["score"].to_numpy()
+    assert not np.allclose(other, archive.scores(arm="a", repeat=1)["score"].to_numpy())
+
+
+@pytest.mark.parametrize("unfreeze", [0, 1])
+def test_cached_activations_agree_with_the_plain_path(one_checkpoint, run_plan, tmp_path, unfreeze):
+    """The truth: images through the whole network in every epoch."""
+    one_checkpoint["grid"][0]["unfreeze"] = [unfreeze]
+    one_checkpoint["grid"][0]["heads"] = ["linear"]
+    run_plan(one_checkpoint, "cached")
+    run_plan(one_checkpoint, "plain", cache_bytes=0)
+    assert_same_scores(
+        scores_of(tmp_path / "cached" / "tiny"), scores_of(tmp_path / "plain" / "tiny"), 1e-5
+    )
+
+
+def test_augmentation_is_shared_by_the_pair_and_changes_the_scores(
+    one_checkpoint, run_plan, tmp_path
+):
+    one_checkpoint["cv"]["repeats"] = 1
+    one_checkpoint["grid"][0]["heads"] = ["linear"]
+    run_plan(one_checkpoint, "plain")
+    one_checkpoint["training"]["augmentation"] = "affine"
+    run_plan(one_checkpoint, "augmented")
+    augmented = load(tmp_path / "augmented" / "tiny")
+    assert_same_scores(augmented.scores(arm="a"), augmented.scores(arm="b"))
+    plain = load(tmp_path / "plain" / "tiny").scores()["score"]
+    assert not np.allclose(plain, augmented.scores()["score"])
+
+
+def test_workers_and_interruptions_do_not_change_the_archive(tiny, run_plan, tmp_path, monkeypatch):
+    run_plan(tiny, "whole")
+    run_plan(tiny, "two", jobs=2)
+    whole = load(tmp_path / "whole" / "tiny")
+    assert load(tmp_path / "two" / "tiny").digest == whole.digest
+
+    fit, calls = engine.fit_cell, []
+
+    def killed(*args, **kwargs):
+        calls.append(1)
+        if len(calls) in (6, 11):
+            raise KeyboardInterrupt
+        return fit(*args, **kwargs)
+
+    monkeypatch.setattr(engine, "fit_cell", killed)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            run_plan(tiny, "torn")
+    run_plan(tiny, "torn")
+    torn = load(tmp_path / "torn" / "tiny")
+    assert torn.digest == whole.digest
+    assert len(torn.cells) == 16
+    # An uninterrupted chunk is never trained twice: 16 cells, and at most a chunk lost a time.
+    assert len(calls) < 16 + 2 * 8
+
+
+def test_what_is_done_is_not_done_again(tiny, run_plan):
+    assert len(run_plan(tiny, select={"repeat": {"0"}})) == 8
+    assert len(run_plan(tiny)) == 8
+    assert run_plan(tiny) == []
+
+
+def test_a_failed_cell_is_recorded_and_the_others_go_on(tiny, run_plan, tmp_path, monkeypatch):
+    fit = engine.fit_cell
+
+    def fails(model, *args, **kwargs):
+        if len(list(model.head.children())):  # the nonlinear head is a sequence
+            raise FloatingPointError("the training loss is not finite in epoch 2")
+        return fit(model, *args, **kwargs)
+
+    monkeypatch.setattr(engine, "fit_cell", fails)
+    outcomes = run_plan(tiny)
+    assert sum(bool(outcome.reason) for outcome in outcomes) == 8
+    archive = load(tmp_path / "runs" / "tiny")
+    assert len(archive.cells) == 8
+    assert set(archive.missing["head"]) == {"nonlinear"}
+    assert archive.missing["reason"].str.contains("not finite in epoch 2").all()
+    monkeypatch.setattr(engine, "fit_cell", fit)
+    assert run_plan(tiny) == []
+    assert len(run_plan(tiny, retry_failed=True)) == 8
+    assert load(tmp_path / "runs" / "tiny").missing.empty
+
+
+def test_a_loss_that_explodes_is_a_failed_cell(tiny, run_plan):
+    tiny["grid"][0].update(heads=["linear"], unfreeze=["all"])
+    tiny["cv"].update(repeats=1)
+    tiny["training"].update(optimizer="sgd", learning_rate=10.0, weight_decay=10.0, epochs=60)
+    outcomes = run_plan(tiny)
+    assert outcomes
+    assert all("not finite" in outcome.reason for outcome in outcomes)
+
+
+def test_records_say_what_was_done(tiny, run_plan, tmp_path):
+    tiny["grid"][0].update(heads=["linear"], unfreeze=[0, 1])
+    run_plan(tiny)
+    archive = load(tmp_path / "runs" / "tiny")
+    for record in archive.records():
+        trainable = 2 * 512 + 2
+        if record["key"]["unfreeze"] == "1":  # fire8 and fire9 of SqueezeNet 1.1
+            trainable += sum(
+                c_in * s + s + s * e + e + 9 * s * e + e
+                for c_in, s, e in ((384, 64, 256), (512, 64, 256))
+            )
+        assert record["parameters"]["trainable"] == trainable
+        assert record["weights"]["source"] == "random"
+        assert len(record["history"]["validation_auc"]) == 3
+        best = int(np.argmax(record["history"]["validation_auc"])) + 1
+        assert record["selection"] == {"rule": "best-validation-auc", "epoch": best}
+        counts = record["counts"]
+        assert sum(part["patients"] for part in counts.values()) == 30
+        assert record["environment"]["packages"]["torch"]
+    # The stored metric is a cache of what the scores say.
+    from sklearn.metrics import roc_auc_score
+
+    scores = archive.scores(partition="test")
+    for cell_id, group in scores.groupby("cell_id"):
+        stored = archive.cells.set_index("cell_id").loc[cell_id, "auc"]
+        assert stored == pytest.approx(roc_auc_score(group["y_true"], group["score"]), abs=1e-12)
+
+
+def test_no_patient_is_on_two_sides_of_the_archived_splits(tiny, run_plan, tmp_path):
+    run_plan(tiny, select={"head": {"linear"}})
+    archive = load(tmp_path / "runs" / "tiny")
+    splits = archive.splits("breast").merge(archive.cases("breast")[["case", "patient"]], on="case")
+    sides = splits.groupby(["repeat", "fold", "patient"])["partition"].nunique()
+    assert (sides == 1).all()
+    tested = archive.scores(partition="test", arm="a", head="linear")
+    assert (tested.groupby(["repeat", "case"]).size() == 1).all()
+
+
+def test_random_arms_record_their_draw(tiny, run_plan, tmp_path):
+    outcomes = run_plan(tiny, select={"head": {"linear"}})
+    seeds = {outcome.cell.cell_id: weights_seed(outcome.cell) for outcome in outcomes}
+    for record in load(tmp_path / "runs" / "tiny").records():
+        assert record["seeds"]["weights"] == seeds[record["cell_id"]]
+
+
+def test_other_weights_than_the_archived_are_refused(one_checkpoint, run_plan, tmp_path):
+    for arm in one_checkpoint["arms"]:
+        arm["source"] = "radimagenet"  # known by name, so that the identifiers stay
+    one_checkpoint["grid"][0]["heads"] = ["linear"]
+    one_checkpoint["grid"][0]["backbones"] = ["resnet50"]
+    one_checkpoint["training"]["image_size"] = 32
+    for arm in one_checkpoint["arms"]:
+        arm["files"] = {"resnet50": "weights.safetensors"}
+    path = tmp_path / "weights.safetensors"
+    path.write_bytes(save_backbone(build_backbone("resnet50", seed=1), {}))
+    run_plan(one_checkpoint, select={"repeat": {"0"}, "fold": {"0"}})
+    path.write_bytes(save_backbone(build_backbone("resnet50", seed=2), {}))
+    with pytest.raises(UserError, match="archived cells used"):
+        run_plan(one_checkpoint)

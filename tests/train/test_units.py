@@ -1,0 +1,68 @@
+"""Which cells are trained together, and what the arms of a pair share."""
+
+import itertools
+
+from stats_tl.study.cells import plan_cells
+from stats_tl.study.loading import parse_plan
+from stats_tl.train.units import chunks_in_order, fit_seed, plan_units, weights_seed
+
+
+def test_every_cell_is_in_one_chunk_whatever_the_number_of_workers(tiny):
+    tiny["cv"]["repeats"] = 20
+    tiny["grid"][0]["unfreeze"] = [0, 1]
+    cells = plan_cells(parse_plan(tiny))
+    parts = []
+    for workers in (1, 2, 5):
+        chunks = chunks_in_order(plan_units(cells), workers)
+        ids = [cell.cell_id for chunk in chunks for cell in chunk.cells]
+        assert sorted(ids) == sorted(cell.cell_id for cell in cells)
+        parts.append({tuple(cell.cell_id for cell in chunk.cells) for chunk in chunks})
+    assert parts[0] == parts[1] == parts[2]
+
+
+def test_workers_start_on_units_of_their_own(tiny):
+    cells = plan_cells(parse_plan(tiny))
+    chunks = chunks_in_order(plan_units(cells), 4)
+    assert len({chunk.unit.key for chunk in chunks[:4]}) == 4
+
+
+def test_frozen_heads_share_a_unit_and_depths_do_not(tiny):
+    tiny["arms"][1] = {"name": "imagenet", "source": "imagenet"}
+    tiny["grid"][0]["unfreeze"] = [0, 1]
+    units = plan_units(plan_cells(parse_plan(tiny)))
+    imagenet = [unit for unit in units if unit.first.setting.arm.name == "imagenet"]
+    assert [(unit.boundary, unit.frozen, len(unit.cells)) for unit in imagenet] == [
+        (5, True, 2 * 4),
+        (4, False, 2 * 4),
+    ]
+
+
+def test_augmented_and_fully_trained_cells_are_not_cached(tiny):
+    tiny["grid"][0]["unfreeze"] = [0, "all"]
+    units = plan_units(plan_cells(parse_plan(tiny)))
+    assert {(unit.boundary, unit.cacheable) for unit in units} == {(5, True), (0, False)}
+    tiny["training"]["augmentation"] = "affine"
+    units = plan_units(plan_cells(parse_plan(tiny)))
+    assert not any(unit.cacheable for unit in units)
+
+
+def test_a_pair_shares_its_fit_seed_and_nobody_else_does(tiny):
+    tiny["cv"]["seeds"] = 2
+    cells = plan_cells(parse_plan(tiny))
+    by_pair = {}
+    for cell in cells:
+        by_pair.setdefault(cell.pair_id, set()).add(fit_seed(cell))
+    assert all(len(seeds) == 1 for seeds in by_pair.values())
+    assert len(set.union(*by_pair.values())) == len(by_pair)
+
+
+def test_random_weights_vary_with_arm_repeat_and_seed_but_not_with_fold_or_head(tiny):
+    tiny["cv"]["seeds"] = 2
+    cells = plan_cells(parse_plan(tiny))
+    drawn = {}
+    for cell in cells:
+        place = (cell.setting.arm.name, cell.repeat, cell.seed)
+        drawn.setdefault(place, set()).add(weights_seed(cell))
+    assert all(len(seeds) == 1 for seeds in drawn.values())
+    for one, other in itertools.combinations(drawn.values(), 2):
+        assert one != other
