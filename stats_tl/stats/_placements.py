@@ -116,7 +116,9 @@ def component_covariance(
     n_groups = int(codes.max()) + 1
     sums1 = _group_sums(positive, codes[labels], n_groups) / n1
     sums0 = _group_sums(negative, codes[~labels], n_groups) / n0
-    groups1, groups0 = np.unique(codes[labels]).size, np.unique(codes[~labels]).size
+    groups1, groups0 = (
+        np.count_nonzero(np.bincount(codes[own], minlength=n_groups)) for own in (labels, ~labels)
+    )
     cross = sums1 @ sums0.T
     return (
         (sums1 @ sums1.T) * (groups1 / (groups1 - 1))
