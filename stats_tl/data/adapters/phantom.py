@@ -28,13 +28,13 @@ def load_phantom(task: Task, path: Path | None, audit: Audit) -> Dataset:
     Notes
     -----
     Options: ``n_patients`` (10 to 5,000, default 120), ``seed`` (default 0), ``difficulty``
-    (0 to 1, default 0.5), ``size`` (32 to 512 pixels, default 112).
+    (0 to 1, default 0.3), ``size`` (32 to 512 pixels, default 112).
     """
     options = read_options(
         task,
         Option("n_patients", int, default=120, low=10, high=5_000),
         Option("seed", int, default=0, low=0, high=2**32 - 1),
-        Option("difficulty", float, default=0.5, low=0, high=1),
+        Option("difficulty", float, default=0.3, low=0, high=1),
         Option("size", int, default=112, low=32, high=512),
     )
     if path is not None:
