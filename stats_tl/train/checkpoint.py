@@ -28,6 +28,7 @@ import itertools
 import json
 import pickle
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,15 +146,16 @@ def _read_torch(data: bytes, path: Path) -> State:
             "torchvision counterpart. Expected a PyTorch or safetensors state dict"
         )
     try:
-        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        # 'Unsupported operand' is no pickle at all; any other refusal is of an object.
-        if "Unsupported operand" in str(error) or "WeightsUnpickler error" not in str(error):
-            raise _damaged(path, error) from None
+        called = re.search(r"GLOBAL ([\w.]+)", str(error))
         raise UserError(
-            f"weights {path}: the file holds Python objects besides tensors, which could run "
-            "code; nothing of it was executed. Expected a plain state dict, as "
-            "torch.save(model.state_dict(), ...) or safetensors write it"
+            f"weights {path}: refused, and nothing of it was executed: the file holds more than "
+            f"tensors{f' (it calls {called[1]})' if called else ''}, or something else "
+            "altogether. Expected a plain state dict, as torch.save(model.state_dict(), ...) or "
+            "safetensors write it"
         ) from None
     except Exception as error:  # torch raises many types for a damaged file
         raise _damaged(path, error) from None
@@ -177,7 +179,7 @@ def _read_torch(data: bytes, path: Path) -> State:
 
 
 def _damaged(path: Path, error: Exception) -> UserError:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0][:120]
+    reason = f"{type(error).__name__}: {error}".splitlines()[0].split(". ")[0]
     kind = "safetensors" if path.suffix == ".safetensors" else "torch"
     return UserError(
         f"weights {path}: not a readable {kind} file, or cut off ({reason}); fetch it again"
