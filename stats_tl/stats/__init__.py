@@ -5,7 +5,9 @@ from .bootstrap import bootstrap_auc_test
 from .cv_components import CVComponents, repeated_cv_components
 from .delong import delong_test, delong_test_unpaired
 from .delong_omnibus import delong_omnibus_test
+from .effect_sizes import EffectSizes, cliffs_delta, hodges_lehmann, paired_effect_sizes
 from .equivalence import equivalence_test, noninferiority_test, smallest_equivalence_margin
+from .mcnemar import mcnemar_test, operating_point_test
 from .mixed import (
     MarginalMeans,
     MixedModelConvergenceWarning,
@@ -17,9 +19,20 @@ from .mixed import (
 )
 from .mrmc import MRMCResult, obuchowski_rockette_test
 from .multiplicity import adjust_pvalues, max_t_adjust
+from .operating import OperatingPoint, Proportion, sensitivity_specificity
+from .paired_tasks import paired_ttest, sign_test, wilcoxon_test
 from .partial_auc import partial_auc, partial_auc_test, roc_point_test
 from .permutation import permutation_auc_test
 from .precision_recall import average_precision, average_precision_test
+from .ranks import (
+    average_ranks,
+    friedman_test,
+    iman_davenport_test,
+    kendalls_w,
+    nemenyi_critical_difference,
+    nemenyi_pvalues,
+    quade_test,
+)
 from .repeated_cv import repeated_cv_test
 from .resampled import (
     BayesianTestResult,
@@ -37,18 +50,23 @@ __all__ = [
     "CVComponents",
     "ConfidenceInterval",
     "DegenerateDataWarning",
+    "EffectSizes",
     "MRMCResult",
     "MarginalMeans",
     "MixedModelConvergenceWarning",
     "MixedModelResult",
     "MixedModelWarning",
+    "OperatingPoint",
+    "Proportion",
     "SingularFitWarning",
     "TestResult",
     "adjust_pvalues",
     "average_precision",
     "average_precision_test",
+    "average_ranks",
     "bayesian_correlated_ttest",
     "bootstrap_auc_test",
+    "cliffs_delta",
     "combined_5x2cv_ftest",
     "corrected_resampled_ttest",
     "delong_covariance",
@@ -57,18 +75,32 @@ __all__ = [
     "delong_test_unpaired",
     "equivalence_test",
     "fit_mixed_model",
+    "friedman_test",
+    "hodges_lehmann",
+    "iman_davenport_test",
+    "kendalls_w",
     "likelihood_ratio_test",
     "max_t_adjust",
+    "mcnemar_test",
+    "nemenyi_critical_difference",
+    "nemenyi_pvalues",
     "noninferiority_test",
     "obuchowski_rockette_test",
+    "operating_point_test",
     "paired_5x2cv_ttest",
+    "paired_effect_sizes",
+    "paired_ttest",
     "partial_auc",
     "partial_auc_test",
     "permutation_auc_test",
     "placements",
+    "quade_test",
     "repeated_cv_components",
     "repeated_cv_test",
     "roc_auc",
     "roc_point_test",
+    "sensitivity_specificity",
+    "sign_test",
     "smallest_equivalence_margin",
+    "wilcoxon_test",
 ]
