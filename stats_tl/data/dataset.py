@@ -285,14 +285,15 @@ def _refuse_divided(units: pd.Series, official: np.ndarray, name: str, unit: str
             divided.setdefault(str(key), []).append(fold)
     if divided:
         found = listed(f"{key} (fold {', '.join(map(str, f))})" for key, f in divided.items())
+        plural = "" if len(divided) == 1 else "s"
         remedy = (
             "correct the fold file, or set official_folds = false and let stats_tl draw folds"
             if unit == "patient"
             else "their images are near-duplicates; set official_folds = false in [cv]"
         )
         raise UserError(
-            f"task {name!r}: the official folds put {len(divided)} {unit}s on two sides of a "
-            f"split: {found}; {remedy}"
+            f"task {name!r}: the official folds put {len(divided)} {unit}{plural} on two sides "
+            f"of a split: {found}; {remedy}"
         )
 
 

@@ -7,7 +7,7 @@ __all__ = ["Option", "binary_labels", "clean_label", "read_options", "read_table
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -208,6 +208,7 @@ def binary_labels(
     positive: Any = None,
     negative: Any = None,
     exclude: Any = None,
+    missing: Collection[str] = MISSING,
     where: str,
 ) -> np.ndarray:
     """The reference standard as 1, 0, or -1 for a case to leave out.
@@ -222,6 +223,8 @@ def binary_labels(
         Classes. With exactly two classes, one of `positive` and `negative` is enough,
         and neither is needed for 0/1, no/yes, benign/malignant and the like. With more,
         every class must be named: which ones count as negative is never guessed.
+    missing : collection of str
+        Labels, in lower case, that mean 'no label' unless they are named as a class.
     where : str
         Opens the errors.
 
@@ -240,17 +243,18 @@ def binary_labels(
     [1, 0, 1]
     """
     clean = np.array([clean_label(label) for label in labels], dtype=object)
-    missing = [case for case, text in zip(cases, clean, strict=True) if text.lower() in MISSING]
-    if missing:
-        raise UserError(
-            f"{where}: {len(missing)} cases have no label: {listed(missing)}; "
-            "complete the labels or remove these cases"
-        )
     counts = Counter(clean.tolist())
     found = ", ".join(f"{name!r} ({n})" for name, n in sorted(counts.items())[:20])
     named = {"positive": _classes(positive), "negative": _classes(negative)}
     left_out = _classes(exclude)
     flat = [*named["positive"], *named["negative"], *left_out]
+    absent = {text for text in counts if text.lower() in missing and text not in flat}
+    if absent:
+        unlabelled = [case for case, text in zip(cases, clean, strict=True) if text in absent]
+        raise UserError(
+            f"{where}: cases without a label ({len(unlabelled)}): {listed(unlabelled)}; "
+            "complete the labels or remove these cases"
+        )
     for name in flat:
         if name not in counts:
             raise UserError(f"{where}: the class {name!r} does not occur; classes found: {found}")

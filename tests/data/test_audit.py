@@ -43,7 +43,7 @@ def test_pairs_equal_those_of_brute_force(monkeypatch, distance):
 
 def test_too_many_pairs_is_an_error_with_a_remedy(monkeypatch):
     monkeypatch.setattr(audit, "MAX_PAIRS", 10)
-    with pytest.raises(UserError, match="blank.*hash_distance"):
+    with pytest.raises(UserError, match=r"blank.*hash_distance"):
         find_near_duplicates(np.zeros((6, 256), dtype=bool), 0)
 
 

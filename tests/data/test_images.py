@@ -118,10 +118,9 @@ MUTATIONS = (
 def check(data):
     try:
         image = decode(data)
-    except UnreadableImageError as error:
-        assert str(error)
-    else:
-        assert image.mode in ("L", "RGB")
+    except UnreadableImageError:
+        return
+    assert image.mode in ("L", "RGB")
 
 
 @settings(max_examples=400, deadline=None)

@@ -92,6 +92,7 @@ def test_any_bytes_are_a_table_or_a_clear_error(tmp_path_factory, data):
         ([0, 1, 2], {"positive": [1, 2], "negative": 0}, [0, 1, 1]),
         (["b", "m", "n"], {"positive": "m", "exclude": "n"}, [0, 1, -1]),
         (["true", "false"], {"positive": True}, [1, 0]),
+        (["tear", "none"], {"negative": "none"}, [1, 0]),
     ],
 )
 def test_labels(labels, options, expected):
@@ -104,7 +105,7 @@ def test_labels(labels, options, expected):
 @pytest.mark.parametrize(
     ("labels", "options", "message"),
     [
-        (["1", "nan", ""], {}, "2 cases have no label: '1', '2'"),
+        (["1", "nan", ""], {}, r"without a label \(2\): '1', '2'"),
         (["0", "1", "2"], {}, "cannot tell which class is positive"),
         (["0", "1", "2"], {"positive": "1"}, "3 classes were found"),
         (["0", "1", "2", "3"], {"positive": "1", "negative": "0"}, "name every class"),

@@ -68,11 +68,11 @@ def load_folders(task: Task, path: Path | None, audit: Audit) -> Dataset:
         if unmatched:
             raise UserError(
                 f"{where}: `patient_pattern` = {options['patient_pattern']!r} finds no patient "
-                f"in {len(unmatched)} names: {listed(unmatched)}"
+                f"in these names ({len(unmatched)}): {listed(unmatched)}"
             )
     cases = pd.DataFrame({"case": names, "patient": patients})
     classes = {key: options[key] for key in ("positive", "negative", "exclude")}
-    cases["y_true"] = binary_labels(labels, names, where=where, **classes)
+    cases["y_true"] = binary_labels(labels, names, missing=(), where=where, **classes)
     return build_dataset(
         task.name,
         cases,
@@ -128,7 +128,7 @@ def load_csv(task: Task, path: Path | None, audit: Audit) -> Dataset:
     unknown = cases.loc[cases["patient"].str.lower().isin(MISSING), "case"]
     if column["patient"] is not None and len(unknown):
         raise UserError(
-            f"{where}: {len(unknown)} cases have no patient in column `{column['patient']}`: "
+            f"{where}: cases without a patient in column `{column['patient']}` ({len(unknown)}): "
             f"{listed(unknown)}; complete it (a case that is its own patient needs an id too)"
         )
     classes = {key: options[key] for key in ("positive", "negative", "exclude")}
@@ -174,7 +174,7 @@ def _folds(values: list[str], cases: list[str], where: str) -> np.ndarray:
         raise UserError(
             f"{where}: a fold is the number of the fold that tests the case (2 to 100 of them), or "
             f"train, validation or test; found {listed(sorted(set(values)))}"
-            + (f", which does not fit {len(bad)} cases: {listed(bad)}" if bad else "")
+            + (f", which does not fit these cases ({len(bad)}): {listed(bad)}" if bad else "")
         )
     return np.where(numbers[None, :] == folds[:, None], TEST, TRAIN).astype(np.int8)
 
