@@ -1,0 +1,64 @@
+"""Results → tables and figures; reads no archive, trains nothing, can be used in a notebook.
+
+Scores or folds' AUCs in, DataFrames or Axes out::
+
+    table = compare_arms(scores, reference="imagenet")   # numbers, unrounded
+    draw_forest(forest_data(table), ax=ax)               # a figure
+    print(latex_table(significance_table(table, options)))
+
+The names of :mod:`.figures` are loaded when they are first used: tables alone need no
+matplotlib.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .build import FORMATS, Report, build_report, differing_files, write_report
+from .comparisons import compare_arms, fold_aucs
+from .evidence import Evidence, Predictions, read_predictions
+from .latex import latex_document, latex_table
+from .mixed import MixedReport, mixed_report
+from .options import CORRECTIONS, AnalysisOptions, read_analysis_plan
+from .plaintext import plain_table
+from .sample import sample_table
+from .tables import mixed_tables, sample_text_table, significance_table
+
+_FIGURES = ("draw_forest", "forest_data", "forest_figure", "render_figure")
+
+__all__ = [
+    "CORRECTIONS",
+    "FORMATS",
+    "AnalysisOptions",
+    "Evidence",
+    "MixedReport",
+    "Predictions",
+    "Report",
+    "build_report",
+    "compare_arms",
+    "differing_files",
+    "draw_forest",
+    "fold_aucs",
+    "forest_data",
+    "forest_figure",
+    "latex_document",
+    "latex_table",
+    "mixed_report",
+    "mixed_tables",
+    "plain_table",
+    "read_analysis_plan",
+    "read_predictions",
+    "render_figure",
+    "sample_table",
+    "sample_text_table",
+    "significance_table",
+    "write_report",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FIGURES:
+        from . import figures
+
+        return getattr(figures, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

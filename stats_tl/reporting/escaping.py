@@ -1,0 +1,180 @@
+r"""Any text as LaTeX that prints just that text.
+
+The result is plain ASCII and compiles with pdfLaTeX, XeLaTeX and LuaLaTeX: special
+characters are escaped, accents become accent commands, and a character that no
+standard font has is shown by its code point.
+"""
+
+from __future__ import annotations
+
+__all__ = ["escape"]
+
+import re
+import unicodedata
+
+_ASCII = {
+    "&": r"\&",
+    "%": r"\%",
+    "$": r"\$",
+    "#": r"\#",
+    "_": r"\_",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "\\": r"\textbackslash{}",
+    "<": r"\ensuremath{<}",
+    ">": r"\ensuremath{>}",
+    "|": r"\ensuremath{|}",
+    '"': r"\textquotedbl{}",
+    # After the end of a table row these would be read as an argument of it.
+    "[": "{[}",
+    "]": "{]}",
+    "*": "{*}",
+    # Two of these in a row are ligatures (dashes, quotation marks), so none stands alone.
+    "-": "-{}",
+    "'": "'{}",
+    "`": "`{}",
+    ",": ",{}",
+    "?": "?{}",
+    "!": "!{}",
+}
+_LETTERS = {
+    "ß": r"\ss{}",
+    "Æ": r"\AE{}",
+    "æ": r"\ae{}",
+    "Œ": r"\OE{}",
+    "œ": r"\oe{}",
+    "Ø": r"\O{}",
+    "ø": r"\o{}",
+    "Å": r"\AA{}",
+    "å": r"\aa{}",
+    "Ł": r"\L{}",
+    "ł": r"\l{}",
+    "ı": r"\i{}",
+    "ȷ": r"\j{}",
+    "Đ": r"\DJ{}",
+    "đ": r"\dj{}",
+    "Þ": r"\TH{}",
+    "þ": r"\th{}",
+    "Ð": r"\DH{}",
+    "ð": r"\dh{}",
+}
+_SYMBOLS = {
+    "–": r"\textendash{}",
+    "—": r"\textemdash{}",
+    "‘": r"\textquoteleft{}",
+    "’": r"\textquoteright{}",
+    "“": r"\textquotedblleft{}",
+    "”": r"\textquotedblright{}",
+    "„": r"\quotedblbase{}",
+    "«": r"\guillemotleft{}",
+    "»": r"\guillemotright{}",
+    "…": r"\ldots{}",
+    "•": r"\textbullet{}",
+    "†": r"\textdagger{}",
+    "·": r"\ensuremath{\cdot}",
+    "°": r"\textdegree{}",
+    "§": r"\S{}",
+    "©": r"\textcopyright{}",
+    "®": r"\textregistered{}",
+    "™": r"\texttrademark{}",
+    "¿": r"\textquestiondown{}",
+    "¡": r"\textexclamdown{}",
+    "€": r"\texteuro{}",
+    "£": r"\pounds{}",
+    "−": r"\ensuremath{-}",
+    "±": r"\ensuremath{\pm}",
+    "×": r"\ensuremath{\times}",
+    "÷": r"\ensuremath{\div}",
+    "≤": r"\ensuremath{\leq}",
+    "≥": r"\ensuremath{\geq}",
+    "≠": r"\ensuremath{\neq}",
+    "≈": r"\ensuremath{\approx}",
+    "∞": r"\ensuremath{\infty}",
+    "→": r"\ensuremath{\rightarrow}",
+    "←": r"\ensuremath{\leftarrow}",
+    "²": r"\ensuremath{^2}",
+    "³": r"\ensuremath{^3}",
+    "µ": r"\ensuremath{\mu}",
+    "\N{NO-BREAK SPACE}": "~",
+    "\N{NARROW NO-BREAK SPACE}": r"\,",
+    "\N{THIN SPACE}": r"\,",
+    "\N{SOFT HYPHEN}": r"\-",
+}
+_ACCENTS = {
+    "GRAVE ACCENT": r"\`",
+    "ACUTE ACCENT": r"\'",
+    "CIRCUMFLEX ACCENT": r"\^",
+    "TILDE": r"\~",
+    "DIAERESIS": r"\"",
+    "MACRON": r"\=",
+    "DOT ABOVE": r"\.",
+    "BREVE": r"\u",
+    "CARON": r"\v",
+    "DOUBLE ACUTE ACCENT": r"\H",
+    "CEDILLA": r"\c",
+    "OGONEK": r"\k",
+    "DOT BELOW": r"\d",
+    "MACRON BELOW": r"\b",
+    "RING ABOVE": r"\r",
+}
+_GREEK_NAMES = {
+    0x3B1: "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi o pi rho "
+    "varsigma sigma tau upsilon phi chi psi omega",
+    0x391: "A B Gamma Delta E Z H Theta I K Lambda M N Xi O Pi P varsigma Sigma T Upsilon Phi X "
+    "Psi Omega",
+}
+_GREEK = {
+    chr(first + number): rf"\ensuremath{{{name if len(name) == 1 else chr(92) + name}}}"
+    for first, names in _GREEK_NAMES.items()
+    for number, name in enumerate(names.split())
+}
+_KNOWN = {**_ASCII, **_LETTERS, **_SYMBOLS, **_GREEK}
+_BREAKABLE = "_-./+:"
+
+
+def escape(text: str, *, breakable: bool = False) -> str:
+    r"""Text as LaTeX that prints just that text.
+
+    Parameters
+    ----------
+    text : str
+        Anything, a user's file names included.
+    breakable : bool
+        Allow a line break after ``_ - . / + :``, for long names in narrow columns.
+
+    Returns
+    -------
+    str
+        ASCII.
+
+    Examples
+    --------
+    >>> print(escape("50 % of net_1 & Gómez"))
+    50 \% of net\_1 \& G\'{o}mez
+    """
+    pieces = []
+    # Composed, so that a letter and its combining accent are one character where possible.
+    for character in unicodedata.normalize("NFC", str(text)):
+        pieces.append(_escape_character(character))
+        if breakable and character in _BREAKABLE:
+            pieces.append(r"\allowbreak{}")
+    # An empty group only matters before a character that would complete a ligature.
+    return re.sub(r"(?<=[-'`,?!])\{\}(?![-'`,?!])", "", "".join(pieces))
+
+
+def _escape_character(character: str) -> str:
+    known = _KNOWN.get(character)
+    if known is not None:
+        return known
+    if " " <= character <= "~":
+        return character
+    if character.isspace() or unicodedata.category(character) == "Cc":
+        return " "
+    decomposed = unicodedata.normalize("NFD", character)
+    if len(decomposed) == 2 and decomposed[0].isascii() and decomposed[0].isalpha():
+        accent = _ACCENTS.get(unicodedata.name(decomposed[1], "").removeprefix("COMBINING "))
+        if accent is not None:
+            return f"{accent}{{{decomposed[0]}}}"
+    return f"{{[}}U+{ord(character):04X}{{]}}"

@@ -1,0 +1,146 @@
+"""What stands below the tables: test, estimand, interval, correction, what is lacking."""
+
+from __future__ import annotations
+
+__all__ = ["caution_notes", "significance_notes"]
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from .numbers import format_p
+from .options import AnalysisOptions
+from .words import SYNTHETIC, join_words, plural
+
+_CORRECTIONS = {
+    "holm": "Holm’s correction",
+    "hochberg": "Hochberg’s correction",
+    "hommel": "Hommel’s correction",
+    "bonferroni": "Bonferroni’s correction",
+    "bh": "Benjamini and Hochberg’s false discovery rate",
+    "by": "Benjamini and Yekutieli’s false discovery rate",
+}
+_TESTS = {
+    "repeat-delong": "DeLong’s test",
+    "larger-variance": "the larger of DeLong’s and the learning-curve corrected variance",
+    "learning-curve": "the learning-curve corrected test",
+    "nadeau-bengio": "the corrected t test",
+    "delong": "DeLong’s test",
+    "obuchowski-rockette": "the Obuchowski-Rockette test with Hillis’ degrees of freedom",
+}
+
+
+def significance_notes(table: pd.DataFrame, options: AnalysisOptions) -> list[str]:
+    """Notes on the numbers of a significance table, one sentence or a few each."""
+    level = f"{100 * table['confidence_level'].iloc[0]:g} %"
+    alpha = _level(options.alpha)
+    crossed = (table["n_folds"] > 1).any()
+    patients = table["n_patients"].notna().any()
+    clustered = ", clustered by patient" if patients else ""
+    average = "mean of the test folds’ AUCs, then of the repeats; " if crossed else ""
+    notes = [
+        f"AUC: {average}CI: {level} confidence interval, of an AUC on the logit scale. Difference: "
+        "candidate − reference, so that positive values favor the candidate."
+    ]
+    tests = []
+    if table["pvalue_delong"].notna().any():
+        variance = "its variance averaged over repeats" if crossed else "for paired curves"
+        tests.append(f"DeLong: DeLong’s test, {variance}{clustered}.")
+    if table["pvalue_corrected_t"].notna().any():
+        tests.append("Corrected t: Nadeau and Bengio’s corrected resampled t test over folds.")
+    if (table["test"] == "obuchowski-rockette").any():
+        tests.append(f"MRMC: {_TESTS['obuchowski-rockette']}{clustered}.")
+    notes.append(" ".join([*tests, _adjustment(table, options)]))
+    notes.append(
+        "The conclusions are about "
+        + join_words(
+            [f"{text}{_where(table, 'estimand', text)}" for text in _unique(table["estimand"])]
+        )
+        + "."
+    )
+    verdict = f"Verdict: superior or inferior where the adjusted P < {alpha}"
+    if options.margin is None:
+        verdict += ", else inconclusive; no margin was set, so that equivalence was not tested."
+    else:
+        verdict += (
+            f"; else equivalent where two one-sided tests, adjusted likewise, place the difference "
+            f"within ± {options.margin:g}, non-inferior where one of them places it above "
+            f"−{options.margin:g}; else inconclusive."
+        )
+    notes.append(
+        f"{verdict} Bold: the higher AUC where the adjusted P < {alpha}. Detectable: the smallest "
+        f"difference that the primary test finds with {100 * options.power:g} % power at "
+        f"two-sided {alpha}, before correction."
+    )
+    return notes
+
+
+def caution_notes(
+    table: pd.DataFrame,
+    options: AnalysisOptions,
+    *,
+    lacking: Sequence[str] = (),
+    synthetic: bool = False,
+) -> list[str]:
+    """What limits every number of the report: departures, gaps, warnings, made-up data."""
+    notes = []
+    for text in _unique(pd.Series([w for row in table["warnings"] for w in row.split("; ") if w])):
+        rows = table["warnings"].str.contains(text, regex=False)
+        tasks = _unique(table.loc[rows, "task"])
+        where = "" if rows.all() or not all(tasks) else f" ({join_words(tasks)})"
+        notes.append(f"Caution{where}: {text}.")
+    if options.departures:
+        notes.append(
+            f"Exploratory: the analysis departs from its plan in {join_words(options.departures)}."
+        )
+    elif not options.planned:
+        notes.append("No analysis plan was given: the comparisons are exploratory.")
+    if lacking:
+        notes.append(incomplete_note(lacking))
+    if synthetic:
+        notes.append(SYNTHETIC)
+    return notes
+
+
+def incomplete_note(lacking: Sequence[str], most: int = 8) -> str:
+    """The sentence that lists what an incomplete report leaves out."""
+    more = f"; and {len(lacking) - most} more" if len(lacking) > most else ""
+    return (
+        f"Incomplete ({plural(len(lacking), 'gap')}), computed from the complete runs only: "
+        + "; ".join(lacking[:most])
+        + more
+        + "."
+    )
+
+
+def _adjustment(table: pd.DataFrame, options: AnalysisOptions) -> str:
+    tests = [f"{_TESTS[t]}{_where(table, 'test', t)}" for t in _unique(table["test"])]
+    family = "comparisons"
+    if options.primary:
+        own, rest = (table["role"] == "primary").sum(), (table["role"] == "secondary").sum()
+        family = f"the {own} primary (†) and the {rest} secondary comparisons separately"
+        if own == 1:
+            family = f"the {rest} secondary comparisons; the primary one (†) is tested alone"
+    else:
+        family = plural(len(table), "comparison")
+    if options.correction == "none":
+        return f"Adjusted: the P value of {join_words(tests)}, without correction."
+    return (
+        f"Adjusted: the P value of {join_words(tests)}, "
+        f"{_CORRECTIONS[options.correction]} over {family}."
+    )
+
+
+def _where(table: pd.DataFrame, column: str, value: str) -> str:
+    """In which tasks a statement holds, if not in all."""
+    rows = table[column] == value
+    tasks = _unique(table.loc[rows, "task"])
+    return "" if rows.all() or not all(tasks) else f" ({join_words(tasks)})"
+
+
+def _unique(values: pd.Series) -> list[str]:
+    return list(dict.fromkeys(map(str, values)))
+
+
+def _level(alpha: float) -> str:
+    return format_p(alpha, alpha=0)

@@ -1,0 +1,80 @@
+"""Tables for a terminal, no wider than it is."""
+
+from __future__ import annotations
+
+__all__ = ["plain_table"]
+
+import textwrap
+from collections.abc import Iterator, Sequence
+
+from .table import Column, Panel, Row, Table
+
+_GAP = "  "
+_MIN_FIRST = 12
+
+
+def plain_table(table: Table, *, width: int = 100) -> str:
+    """A table in plain text; the first column wraps so that the whole fits in `width`.
+
+    Parameters
+    ----------
+    table : Table
+    width : int
+        Columns of the terminal.
+    """
+    rows = [line for line in table.body if isinstance(line, Row)]
+    widths = []
+    for index, column in enumerate(table.columns):
+        texts = [part for row in rows for part in (row.cells[index].text, row.cells[index].below)]
+        widths.append(max(map(len, [column.header, *texts])))
+    room = width - sum(widths[1:]) - len(_GAP) * (len(widths) - 1)
+    widths[0] = min(widths[0], max(room, _MIN_FIRST))
+    rule = "-" * min(sum(widths) + len(_GAP) * (len(widths) - 1), width)
+
+    lines = [*textwrap.wrap(table.caption, width), rule]
+    if any(column.spanner for column in table.columns):
+        lines.append(_spanners(table.columns, widths))
+    lines += [_line([c.header for c in table.columns], table.columns, widths), rule]
+    for line in table.body:
+        if isinstance(line, Panel):
+            lines += textwrap.wrap(line.text, width)
+        else:
+            lines += _row(line, table.columns, widths)
+    lines.append(rule)
+    for note in table.notes:
+        lines += textwrap.wrap(note, width)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _row(row: Row, columns: Sequence[Column], widths: Sequence[int]) -> Iterator[str]:
+    label = textwrap.wrap(row.cells[0].text, widths[0]) or [""]
+    below = [row.cells[0].below, *(cell.below for cell in row.cells[1:])]
+    yield _line([label[0], *(cell.text for cell in row.cells[1:])], columns, widths)
+    second = label[1] if len(label) > 1 else below[0]
+    if second or any(below[1:]):
+        yield _line([second, *below[1:]], columns, widths)
+    yield from label[2:]
+
+
+def _line(texts: Sequence[str], columns: Sequence[Column], widths: Sequence[int]) -> str:
+    aligned = [
+        text.ljust(width) if column.align in ("left", "wrap") else text.rjust(width)
+        for text, column, width in zip(texts, columns, widths, strict=True)
+    ]
+    return _GAP.join(aligned)
+
+
+def _spanners(columns: Sequence[Column], widths: Sequence[int]) -> str:
+    texts, start = [], 0
+    while start < len(columns):
+        stop = start + 1
+        while (
+            columns[start].spanner
+            and stop < len(columns)
+            and (columns[stop].spanner == columns[start].spanner)
+        ):
+            stop += 1
+        space = sum(widths[start:stop]) + len(_GAP) * (stop - start - 1)
+        texts.append(columns[start].spanner[:space].center(space))
+        start = stop
+    return _GAP.join(texts)
