@@ -381,7 +381,7 @@ def test_folders(folders):
         ({"positive": "cat"}, "3 classes were found"),
         ({"positive": "cow"}, "'cow' does not occur; classes found: 'cat'"),
         ({"patient_pattern": "("}, "no regular expression"),
-        ({"patient_pattern": r"(p1)/"}, "finds no patient in 12 names"),
+        ({"patient_pattern": r"(p1)/"}, r"finds no patient in these names \(12\)"),
         ({"skip": "."}, "no images in class folders"),
         ({"patients": "x"}, "did you mean 'patient_pattern'|unknown option"),
     ],
