@@ -134,6 +134,10 @@ def f_statistic(inference: Inference | None, weights: np.ndarray) -> tuple[FTest
 def type_three_hypotheses(fixed: FixedDesign) -> dict[str, np.ndarray]:
     """Type III hypothesis of each term, over all columns of the model matrix.
 
+    The rows are a basis of the hypothesis; Satterthwaite's denominator of a multi-df test
+    depends (slightly) on which, so lmerTest's are used: single coefficients, and in a model
+    with one term only the sequential ones of the Cholesky factor of X'X.
+
     A term's coefficients are averaged with equal weights over the levels of the other
     factors of every interaction that contains it, whatever the cell counts; a covariate
     of such an interaction stays at zero, as in SAS and lmerTest.
@@ -143,8 +147,9 @@ def type_three_hypotheses(fixed: FixedDesign) -> dict[str, np.ndarray]:
         for expr, (_, state) in fixed.spec.encoder_state.items()
         if "categories" in state
     }
+    terms = list(dict.fromkeys(c.term for c in fixed.columns if c.term != "1"))
     hypotheses: dict[str, np.ndarray] = {}
-    for term in dict.fromkeys(c.term for c in fixed.columns if c.term != "1"):
+    for term in terms:
         own = [i for i, c in enumerate(fixed.columns) if c.term == term]
         L = np.zeros((len(own), len(fixed.columns)))
         for row, i in zip(L, own, strict=True):
@@ -155,4 +160,8 @@ def type_three_hypotheses(fixed: FixedDesign) -> dict[str, np.ndarray]:
                 if contains and all(other.levels[f] == level for f, level in levels.items()):
                     row[j] = np.prod([1.0 / sizes[f] for f in extra])
         hypotheses[term] = L
+    if len(terms) == 1 and not fixed.dropped:
+        R = np.linalg.cholesky(fixed.matrix.T @ fixed.matrix).T
+        own = [c.term == terms[0] for c in fixed.columns]
+        hypotheses[terms[0]] = (R / np.diag(R)[:, None])[own]
     return hypotheses

@@ -179,7 +179,8 @@ def _bar_inside(piece: str) -> int | None:
 
 
 def _expand_bar(piece: str, bar: int) -> list[RandomTermFormula]:
-    effects = piece[1:bar].strip()
+    effects = " ".join(f"{sign} {part}" for sign, part in _additive_pieces(piece[1:bar]))
+    effects = effects.removeprefix("+ ")
     double = piece[bar + 1] == "|"
     grouping = piece[bar + 1 + double : -1].strip().strip("()").strip()
     if not effects or not grouping or "|" in grouping:

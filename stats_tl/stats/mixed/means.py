@@ -164,14 +164,15 @@ def marginal_means(
     table = table.reset_index(drop=True)
     for column, values in _mean_columns(inference, beta, weights, transform, level).items():
         table[column] = values
-    order = table.sort_values([*within], kind="stable").index if within else table.index
+    # As in R: within the `by` factors, the first factor named varies fastest.
+    order = np.lexsort([pd.factorize(table[name])[0] for name in keys])
     averaged = [name for name in fixed.factors if name not in keys]
     text = f"Marginal means of {', '.join(wanted)}"
     text += f" within {', '.join(within)}" if within else ""
     text += f", averaged with equal weights over {', '.join(averaged)}" if averaged else ""
     text += f"; back-transformed from the {transform} scale" if transform else ""
     return MarginalMeans(
-        table=table.loc[order].reset_index(drop=True),
+        table=table.iloc[order].reset_index(drop=True),
         factors=tuple(wanted),
         by=tuple(within),
         confidence_level=level,

@@ -114,9 +114,9 @@ def fit_mixed_model(
     ... )
     >>> fit = fit_mixed_model("auc ~ arm + (1 | task) + (1 | seed)", data)
     >>> fit.coefficients.loc["armb", ["estimate", "df"]].round(4).tolist()
-    [0.0231, 38.0]
+    [0.025, 38.0]
     >>> fit.marginal_means("arm").table.round(3)["estimate"].tolist()
-    [0.858, 0.881]
+    [0.854, 0.879]
     """
     if ddf not in DDF_METHODS:
         raise ValueError(f"`ddf` must be one of {DDF_METHODS}, got {ddf!r}.")
@@ -266,9 +266,10 @@ def _components(
                 )
     sigma = math.nan if failed else solution.sigma
     rows.append(("Residual", "", sigma**2, sigma))
+    names = ["group", "term_1", "term_2", "covariance", "correlation"]
     return (
         pd.DataFrame(rows, columns=["group", "term", "variance", "sd"]),
-        pd.DataFrame(pairs, columns=["group", "term_1", "term_2", "covariance", "correlation"]),
+        pd.DataFrame(pairs, columns=names).astype({"covariance": float, "correlation": float}),
     )
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from scipy import stats as sps
 
 from ..results import ConfidenceInterval, TestResult
-from .design import MixedDesign, build_design
+from .design import MixedDesign, RandomTerm, build_design
 from .formula import RandomTermFormula, ordered_terms
 from .solver import Solution, Standardized, solve
 
@@ -67,7 +67,7 @@ def likelihood_ratio_test(reduced: MixedModelResult, full: MixedModelResult) -> 
     >>> reduced = fit_mixed_model("auc ~ 1 + (1 | seed)", data)
     >>> test = likelihood_ratio_test(reduced, full)
     >>> test.df, round(test.statistic, 2)
-    (1.0, 13.03)
+    (1.0, 8.3)
     """
     designs = [model._solution.std.design for model in (reduced, full)]
     small, large = designs
@@ -91,7 +91,7 @@ def likelihood_ratio_test(reduced: MixedModelResult, full: MixedModelResult) -> 
     ]
     refitted = reduced.reml or full.reml
     failures = [fit.failure for fit in fits if fit.failure]
-    statistic = math.nan if failures else max(fits[0].deviance - fits[1].deviance, 0.0)
+    statistic = math.nan if failures else float(max(fits[0].deviance - fits[1].deviance, 0.0))
     return TestResult(
         statistic=statistic,
         pvalue=float(sps.chi2.sf(statistic, df)),
@@ -119,9 +119,10 @@ def random_term_tests(solution: Solution, n_parameters: int, *, converged: bool)
     design = solution.std.design
     value = -solution.deviance / 2 if converged else math.nan
     rows = {"<none>": _row(n_parameters, value)}
-    for term in design.formula.random:
-        for label, instead in _reductions(term):
-            formula = design.formula.without(term, *instead)
+    written = design.formula.random
+    for term in sorted(design.random, key=lambda t: written.index(t.formula)):
+        for label, instead in _reductions(term, written):
+            formula = design.formula.without(term.formula, *instead)
             smaller = build_design(formula, design.data) if formula.random else None
             if smaller is None:
                 count = design.fixed.matrix.shape[1] + 1
@@ -151,16 +152,25 @@ def _row(count: int, log_likelihood: float) -> dict[str, float]:
     }
 
 
-def _reductions(term: RandomTermFormula) -> list[tuple[str, tuple[RandomTermFormula, ...]]]:
-    """The term without each of its slopes, or nothing instead of a term without slopes."""
-    effects = [str(t) for t in ordered_terms(term.effects)]
+def _reductions(
+    term: RandomTerm, others: tuple[RandomTermFormula, ...]
+) -> list[tuple[str, tuple[RandomTermFormula, ...]]]:
+    """Without each slope; or intercepts for a factor's ``(0 + f | g)``; or without the term."""
+    written = term.formula
+    effects = [str(t) for t in ordered_terms(written.effects)]
     slopes = [effect for effect in effects if effect != "1"]
+    intercept = RandomTermFormula("1", written.factors)
+    if slopes and "1" not in effects:
+        # One effect a level of a factor holds the intercept; a numeric slope does not.
+        spans_intercept = len(slopes) == 1 and np.allclose(term.z.sum(axis=1), 1.0)
+        if spans_intercept and term.z.shape[1] > 1 and intercept not in others:
+            return [(f"{slopes[0]} in {written}", (intercept,))]
     if not slopes or "1" not in effects:
-        return [(str(term), ())]
+        return [(str(written), ())]
     out: list[tuple[str, tuple[RandomTermFormula, ...]]] = []
     for slope in slopes:
         rest = " + ".join(effect for effect in effects if effect != slope)
-        out.append((f"{slope} in {term}", (RandomTermFormula(rest, term.factors),)))
+        out.append((f"{slope} in {written}", (RandomTermFormula(rest, written.factors),)))
     return out
 
 
