@@ -186,9 +186,14 @@ def _inconsistencies(plan: Plan) -> Iterator[str]:
                         f"[[arms]] {arm.name!r} files: no file for {backbone}, which {where} uses"
                     )
         try:
-            Training.model_validate_json(
+            training = Training.model_validate_json(
                 json.dumps({**plan.training.model_dump(), **block.training}, default=str)
             )
+            if training.standardize and any(depth != 0 for depth in block.unfreeze):
+                yield (
+                    f"{where}: training.standardize = true needs frozen backbones, "
+                    f"unfreeze = [0]; features that are trained have no fixed scale"
+                )
         except ValidationError as error:
             for problem in error.errors(include_url=False):
                 key = str(problem["loc"][0]) if problem["loc"] else ""

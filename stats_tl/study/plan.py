@@ -190,6 +190,11 @@ class Training(_Table):
     image_size: int | None = Field(
         None, ge=32, le=2048, description="Pixels a side; default: 224, Inception 299."
     )
+    standardize: bool = Field(
+        False,
+        description="Frozen backbones: scale each feature to mean 0 and SD 1 over the cell's "
+        "training cases, so that one learning rate suits the features of every arm.",
+    )
     precision: Literal["float32", "bfloat16", "float16"] = Field(
         "float32", description="bfloat16 and float16: autocast on CUDA only."
     )
@@ -226,7 +231,7 @@ class Audit(_Table):
         "report", description="group: near-duplicate images count as one patient."
     )
     hash_distance: int = Field(
-        4, ge=0, le=32, description="Bits of 256 by which perceptual hashes of duplicates differ."
+        16, ge=0, le=64, description="Bits of 256 by which perceptual hashes of duplicates differ."
     )
 
 

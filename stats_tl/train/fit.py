@@ -41,6 +41,20 @@ class CellModel(nn.Module):
         return self.head(self.backbone.tail(inputs, self.boundary))
 
 
+class Standardize(nn.Module):
+    """Features to mean 0 and standard deviation 1 over given cases; constant ones to 0."""
+
+    def __init__(self, features: torch.Tensor):
+        super().__init__()
+        mean, sd = features.mean(dim=0), features.std(dim=0)
+        self.register_buffer("mean", mean)
+        self.register_buffer("scale", torch.where(sd > 0, 1 / sd, 0.0))
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Scaled features of shape (n, F)."""
+        return (features - self.mean) * self.scale
+
+
 @dataclass(frozen=True)
 class Fit:
     """A fitted cell.
@@ -109,6 +123,12 @@ def fit_cell(
     train = torch.from_numpy(np.flatnonzero(partition == TRAIN))
     validation = np.flatnonzero(partition == VALIDATION)
     test = np.flatnonzero(partition == TEST)
+    if training.standardize:
+        with torch.no_grad():
+            features = torch.cat(
+                [inputs.evaluation_batch(part) for part in train.split(inputs.evaluation_size)]
+            )
+        model.head = nn.Sequential(Standardize(features.cpu()), model.head)
     model.to(device)
     optimizer = _optimizer(model, training)
     schedule = _schedule(optimizer, training)

@@ -215,6 +215,9 @@ class GridState:
 
     def split(self, datasets: dict[str, Dataset]) -> dict[str, dict[int, np.ndarray]]:
         """Partition codes by task and repeat, checked: no patient on two sides."""
+        if self.plan.cv.official_folds:
+            for dataset in datasets.values():
+                dataset.check_official()
         return {
             name: {
                 repeat: partition_cases(

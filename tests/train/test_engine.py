@@ -3,10 +3,17 @@
 import numpy as np
 import pytest
 
+import torch
+
 from stats_tl.archive import load
 from stats_tl.errors import UserError
+from stats_tl.study.cells import plan_cells
+from stats_tl.study.loading import parse_plan
 from stats_tl.train import engine
 from stats_tl.train.backbones import build_backbone
+from stats_tl.train.features import CachedActivations
+from stats_tl.train.fit import CellModel, fit_cell
+from stats_tl.train.heads import build_head
 from stats_tl.train.units import weights_seed
 from stats_tl.train.weights import save_backbone
 
@@ -56,6 +63,30 @@ def test_cached_activations_agree_with_the_plain_path(one_checkpoint, run_plan, 
     assert_same_scores(
         scores_of(tmp_path / "cached" / "tiny"), scores_of(tmp_path / "plain" / "tiny"), 1e-5
     )
+
+
+def test_standardized_features_do_not_depend_on_their_scale(tiny):
+    """Multiply and shift every feature: the scores stay, up to rounding."""
+    cells = plan_cells(parse_plan(tiny))
+    training = cells[0].setting.training.model_copy(update={"standardize": True})
+    rng = np.random.default_rng(0)
+    y_true = np.tile([0, 1], 30)
+    features = (rng.normal(size=(60, 512)) + 0.3 * y_true[:, None]).astype(np.float32)
+    features[:, 0] = 1  # a dead feature
+    partition = np.repeat([0, 1, 2], 20)
+    logits = []
+    for activations in (features, features * np.float32(8) + np.float32(2)):
+        model = CellModel(
+            build_backbone("squeezenet1_1"),
+            5,
+            build_head(cells[0].setting.head, 512, seed=1),
+        )
+        inputs = CachedActivations(activations, torch.device("cpu"))
+        fit = fit_cell(
+            model, inputs, y_true, partition, training, seed=1, device=torch.device("cpu")
+        )
+        logits.append(fit.logits)
+    np.testing.assert_allclose(logits[0], logits[1], atol=1e-4)
 
 
 def test_augmentation_is_shared_by_the_pair_and_changes_the_scores(
