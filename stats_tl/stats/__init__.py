@@ -5,6 +5,7 @@ from .bootstrap import bootstrap_auc_test
 from .cv_components import CVComponents, repeated_cv_components
 from .delong import delong_test, delong_test_unpaired
 from .delong_omnibus import delong_omnibus_test
+from .design import simulate_design
 from .effect_sizes import EffectSizes, cliffs_delta, hodges_lehmann, paired_effect_sizes
 from .equivalence import equivalence_test, noninferiority_test, smallest_equivalence_margin
 from .mcnemar import mcnemar_test, operating_point_test
@@ -23,6 +24,13 @@ from .operating import OperatingPoint, Proportion, sensitivity_specificity
 from .paired_tasks import paired_ttest, sign_test, wilcoxon_test
 from .partial_auc import partial_auc, partial_auc_test, roc_point_test
 from .permutation import permutation_auc_test
+from .power import (
+    corrected_ttest_power,
+    mrmc_power,
+    repeated_cv_power,
+    smallest_detectable_difference,
+)
+from .power_delong import binormal_difference_variance, delong_power, delong_sample_size
 from .precision_recall import average_precision, average_precision_test
 from .ranks import (
     average_ranks,
@@ -65,12 +73,16 @@ __all__ = [
     "average_precision_test",
     "average_ranks",
     "bayesian_correlated_ttest",
+    "binormal_difference_variance",
     "bootstrap_auc_test",
     "cliffs_delta",
     "combined_5x2cv_ftest",
     "corrected_resampled_ttest",
+    "corrected_ttest_power",
     "delong_covariance",
     "delong_omnibus_test",
+    "delong_power",
+    "delong_sample_size",
     "delong_test",
     "delong_test_unpaired",
     "equivalence_test",
@@ -82,6 +94,7 @@ __all__ = [
     "likelihood_ratio_test",
     "max_t_adjust",
     "mcnemar_test",
+    "mrmc_power",
     "nemenyi_critical_difference",
     "nemenyi_pvalues",
     "noninferiority_test",
@@ -96,11 +109,14 @@ __all__ = [
     "placements",
     "quade_test",
     "repeated_cv_components",
+    "repeated_cv_power",
     "repeated_cv_test",
     "roc_auc",
     "roc_point_test",
     "sensitivity_specificity",
     "sign_test",
+    "simulate_design",
+    "smallest_detectable_difference",
     "smallest_equivalence_margin",
     "wilcoxon_test",
 ]
