@@ -74,7 +74,8 @@ def simulate_design(
     pandas.DataFrame
         One row a design: ``n_units, n_repeats, n_seeds, true_standard_error, size, power,
         power_error, smallest_detectable_difference``. `size` is the share of rejections
-        without a difference, `power_error` the Monte-Carlo standard error.
+        without a difference: above `alpha`, the test would be liberal at that elasticity.
+        `power_error` is the Monte-Carlo standard error.
 
     Raises
     ------

@@ -297,6 +297,8 @@ def mrmc_power(
             f"readers do not vary, got {error_variance:g}, {cov1:g}, {cov2:g} and {cov3:g}."
         )
     noncentrality = r * difference**2 / 2 / variance
+    if noncentrality == 0:  # where scipy's noncentral F is not defined
+        return alpha
     if readers == "fixed":
         return float(sps.ncx2.sf(sps.chi2.isf(alpha, 1), 1, noncentrality))
     df = (r - 1) * (variance / mean_square) ** 2
