@@ -20,7 +20,7 @@ from .mixed import (
 )
 from .mrmc import MRMCResult, obuchowski_rockette_test
 from .multiplicity import adjust_pvalues, max_t_adjust
-from .operating import OperatingPoint, Proportion, sensitivity_specificity
+from .operating import OperatingPoint, Proportion, sensitivity_specificity, youden_threshold
 from .paired_tasks import paired_ttest, sign_test, wilcoxon_test
 from .partial_auc import partial_auc, partial_auc_test, roc_point_test
 from .permutation import permutation_auc_test
@@ -119,4 +119,5 @@ __all__ = [
     "smallest_detectable_difference",
     "smallest_equivalence_margin",
     "wilcoxon_test",
+    "youden_threshold",
 ]

@@ -145,7 +145,7 @@ def bootstrap_auc_test(
     if obstacle:
         texts.append(warn_degenerate(obstacle))
     else:
-        if estimates[0] == estimates[1] and estimates[0] in (0.0, 1.0):
+        if estimates[0] == estimates[1] and estimates[0] in (0.0, 1.0) and null_value == 0:
             texts.append(warn_degenerate(PERFECT.format(auc=estimates[0])))
         elif not doubled.any():
             texts.append(ALIKE)

@@ -142,7 +142,7 @@ def delong_test(
     else:
         components = scale_placements(labels, doubled[None])
         standard_error = math.sqrt(component_covariance(components, labels, codes)[0, 0])
-        if aucs[0] == aucs[1] and aucs[0] in (0.0, 1.0):
+        if aucs[0] == aucs[1] and aucs[0] in (0.0, 1.0) and null_value == 0:
             texts.append(warn_degenerate(PERFECT.format(auc=aucs[0])))
         elif not doubled.any():
             texts.append(ALIKE)

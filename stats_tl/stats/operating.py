@@ -13,6 +13,7 @@ __all__ = [
     "check_threshold",
     "ratio_error",
     "sensitivity_specificity",
+    "youden_threshold",
 ]
 
 import math
@@ -24,6 +25,7 @@ import pandas as pd
 from scipy import stats as sps
 
 from ._inference import check_confidence_level
+from ._placements import tie_groups
 from ._validation import as_groups, as_labels, as_scores, check_option
 from .results import ConfidenceInterval, format_number
 
@@ -216,6 +218,56 @@ def _proportion(
         n_cases=n,
         n_groups=n_groups,
     )
+
+
+def youden_threshold(y_true: Any, scores: Any) -> float:
+    """Threshold with the largest sum of sensitivity and specificity (Youden's index).
+
+    Parameters
+    ----------
+    y_true : array_like of shape (n,)
+        Labels 0 and 1 of the *tuning* data, both present.
+    scores : array_like of shape (n,)
+        Higher means more likely positive.
+
+    Returns
+    -------
+    float
+        Midway between two neighbouring scores, as in pROC; ±inf if calling all cases alike
+        is best. Of several best thresholds the one with the highest sensitivity.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, one class is absent, or a label or score is missing.
+
+    Notes
+    -----
+    For use in :func:`sensitivity_specificity` and :func:`operating_point_test` on *other*
+    cases. Do not report sensitivity or specificity on the cases that it was found on.
+
+    References
+    ----------
+    .. [1] Youden WJ. Index for rating diagnostic tests. Cancer 1950;3:32-35.
+       :doi:`10.1002/1097-0142(1950)3:1<32::AID-CNCR2820030106>3.0.CO;2-3`
+
+    Examples
+    --------
+    >>> from stats_tl.stats import youden_threshold
+    >>> youden_threshold([0, 0, 0, 1, 1, 1], [1, 2, 5, 3, 4, 6])
+    2.5
+    """
+    labels = as_labels(y_true)
+    values = as_scores(scores, labels.size)
+    order, starts = tie_groups(values)
+    n1, n0 = int(labels.sum()), int((~labels).sum())
+    # Of the cases below each threshold, from below the lowest score to above the highest.
+    missed = np.append(0, np.cumsum(labels[order]))[np.append(starts, labels.size)]
+    cleared = np.append(starts, labels.size) - missed
+    # Whole numbers, so that equally good thresholds are seen as equal.
+    best = int(np.argmax(n1 * cleared - n0 * missed))
+    levels = np.concatenate([[-np.inf], values[order][starts], [np.inf]])
+    return float(levels[best] / 2 + levels[best + 1] / 2)
 
 
 def ratio_error(values: np.ndarray, codes: np.ndarray) -> float:
