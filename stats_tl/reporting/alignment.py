@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import IncompleteError, UserError
+from .words import plural
 
 #: What a comparison is made within.
 SETTING = ("task", "backbone", "head", "unfreeze")
@@ -195,16 +196,17 @@ def complete_runs(
         if one_sided.any():
             arm = candidate if (a[one_sided] < 0).any() else reference
             raise UserError(
-                f"{where}: {int(one_sided.sum())} cases have a score in one arm only "
-                f"({_listed(aligned.cases[one_sided])}; {arm!r} lacks "
+                f"{where}: {plural(int(one_sided.sum()), 'case has', 'cases have')} a score in "
+                f"one arm only ({_listed(aligned.cases[one_sided])}; {arm!r} lacks "
                 f"{int(((a if arm == candidate else b)[one_sided] < 0).sum())}); "
                 "a paired comparison needs both scores of every case"
             )
         moved = (a >= 0) & (b >= 0) & (a != b)
         if moved.any():
             raise UserError(
-                f"{where}: {candidate!r} and {reference!r} tested {int(moved.sum())} cases in "
-                f"different folds ({_listed(aligned.cases[moved])}); "
+                f"{where}: {candidate!r} and {reference!r} tested "
+                f"{plural(int(moved.sum()), 'case')} in different folds "
+                f"({_listed(aligned.cases[moved])}); "
                 "a paired comparison needs the same folds"
             )
         gaps = [
@@ -257,7 +259,8 @@ def _align_setting(setting: dict[str, str], frame: pd.DataFrame) -> Aligned:
         doubled = counts.reshape(shape)[a, r] > 1
         raise UserError(
             f"{_describe(setting)}arm {arms[a]!r}, repeat {runs[r][0]}, seed {runs[r][1]}: "
-            f"{int(doubled.sum())} cases have more than one score ({_listed(cases[doubled])}); "
+            f"{plural(int(doubled.sum()), 'case has', 'cases have')} more than one score "
+            f"({_listed(cases[doubled])}); "
             "give each model its own repeat, fold and seed, or average first"
         )
     scores = np.full(shape, np.nan)
@@ -290,8 +293,8 @@ def _one_per_case(
     differing[case[result[case] != values]] = True
     if differing.any():
         raise UserError(
-            f"{_describe(setting)}{int(differing.sum())} cases have more than one {name} "
-            f"({_listed(cases[differing])}); a case has one in all its rows"
+            f"{_describe(setting)}{plural(int(differing.sum()), 'case has', 'cases have')} "
+            f"more than one {name} ({_listed(cases[differing])}); a case has one in all its rows"
         )
     return result
 

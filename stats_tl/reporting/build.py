@@ -21,7 +21,7 @@ from .comparisons import compare_arms, fold_aucs
 from .evidence import Evidence
 from .latex import latex_document, latex_table
 from .mixed import MixedReport, mixed_report
-from .notes import caution_notes
+from .notes import caution_notes, data_notes
 from .options import AnalysisOptions
 from .sample import sample_table
 from .table import Table
@@ -108,8 +108,12 @@ def build_report(
 
     title = str(evidence.plan.get("study", {}).get("title", ""))
     title = title.rstrip(".")
-    cautions = caution_notes(comparisons, options, lacking=lacking, synthetic=evidence.synthetic)
-    general = [note for note in cautions if not note.startswith("Caution")]
+    synthetic = evidence.synthetic
+    general = data_notes("all that was trained", lacking=lacking, synthetic=synthetic)
+    cautions = [
+        *caution_notes(comparisons, options),
+        *data_notes("the complete runs only", lacking=lacking, synthetic=synthetic),
+    ]
     tables = [
         sample_text_table(sample, title=title, cautions=general),
         significance_table(comparisons, options, title=title, cautions=cautions),
@@ -134,7 +138,7 @@ def build_report(
         # Imported here: tables alone need no matplotlib.
         from .figures import forest_figure, render_figure
 
-        figure = forest_figure(comparisons, synthetic=evidence.synthetic)
+        figure = forest_figure(comparisons, synthetic=synthetic)
         for suffix, content in render_figure(figure).items():
             files[f"figures/forest{suffix}"] = content
     if "latex" in formats:
@@ -147,7 +151,7 @@ def build_report(
         comparisons=comparisons,
         sample=sample,
         mixed=mixed,
-        terminal=terminal_table(comparisons, title=title, cautions=cautions),
+        terminal=terminal_table(comparisons, options, title=title, cautions=cautions),
         files=files,
     )
 

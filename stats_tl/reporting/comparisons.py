@@ -319,8 +319,8 @@ def _compare(
         "n_repeats": len(set(repeats)),
         "n_seeds": max(np.unique(repeats, return_counts=True)[1]),
         "n_folds": pair.n_folds,
-        "left_out": "; ".join(gaps),
-        "warnings": "; ".join(result.warnings),
+        "left_out": " | ".join(gaps),
+        "warnings": " | ".join(result.warnings),
         "method": result.method,
     }
 

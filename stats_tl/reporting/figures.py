@@ -16,7 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from .numbers import MINUS, format_interval, format_number
-from .words import comparison_labels, varies
+from .words import comparison_labels
 
 #: One column of most journals, in inches (85 mm).
 COLUMN_WIDTH = 3.35
@@ -46,18 +46,20 @@ def forest_data(table: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a comparison: ``task, label, arm, difference, low, high, significant, text``
-        and ``y``, its height; tasks are groups with a line for their name above them.
+        One row a comparison: ``task, label, arm, difference, low, high, significant, text``,
+        ``y``, its height, and ``top``, that of its label's upper end; tasks are groups with
+        a line for their name above them.
     """
     rows = []
     y = 0.0
     labels = comparison_labels(table)
     for task, numbers in table.groupby("task", sort=False).indices.items():
-        y += 1.0 if task else 0.0
+        y += 1.2 if task else 0.0
         for number in numbers:
             row = table.iloc[number]
-            lines = textwrap.wrap(labels[number], _LABEL_WIDTH) or [""]
-            y += 0.5 * (len(lines) - 1)
+            parts = [textwrap.wrap(part, _LABEL_WIDTH) for part in labels[number]]
+            lines = [line for part in parts for line in part]
+            y += 0.4 * (len(lines) - 1)
             rows.append(
                 {
                     "task": str(task),
@@ -70,9 +72,10 @@ def forest_data(table: pd.DataFrame) -> pd.DataFrame:
                     "text": f"{format_number(row['difference'])} "
                     f"({format_interval(row['difference_low'], row['difference_high'])})",
                     "y": y,
+                    "top": y - 0.4 * len(lines),
                 }
             )
-            y += 1.0 + 0.5 * (len(lines) - 1)
+            y += 1.0 + 0.4 * (len(lines) - 1)
     return pd.DataFrame(rows)
 
 
@@ -98,7 +101,8 @@ def draw_forest(
 
     Notes
     -----
-    Filled markers: adjusted P < alpha. Colour and shape both tell candidates apart.
+    Filled markers: adjusted P < alpha. Colour and shape both tell candidates
+    apart, and their names stand beside them.
     """
     arms = sorted(set(data["arm"]))
     palette = sns.color_palette("colorblind", len(arms))
@@ -121,15 +125,15 @@ def draw_forest(
             linestyle="none",
             zorder=3,
         )
-    top = float(data["y"].min()) - 1.6 if data["task"].ne("").any() else float(data["y"].min()) - 1
-    ax.set_ylim(float(data["y"].max()) + 0.8, top)
-    ax.set_yticks(data["y"], data["label"], linespacing=0.95)
+    named = data["task"].ne("").any()
+    ax.set_ylim(float(data["y"].max()) + 0.9, float(data["top"].min()) - (1.1 if named else 0.4))
+    ax.set_yticks(data["y"], data["label"], linespacing=1.1)
     ax.tick_params(axis="y", length=0, pad=2)
     for task, rows in data.groupby("task", sort=False):
         if task:
             ax.annotate(
                 task,
-                (0, rows["y"].min() - 0.85),
+                (0, rows["top"].min() - 0.5),
                 xycoords=ax.get_yaxis_transform(),
                 xytext=(-2, 0),
                 textcoords="offset points",
@@ -138,7 +142,7 @@ def draw_forest(
                 fontweight="bold",
             )
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.2f}".replace("-", MINUS))
-    ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(5, steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(6, steps=[1, 2, 5, 10], min_n_ticks=4))
     who = arms[0] if len(arms) == 1 else "candidate"
     ax.set_xlabel(f"Difference in AUC ({who} {MINUS} {reference})")
     sns.despine(ax=ax, left=True)
@@ -158,21 +162,18 @@ def forest_figure(table: pd.DataFrame, *, synthetic: bool = False) -> Figure:
     data = forest_data(table)
     level = f"{100 * table['confidence_level'].iloc[0]:g} %"
     with mpl.rc_context(_STYLE):
-        span = float(data["y"].max() - data["y"].min()) + 2.4
-        legend = varies(table["arm"])
+        span = float(data["y"].max() - data["y"].min()) + 2.8
         figure = Figure(figsize=(COLUMN_WIDTH, 0.15 * span + 0.75 + 0.12 * synthetic))
         FigureCanvasAgg(figure)
         ax = figure.add_axes((0, 0, 1, 1))
         draw_forest(
             data, ax=ax, reference=table["reference"].iloc[0], margin=table["margin"].iloc[0]
         )
-        if legend:
-            _legend(ax, sorted(set(data["arm"])))
         note = (
             f"Bars: {level} confidence interval. Filled: adjusted P < {table['alpha'].iloc[0]:g}."
         )
         if not math.isnan(table["margin"].iloc[0]):
-            note += " Grey: margin."
+            note += f" Grey: margin of ± {table['margin'].iloc[0]:g}."
         if synthetic:
             note += "\nSynthetic data."
         _fit(figure, ax, note)
@@ -190,26 +191,6 @@ def render_figure(figure: Figure) -> dict[str, bytes]:
     return {".pdf": pdf.getvalue(), ".png": png.getvalue()}
 
 
-def _legend(ax: Axes, arms: list[str]) -> None:
-    palette = sns.color_palette("colorblind", len(arms))
-    handles = [
-        mpl.lines.Line2D(
-            [], [], color=palette[i], marker=MARKERS[i % len(MARKERS)], markersize=4, linewidth=1.3
-        )
-        for i in range(len(arms))
-    ]
-    ax.legend(
-        handles,
-        arms,
-        loc="lower center",
-        bbox_to_anchor=(0.5, 1.0),
-        ncols=2,
-        frameon=False,
-        handlelength=1.6,
-        columnspacing=1.2,
-    )
-
-
 def _fit(figure: Figure, ax: Axes, note: str) -> None:
     """Place the axes so that labels, axis title and note fit in the figure, whatever their size."""
     width, height = figure.get_size_inches()
@@ -221,9 +202,7 @@ def _fit(figure: Figure, ax: Axes, note: str) -> None:
     left = min((label + 0.08) / width, 0.6)
     lines = textwrap.wrap(note.split("\n")[0], 62) + note.split("\n")[1:]
     bottom = (0.42 + 0.11 * len(lines)) / height
-    legend = ax.get_legend()
-    head = legend.get_window_extent(renderer).height / figure.dpi if legend else 0.0
-    ax.set_position((left, bottom, 0.97 - left, 1 - bottom - (0.05 + head) / height))
+    ax.set_position((left, bottom, 0.97 - left, 1 - bottom - 0.05 / height))
     # The axis title may be wider than the axes: keep it within the figure.
     extent = ax.xaxis.label.get_window_extent(renderer).width / figure.dpi / width
     centre = min(left + (0.97 - left) / 2, 0.99 - extent / 2)

@@ -108,7 +108,7 @@ def _float(table: Table, body: Sequence[Row | Panel], *, continued: bool, last: 
         r"\begin{threeparttable}",
         rf"\caption{{{caption}}}{label}",
         r"\footnotesize",
-        r"\setlength{\tabcolsep}{4pt}",
+        r"\setlength{\tabcolsep}{3pt}",
         rf"\begin{{tabular}}{{@{{}}{''.join(_specification(table))}@{{}}}}",
         r"\toprule",
         *_header(table.columns),
@@ -119,7 +119,7 @@ def _float(table: Table, body: Sequence[Row | Panel], *, continued: bool, last: 
     ]
     if table.notes:
         lines += [
-            r"\begin{tablenotes}[flushleft]\footnotesize",
+            r"\begin{tablenotes}[flushleft]\footnotesize\setlength{\labelsep}{0pt}",
             *(rf"\item {escape(note)}" for note in table.notes),
             r"\end{tablenotes}",
         ]
@@ -131,9 +131,11 @@ def _specification(table: Table) -> Iterator[str]:
     rows = [line for line in table.body if isinstance(line, Row)]
     for index, column in enumerate(table.columns):
         if column.align == "wrap":
-            # About 1.7 mm a letter at this size, within bounds that leave room for numbers.
-            longest = max((len(row.cells[index].text) for row in rows), default=0)
-            width = min(max(1.7 * max(longest, len(column.header)), 18), 44)
+            # About 1.8 mm a letter at this size, within bounds that leave room for numbers.
+            cells = [row.cells[index] for row in rows]
+            texts = [column.header, *(c.text for c in cells), *(c.below for c in cells)]
+            most = 28 if any(c.spanner for c in table.columns) else 60
+            width = min(max(1.8 * max(map(len, texts)), 15), most)
             yield rf">{{\raggedright\arraybackslash}}p{{{width:.0f}mm}}"
         elif column.align == "decimal":
             yield f"S[table-format={_decimal_format(row.cells[index].text for row in rows)}]"
@@ -187,7 +189,7 @@ def _body(table: Table, body: Sequence[Row | Panel]) -> Iterator[str]:
         if isinstance(line, Panel):
             if number:
                 yield r"\addlinespace"
-            yield rf"\multicolumn{{{width}}}{{@{{}}l}}{{\itshape {escape(line.text)}}} \\"
+            yield rf"\multicolumn{{{width}}}{{@{{}}l}}{{\itshape {escape(line.text)}}} \\[2pt]"
             continue
         pairs = list(zip(table.columns, line.cells, strict=True))
         yield " & ".join(_cell(column, cell) for column, cell in pairs) + r" \\"
@@ -213,5 +215,7 @@ def _cell(column: Column, cell: Cell) -> str:
 
 
 def _below(column: Column, cell: Cell) -> str:
-    text = escape(cell.below)
+    text = escape(cell.below, breakable=column.align == "wrap")
+    if text:
+        text = rf"\scriptsize {text}"
     return f"{{{text}}}" if column.align == "decimal" and text else text

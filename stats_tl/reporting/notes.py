@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["caution_notes", "significance_notes"]
+__all__ = ["adjustment_note", "caution_notes", "data_notes", "significance_notes"]
 
 from collections.abc import Sequence
 
@@ -39,18 +39,19 @@ def significance_notes(table: pd.DataFrame, options: AnalysisOptions) -> list[st
     clustered = ", clustered by patient" if patients else ""
     average = "mean of the test folds’ AUCs, then of the repeats; " if crossed else ""
     notes = [
-        f"AUC: {average}CI: {level} confidence interval, of an AUC on the logit scale. Difference: "
-        "candidate − reference, so that positive values favor the candidate."
+        f"AUC: {average}CI: {level} confidence interval, of an AUC on the logit scale, of a "
+        "difference that of the adjusted test. Difference: candidate − reference, so that "
+        "positive values favor the candidate."
     ]
     tests = []
     if table["pvalue_delong"].notna().any():
         variance = "its variance averaged over repeats" if crossed else "for paired curves"
         tests.append(f"DeLong: DeLong’s test, {variance}{clustered}.")
     if table["pvalue_corrected_t"].notna().any():
-        tests.append("Corrected t: Nadeau and Bengio’s corrected resampled t test over folds.")
+        tests.append("Corr. t: Nadeau and Bengio’s corrected resampled t test over folds.")
     if (table["test"] == "obuchowski-rockette").any():
         tests.append(f"MRMC: {_TESTS['obuchowski-rockette']}{clustered}.")
-    notes.append(" ".join([*tests, _adjustment(table, options)]))
+    notes.append(" ".join([*tests, adjustment_note(table, options)]))
     notes.append(
         "The conclusions are about "
         + join_words(
@@ -68,23 +69,26 @@ def significance_notes(table: pd.DataFrame, options: AnalysisOptions) -> list[st
             f"−{options.margin:g}; else inconclusive."
         )
     notes.append(
-        f"{verdict} Bold: the higher AUC where the adjusted P < {alpha}. Detectable: the smallest "
-        f"difference that the primary test finds with {100 * options.power:g} % power at "
+        f"{verdict} Bold: the higher AUC where the adjusted P < {alpha}. SDD: smallest detectable "
+        f"difference, which the test finds with {100 * options.power:g} % power at "
         f"two-sided {alpha}, before correction."
     )
     return notes
 
 
-def caution_notes(
-    table: pd.DataFrame,
-    options: AnalysisOptions,
-    *,
-    lacking: Sequence[str] = (),
-    synthetic: bool = False,
-) -> list[str]:
-    """What limits every number of the report: departures, gaps, warnings, made-up data."""
+def data_notes(used: str, *, lacking: Sequence[str] = (), synthetic: bool = False) -> list[str]:
+    """What limits every number of the report: gaps and made-up data.
+
+    `used` says which cells of an incomplete study the numbers are computed from.
+    """
+    notes = [incomplete_note(lacking, used)] if lacking else []
+    return [*notes, SYNTHETIC] if synthetic else notes
+
+
+def caution_notes(table: pd.DataFrame, options: AnalysisOptions) -> list[str]:
+    """What limits the tests: warnings of theirs, departures from the plan."""
     notes = []
-    for text in _unique(pd.Series([w for row in table["warnings"] for w in row.split("; ") if w])):
+    for text in _unique(pd.Series([w for row in table["warnings"] for w in row.split(" | ") if w])):
         rows = table["warnings"].str.contains(text, regex=False)
         tasks = _unique(table.loc[rows, "task"])
         where = "" if rows.all() or not all(tasks) else f" ({join_words(tasks)})"
@@ -95,25 +99,22 @@ def caution_notes(
         )
     elif not options.planned:
         notes.append("No analysis plan was given: the comparisons are exploratory.")
-    if lacking:
-        notes.append(incomplete_note(lacking))
-    if synthetic:
-        notes.append(SYNTHETIC)
     return notes
 
 
-def incomplete_note(lacking: Sequence[str], most: int = 8) -> str:
+def incomplete_note(lacking: Sequence[str], used: str, most: int = 8) -> str:
     """The sentence that lists what an incomplete report leaves out."""
     more = f"; and {len(lacking) - most} more" if len(lacking) > most else ""
     return (
-        f"Incomplete ({plural(len(lacking), 'gap')}), computed from the complete runs only: "
+        f"Incomplete, computed from {used}; {plural(len(lacking), 'gap')}: "
         + "; ".join(lacking[:most])
         + more
         + "."
     )
 
 
-def _adjustment(table: pd.DataFrame, options: AnalysisOptions) -> str:
+def adjustment_note(table: pd.DataFrame, options: AnalysisOptions) -> str:
+    """Which test the adjusted P value is of, by what correction, over what family."""
     tests = [f"{_TESTS[t]}{_where(table, 'test', t)}" for t in _unique(table["test"])]
     family = "comparisons"
     if options.primary:

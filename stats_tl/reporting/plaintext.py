@@ -47,12 +47,12 @@ def plain_table(table: Table, *, width: int = 100) -> str:
 
 
 def _row(row: Row, columns: Sequence[Column], widths: Sequence[int]) -> Iterator[str]:
-    label = textwrap.wrap(row.cells[0].text, widths[0]) or [""]
-    below = [row.cells[0].below, *(cell.below for cell in row.cells[1:])]
+    first = row.cells[0]
+    label = [*textwrap.wrap(first.text, widths[0]), *textwrap.wrap(first.below, widths[0])] or [""]
+    below = [cell.below for cell in row.cells[1:]]
     yield _line([label[0], *(cell.text for cell in row.cells[1:])], columns, widths)
-    second = label[1] if len(label) > 1 else below[0]
-    if second or any(below[1:]):
-        yield _line([second, *below[1:]], columns, widths)
+    if label[1:] or any(below):
+        yield _line(["".join(label[1:2]), *below], columns, widths)
     yield from label[2:]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from .mixed import MixedReport
-from .notes import significance_notes
+from .notes import adjustment_note, significance_notes
 from .numbers import MISSING, format_count, format_interval, format_number, format_p
 from .options import AnalysisOptions
 from .table import Cell, Column, Panel, Row, Table
@@ -49,7 +49,7 @@ def significance_table(
         Column(reference, "decimal", interval),
         Column("Difference", "decimal"),
         *(Column(header, "p", "P value") for header, _ in pvalues),
-        Column("Detectable", "decimal"),
+        Column("SDD", "decimal"),
         Column("Verdict"),
     ]
     body: list[Row | Panel] = []
@@ -59,7 +59,7 @@ def significance_table(
         for number in rows:
             row = table.iloc[number]
             mark = " †" if row["role"] == "primary" else ""
-            body.append(_significance_row(row, labels[number] + mark, [k for _, k in pvalues]))
+            body.append(_significance_row(row, labels[number], mark, [k for _, k in pvalues]))
     return Table(
         name="significance",
         caption=_caption(table, title),
@@ -69,7 +69,13 @@ def significance_table(
     )
 
 
-def terminal_table(table: pd.DataFrame, *, title: str = "", cautions: Sequence[str] = ()) -> Table:
+def terminal_table(
+    table: pd.DataFrame,
+    options: AnalysisOptions,
+    *,
+    title: str = "",
+    cautions: Sequence[str] = (),
+) -> Table:
     """The significance table for a terminal: what fits in 100 columns."""
     candidate, reference = _arm_headers(table)
     pvalues = _pvalue_columns(table)
@@ -88,13 +94,16 @@ def terminal_table(table: pd.DataFrame, *, title: str = "", cautions: Sequence[s
         for number in rows:
             row = table.iloc[number]
             mark = " †" if row["role"] == "primary" else ""
-            cells = _significance_row(row, labels[number] + mark, [k for _, k in pvalues]).cells
+            cells = _significance_row(row, labels[number], mark, [k for _, k in pvalues]).cells
             texts = [Cell(c.text, c.below.strip("()")) for c in cells]
-            first, auc, other, difference, *rest = texts
+            _, auc, other, difference, *rest = texts
             body.append(
-                Row((first, Cell(auc.text), Cell(other.text), difference, *rest[:-2], rest[-1]))
+                Row((cells[0], Cell(auc.text), Cell(other.text), difference, *rest[:-2], rest[-1]))
             )
-    notes = [f"About {text}." for text in dict.fromkeys(table["estimand"])]
+    notes = [
+        adjustment_note(table, options),
+        *(f"The conclusions are about {text}." for text in dict.fromkeys(table["estimand"])),
+    ]
     return Table("significance", _caption(table, title), tuple(columns), tuple(body),
                  (*notes, *cautions))  # fmt: skip
 
@@ -213,12 +222,14 @@ def sample_text_table(
     )
 
 
-def _significance_row(row: pd.Series, label: str, pvalues: Sequence[str]) -> Row:
+def _significance_row(
+    row: pd.Series, label: tuple[str, str], mark: str, pvalues: Sequence[str]
+) -> Row:
     significant = row["verdict"] in ("superior", "inferior")
     better = row["difference"] > 0
     return Row(
         (
-            Cell(label),
+            Cell(label[0] + mark, label[1]),
             Cell(
                 format_number(row["auc"]),
                 _below(row["auc_low"], row["auc_high"]),
@@ -246,7 +257,7 @@ def _below(low: float, high: float) -> str:
 
 def _pvalue_columns(table: pd.DataFrame) -> list[tuple[str, str]]:
     """Headers and keys of the p values that the designs have."""
-    columns = [("DeLong", "pvalue_delong"), ("Corrected t", "pvalue_corrected_t")]
+    columns = [("DeLong", "pvalue_delong"), ("Corr. t", "pvalue_corrected_t")]
     shown = [(header, key) for header, key in columns if table[key].notna().any()]
     if (table["test"] == "obuchowski-rockette").any():
         shown.append(("MRMC", "pvalue"))
@@ -264,12 +275,13 @@ def _arm_headers(table: pd.DataFrame) -> tuple[str, str]:
 
 
 def _label_header(table: pd.DataFrame) -> str:
-    return "Backbone" if table["backbone"].ne("").any() else "Candidate"
+    by_arm = varies(table["arm"]) or not table["backbone"].ne("").all()
+    return "Candidate" if by_arm else "Backbone"
 
 
 def _caption(table: pd.DataFrame, title: str) -> str:
     arms = list(dict.fromkeys(table["arm"]))
-    text = f"{join_words(arms)} compared with {table['reference'].iloc[0]}: AUC"
+    text = f"AUC of {join_words(arms)} compared with {table['reference'].iloc[0]}"
     fixed = []
     if not varies(table["head"]) and table["head"].iloc[0]:
         fixed.append(f"{table['head'].iloc[0]} head")

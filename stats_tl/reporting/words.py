@@ -23,25 +23,28 @@ def describe_unfreeze(depth: str) -> str:
     return known.get(depth, f"last {depth} stages" if depth.isdigit() else depth)
 
 
-def comparison_labels(table: pd.DataFrame) -> list[str]:
-    """What tells the comparisons of a task apart, in words; never empty.
+def comparison_labels(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """What tells the comparisons of a task apart: a name, never empty, and its particulars.
 
     Parameters
     ----------
     table : DataFrame
         As from :func:`~stats_tl.reporting.compare_arms`.
+
+    Returns
+    -------
+    list of (str, str)
+        The candidate where there are several, else the backbone where it is known, else the
+        candidate; and, of the rest, what differs within the table.
     """
+    shown = {key: varies(table[key]) for key in ("arm", "backbone", "head", "unfreeze")}
+    by_arm = shown["arm"] or not table["backbone"].ne("").all()
     labels = []
-    varying = {key for key in ("head", "unfreeze", "arm") if varies(table[key])}
     for row in table.itertuples():
-        parts = [row.backbone]
-        if "head" in varying:
-            parts.append(row.head)
-        if "unfreeze" in varying:
-            parts.append(describe_unfreeze(row.unfreeze))
-        if "arm" in varying or not any(parts):
-            parts.insert(0, row.arm)
-        labels.append(", ".join(part for part in parts if part))
+        rest = [row.backbone] if by_arm and shown["backbone"] else []
+        rest += [row.head] if shown["head"] else []
+        rest += [describe_unfreeze(row.unfreeze)] if shown["unfreeze"] else []
+        labels.append((row.arm if by_arm else row.backbone, ", ".join(filter(None, rest))))
     return labels
 
 

@@ -1,0 +1,215 @@
+"""``python -m stats_tl.report``: run archive or predictions → tables and figures."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import __version__
+from .commands import run_command
+from .errors import UserError
+
+if TYPE_CHECKING:
+    from .reporting import AnalysisOptions, Evidence
+
+# Spelt out, so that --help needs no import of the analysis.
+FORMATS = ("latex", "csv", "figures")
+CORRECTIONS = ("holm", "hochberg", "hommel", "bonferroni", "bh", "by", "none")
+EXIT_DIFFERS = 1
+EXAMPLES = """\
+examples:
+  python -m stats_tl.report
+      every archive under runs/, each into analysis/<study>
+  python -m stats_tl.report --runs runs/busbra --margin 0.02
+      one archive; differences within 0.02 count as equivalent
+  python -m stats_tl.report --scores predictions.csv --reference imagenet
+      predictions of any trainer: columns case,y_true,arm,score, optionally
+      patient,task,backbone,head,unfreeze,repeat,fold,seed
+  python -m stats_tl.report --runs runs/busbra --check
+      whether analysis/busbra holds what the archive says; writes nothing
+
+exit codes: 0 done, 1 --check found differences, 2 wrong use or bad input, 3 archive
+damaged, 4 incomplete, 130 interrupted.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m stats_tl.report",
+        description="Compare the arms of a study: significance table, mixed model, forest plot.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"stats_tl {__version__}")
+    what = parser.add_argument_group("what to report")
+    source = what.add_mutually_exclusive_group()
+    source.add_argument(
+        "--runs",
+        type=Path,
+        metavar="DIR",
+        help="an archive, or a folder of archives (default: runs)",
+    )
+    source.add_argument(
+        "--scores", type=Path, metavar="CSV", help="predictions made elsewhere, one row a case"
+    )
+    what.add_argument(
+        "--allow-incomplete",
+        action="store_true",
+        help="compare on the complete runs and say so below every table "
+        "(default: incomplete pairs are an error)",
+    )
+    how = parser.add_argument_group("how to analyse")
+    how.add_argument(
+        "--plan",
+        type=Path,
+        metavar="FILE",
+        help="TOML file with an [analysis] table (default: the plan in the archive)",
+    )
+    how.add_argument(
+        "--reference", metavar="ARM", help="the arm to compare with (default: the plan's)"
+    )
+    how.add_argument(
+        "--margin",
+        type=float,
+        metavar="AUC",
+        help="differences within ± AUC are equivalent (default: the plan's)",
+    )
+    how.add_argument(
+        "--correction",
+        choices=CORRECTIONS,
+        help="adjustment for several comparisons (default: the plan's, else holm)",
+    )
+    where = parser.add_argument_group("what to write")
+    where.add_argument(
+        "--out", type=Path, metavar="DIR", help="output folder (default: analysis/<study>)"
+    )
+    where.add_argument(
+        "--format",
+        default=",".join(FORMATS),
+        metavar="LIST",
+        help=f"some of {','.join(FORMATS)} (default: all)",
+    )
+    where.add_argument(
+        "--check",
+        action="store_true",
+        help="write nothing; exit with 1 if the tables in the output folder differ",
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, call, return the exit code."""
+    options = build_parser().parse_args(arguments)
+    formats = parse_formats(options.format)
+    if options.scores is not None:
+        from .reporting import read_predictions
+
+        return report(read_predictions(options.scores), options, formats, options.out)
+    roots = find_archives(options.runs)
+    codes = []
+    for root in roots:
+        out = options.out / root.name if options.out and len(roots) > 1 else options.out
+        try:
+            from .archive import load
+
+            codes.append(report(load(root), options, formats, out))
+        except UserError as error:
+            if len(roots) == 1:
+                raise
+            # The other archives can still be reported.
+            print(f"error: {root}: {error}\n", file=sys.stderr)
+            codes.append(error.exit_code)
+    return max(codes)
+
+
+def report(
+    evidence: Evidence, options: argparse.Namespace, formats: list[str], out: Path | None
+) -> int:
+    """Report one study, on the terminal and into files."""
+    from .reporting import build_report, differing_files, plain_table, write_report
+
+    result = build_report(
+        evidence,
+        analysis_options(evidence, options),
+        allow_incomplete=options.allow_incomplete,
+        formats=formats,
+    )
+    folder = out or Path("analysis") / evidence.name
+    if options.check:
+        problems = differing_files(result, folder)
+        for problem in problems:
+            print(problem, file=sys.stderr)
+        if problems:
+            print(
+                f"{folder} differs from {evidence.name}: run python -m stats_tl.report again",
+                file=sys.stderr,
+            )
+            return EXIT_DIFFERS
+        print(f"{folder}: {len(result.files)} files, as {evidence.name} says")
+        return 0
+    print(plain_table(result.terminal))
+    if result.mixed.reason:
+        print(f"No mixed model: {result.mixed.reason}.")
+    print("\nwritten:")
+    for path in write_report(result, folder):
+        print(f"  {path}")
+    print()
+    return 0
+
+
+def analysis_options(evidence: Evidence, options: argparse.Namespace) -> AnalysisOptions:
+    """The archive's plan, then --plan, then the flags; the later prevail."""
+    from .reporting import AnalysisOptions, read_analysis_plan
+
+    analysis = AnalysisOptions()
+    if evidence.plan:
+        analysis = AnalysisOptions.from_plan(
+            evidence.plan.get("analysis", {}), source="the archive", reference=evidence.reference
+        )
+    if options.plan is not None:
+        table, reference = read_analysis_plan(options.plan)
+        given = AnalysisOptions.from_plan(table, source=str(options.plan), reference=reference)
+        if analysis.planned:
+            changes = {**({"reference": reference} if reference else {}), **table}
+            analysis = analysis.override(f"in {options.plan.name}", **changes)
+        else:
+            analysis = given
+    return analysis.override(
+        "on the command line",
+        reference=options.reference,
+        margin=options.margin,
+        correction=options.correction,
+    )
+
+
+def find_archives(folder: Path | None) -> list[Path]:
+    """The archive at `folder`, or those in it, sorted by name."""
+    root = folder or Path("runs")
+    if (root / "archive.json").is_file():
+        return [root]
+    archives = sorted(path.parent for path in root.glob("*/archive.json"))
+    if not archives:
+        where = f"no run archive in {root}{'' if root.is_dir() else ' (there is no such folder)'}"
+        raise UserError(
+            f"{where}; `python -m stats_tl.run_grid` makes one (its built-in example without "
+            "arguments), and --scores reads predictions made elsewhere"
+        )
+    return archives
+
+
+def parse_formats(text: str) -> list[str]:
+    """``"latex,csv"`` as a list; unknown names are a UserError."""
+    formats = [name.strip() for name in text.split(",") if name.strip()]
+    for name in formats:
+        if name not in FORMATS:
+            raise UserError(f"--format {name!r}: unknown; allowed: {', '.join(FORMATS)}")
+    if not formats:
+        raise UserError(f"--format is empty; allowed: {', '.join(FORMATS)}")
+    return formats
+
+
+if __name__ == "__main__":
+    sys.exit(run_command(main))
