@@ -93,7 +93,9 @@ class TestGold:
         # Near zero beside its variances: lme4's own error is 2e-7 of their geometric mean.
         atol = 5e-6 * np.sqrt(np.prod(fit.variance_components["variance"][:2]))
         assert_allclose(fit.correlations["covariance"], [r["vcov"] for r in covariances], atol=atol)
-        assert_allclose(fit.correlations["correlation"], [r["sdcor"] for r in covariances], atol=5e-6)
+        assert_allclose(
+            fit.correlations["correlation"], [r["sdcor"] for r in covariances], atol=5e-6
+        )
         assert_allclose(fit.sigma, reference["sigma"], rtol=1e-6)
         assert_allclose(fit.theta, reference["theta"], rtol=1e-5, atol=2e-6)
 
@@ -204,8 +206,10 @@ class TestGold:
             expected = [reference["2.5 %"], reference["97.5 %"]]
             # lme4 interpolates the profile by splines; see test_profile_solves_the_equation for
             # the two intervals where its interpolation is coarse (it warns on the correlation).
-            if name == "arch_slope_600" and row.group == "dataset" and row.term != (
-                "pretrainradimagenet"
+            if (
+                name == "arch_slope_600"
+                and row.group == "dataset"
+                and row.term != ("pretrainradimagenet")
             ):
                 continue
             assert_allclose([row.ci_low, row.ci_high], expected, rtol=5e-4, atol=1e-8)

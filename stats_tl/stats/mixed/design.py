@@ -11,7 +11,6 @@ from __future__ import annotations
 __all__ = ["Column", "FixedDesign", "MixedDesign", "RandomTerm", "build_design", "logit"]
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +18,8 @@ import pandas as pd
 from formulaic import Formula, ModelSpec
 from formulaic.errors import FormulaicError
 from formulaic.parser.types import Term
+from formulaic.transforms import TRANSFORMS
+from formulaic.utils.variables import get_expression_variables
 
 from .formula import MixedFormula, RandomTermFormula, ordered_terms
 
@@ -159,14 +160,20 @@ def build_design(formula: MixedFormula, data: pd.DataFrame) -> MixedDesign:
     return MixedDesign(formula, frame, y, fixed, _unique_names(random))
 
 
-def _variables(text: str, data: pd.DataFrame) -> Iterable[str]:
-    try:
-        names = {str(v) for v in Formula(text).required_variables}
-    except FormulaicError as error:
-        raise ValueError(f"`formula` could not be read at {text!r}: {error}") from error
-    return [name for name in data.columns if name in names] + sorted(
-        name for name in names if name not in data.columns and name not in CONTEXT
-    )
+def _variables(text: str, data: pd.DataFrame) -> list[str]:
+    """The columns that a formula's side reads, and whatever it names that is no column."""
+    names: list[str] = []
+    for expr in (factor.expr for term in ordered_terms(text) for factor in term.factors):
+        if expr in data.columns:
+            names.append(expr)
+            continue
+        for variable in sorted(map(str, get_expression_variables(expr, {}))):
+            root = variable.split(".")[0]
+            if root in data.columns:
+                names.append(root)
+            elif root not in CONTEXT and root not in TRANSFORMS:
+                names.append(variable)
+    return names
 
 
 def _prepare(data: pd.DataFrame, variables: list[str], groups: list[str]) -> pd.DataFrame:
@@ -269,7 +276,7 @@ def _fixed(text: str, frame: pd.DataFrame) -> FixedDesign:
         raise ValueError(f"The fixed effects {', '.join(bad)} are not finite in every row.")
     columns = _columns(table.model_spec, list(table.columns))
     kept, dropped, null_space = _independent_columns(full)
-    variables = [str(v) for v in Formula(text).required_variables if v in frame.columns]
+    variables = _variables(text, frame)
     factors = {
         name: tuple(frame[name].cat.categories)
         for name in frame.columns

@@ -250,6 +250,8 @@ def _kr_scaling(a1: float, a2: float, q: int) -> tuple[float, float]:
     """Scale of the F statistic and its denominator df (section 3 of the paper)."""
     if a2 == 0:
         return 1.0, np.inf
+    if q == 1:  # where the general formula reduces to this, but may divide by zero on the way
+        return 1.0, float(2 / a2)
     b = (a1 + 6 * a2) / (2 * q)
     g = ((q + 1) * a1 - (q + 4) * a2) / ((q + 2) * a2)
     divisor = 3 * q + 2 * (1 - g)
@@ -258,10 +260,12 @@ def _kr_scaling(a1: float, a2: float, q: int) -> tuple[float, float]:
     v2 = 1 - (q + 2 - g) / divisor * b
     v0 = 0.0 if abs(v0) < 1e-10 else v0
     # 0/0 at the exact F of a balanced design: the ratio is one.
-    ratio = 1.0 if abs(1 - a2 / q) < 1e-14 and abs(v1) < 1e-14 else (1 - a2 / q) / v1
-    rho = ratio**2 * v0 / v2 / q
-    df = 4 + (q + 2) / (q * rho - 1)
-    scale = 1.0 if abs(df - 2) < 0.01 else df * (1 - a2 / q) / (df - 2)
+    exact = abs(1 - a2 / q) < 1e-14 and abs(v1) < 1e-14
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = 1.0 if exact else np.divide(1 - a2 / q, v1)
+        rho = np.divide(ratio**2 * v0, v2) / q
+        df = 4 + np.divide(q + 2, q * rho - 1)
+        scale = 1.0 if abs(df - 2) < 0.01 else df * (1 - a2 / q) / (df - 2)
     return float(scale), float(df)
 
 
