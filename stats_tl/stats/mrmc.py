@@ -142,8 +142,8 @@ def obuchowski_rockette_test(
     -----
     With readers the seeds of one training set, the conclusion holds for *new seeds and new
     patients, the training set fixed*. Out-of-fold scores of repeated cross-validation are
-    no such readers: the test is then liberal (8 to 12 % at nominal 5 % in a first
-    simulation study). Use :func:`repeated_cv_test` there.
+    no such readers: the test is then liberal (8 to 12 % on average at nominal
+    5 % in a first simulation study). Use :func:`repeated_cv_test` there.
 
     References
     ----------

@@ -227,9 +227,14 @@ def repeated_cv_test(
 
 def _choose(parts: CVComponents) -> tuple[str, str]:
     """The variance that "auto" uses, and why."""
+    if parts.n_repeats == 1:
+        return "nadeau-bengio", "chosen automatically because with one repeat no other test holds"
     if parts.n_repeats < FEWEST_REPEATS:
-        repeats = "one repeat" if parts.n_repeats == 1 else f"{parts.n_repeats} repeats"
-        return "nadeau-bengio", f"chosen automatically because with {repeats} no other test holds"
+        return (
+            "nadeau-bengio",
+            f"chosen automatically because the other tests were not studied with fewer than "
+            f"{FEWEST_REPEATS} repeats",
+        )
     if parts.n_folds < FEWEST_FOLDS:
         return (
             "nadeau-bengio",
