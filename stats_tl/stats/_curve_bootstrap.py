@@ -28,7 +28,8 @@ from ._validation import (
 )
 from .results import AUCResult, TestResult
 
-#: From true and false positive weights, each (replicates, n_distinct + 1), to (replicates,).
+#: From whole-number true and false positive weights, each (replicates, n_distinct + 1), to
+#: (replicates,).
 Functional = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -46,8 +47,10 @@ class _Curve:
         return self._sums(per_case * self._positive), self._sums(per_case * ~self._positive)
 
     def _sums(self, per_case: np.ndarray) -> np.ndarray:
-        sums = np.zeros((len(per_case), self._starts.size + 1))
-        np.cumsum(np.add.reduceat(per_case, self._starts, axis=1), axis=1, out=sums[:, 1:])
+        if self._starts.size < per_case.shape[1]:  # ties
+            per_case = np.add.reduceat(per_case, self._starts, axis=1)
+        sums = np.zeros((len(per_case), self._starts.size + 1), dtype=np.int32)
+        np.cumsum(per_case, axis=1, dtype=np.int32, out=sums[:, 1:])
         return sums
 
 

@@ -58,7 +58,8 @@ def bootstrap_auc_test(
         Patient of each case; patients are resampled with all their cases.
     stratified : bool
         Resample within classes; patients within those who have negative cases only,
-        positive cases only, and both.
+        positive cases only, and both. A group of one or two patients hardly varies then:
+        with few patients of a kind set it to False.
     method : {"BCa", "percentile", "basic"}
         Interval: bias-corrected and accelerated, percentile, or basic.
     n_resamples : int

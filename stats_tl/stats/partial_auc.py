@@ -372,11 +372,15 @@ def _area(specificity: Bounds | None, sensitivity: Bounds | None, corrected: boo
 
 def _trapezoids(x: np.ndarray, y: np.ndarray, low: float, high: float) -> np.ndarray:
     """Integral of the polygon y(x) from `low` to `high`, by row; x must not decrease."""
-    left, right = np.clip(x[:, :-1], low, high), np.clip(x[:, 1:], low, high)
-    step = np.diff(x, axis=1)
-    slope = np.divide(np.diff(y, axis=1), step, out=np.zeros_like(step), where=step > 0)
-    middle = y[:, :-1] + slope * ((left + right) / 2 - x[:, :-1])
-    area = np.sum((right - left) * middle, axis=1)
+    inside = np.clip(x, low, high)
+    step = x[:, 1:] - x[:, :-1]
+    covered = inside[:, 1:] - inside[:, :-1]
+    # Height in the middle of the covered part of each step; vertical steps cover nothing.
+    middle = (inside[:, 1:] + inside[:, :-1]) / 2 - x[:, :-1]
+    np.divide(middle, step, out=middle, where=step > 0)
+    middle *= y[:, 1:] - y[:, :-1]
+    middle += y[:, :-1]
+    area = np.einsum("bi,bi->b", covered, middle)
     return np.where(np.isnan(x[:, -1]) | np.isnan(y[:, -1]), np.nan, area)
 
 

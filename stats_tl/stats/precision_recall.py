@@ -186,6 +186,6 @@ def _average_precision(true_positives: np.ndarray, false_positives: np.ndarray) 
     gained = np.diff(true_positives, axis=1)
     selected = (true_positives + false_positives)[:, 1:]
     precision = np.divide(
-        true_positives[:, 1:], selected, out=np.zeros_like(gained), where=selected > 0
+        true_positives[:, 1:], selected, out=np.zeros(selected.shape), where=selected > 0
     )
     return np.sum(gained * precision, axis=1) / true_positives[:, -1]

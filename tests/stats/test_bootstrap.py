@@ -1,6 +1,7 @@
 """The bootstrap against R, against a loop over resampled cases, and by its laws."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -228,6 +229,15 @@ def test_clusters_of_one_case_change_nothing(stratified):
     clusters = bootstrap_auc_test(y, a, b, groups=np.arange(70), **options)
     np.testing.assert_array_equal(clusters.draws, cases.draws)
     assert clusters.confidence_interval == pytest.approx(cases.confidence_interval)
+
+
+def test_memory_is_bounded():
+    y, a, b = simulate(20_000, decimals=2)
+    tracemalloc.start()
+    bootstrap_auc_test(y, a, b, n_resamples=300, rng=0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30e6  # the counts of 300 replicates alone are 24 MB, 9,999 are 800 MB
 
 
 def test_one_sided_intervals_and_p_values():
