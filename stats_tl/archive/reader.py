@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ArchiveDamagedError, UserError
+from ..study.cells import plan_cells
+from ..study.loading import parse_plan
 from .files import checksum, read_parquet, read_sealed
 from .schema import SCORE_COLUMNS
 from .store import check_schema
@@ -211,6 +213,22 @@ class Archive:
                 found[content["cell_id"]] = content
         return found
 
+    @cached_property
+    def missing(self) -> pd.DataFrame:
+        """Cells that the plan asks for and the archive does not hold, and why."""
+        failures = self.failures()
+        rows = [
+            {
+                "cell_id": cell.cell_id,
+                "pair_id": cell.pair_id,
+                **cell.key,
+                "reason": failures.get(cell.cell_id, {}).get("reason", "not trained yet"),
+            }
+            for cell in plan_cells(parse_plan(self.plan, source=str(self.root)))
+            if cell.cell_id not in self._records
+        ]
+        return pd.DataFrame(rows, columns=["cell_id", "pair_id", *KEYS, "reason"])
+
     def cases(self, task: str) -> pd.DataFrame:
         """Cases of a data set: case, patient, group, y_true and covariates."""
         name = f"{task}.parquet"
@@ -266,7 +284,10 @@ class Archive:
         if not frames:
             return pd.DataFrame(columns=columns)
         scores = pd.concat(
-            [f.astype({c: object for c in ("cell_id", "case", "patient", "partition")}) for f in frames],
+            [
+                f.astype({c: object for c in ("cell_id", "case", "patient", "partition")})
+                for f in frames
+            ],
             ignore_index=True,
         )
         scores["score"] = scores["logit_1"].astype(np.float64) - scores["logit_0"]

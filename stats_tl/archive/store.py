@@ -39,7 +39,7 @@ class ArchiveWriter:
         Parameters
         ----------
         plan : mapping
-            The resolved plan without paths, as JSON types.
+            The resolved plan as JSON types, see :meth:`stats_tl.study.plan.Plan.portable`.
         extend : bool, optional
             Replace the archived plan; the caller has checked that it still asks for
             every archived cell.
@@ -53,7 +53,7 @@ class ArchiveWriter:
         if path.exists():
             known = read_sealed(path)
             check_schema(known, path)
-            differences = describe_difference(known["plan"], plan)
+            differences = describe_difference(_science(known["plan"]), _science(plan))
             if not differences:
                 self._sweep()
                 return
@@ -197,6 +197,13 @@ class ArchiveWriter:
             with contextlib.suppress(OSError):
                 if now - leftover.stat().st_mtime > STALE_SECONDS:
                     leftover.unlink()
+
+
+def _science(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """The plan without the names of files, which may change while their content does not."""
+    tasks = [{k: v for k, v in task.items() if k != "path"} for task in plan["tasks"]]
+    arms = [{k: v for k, v in arm.items() if k != "files"} for arm in plan["arms"]]
+    return {**plan, "tasks": tasks, "arms": arms}
 
 
 def check_schema(content: Mapping[str, Any], path: Path) -> None:
