@@ -111,7 +111,7 @@ def test_sample_size_is_the_smallest_that_suffices():
 
 def test_corrected_t_power_in_the_world_it_assumes():
     rng = np.random.default_rng(13)
-    n_sim, n_values, rho, delta = 2000, 25, 0.2, 1.2
+    n_sim, n_values, rho, delta = 1000, 25, 0.2, 1.2
     shared = rng.standard_normal((n_sim, 1)) * math.sqrt(rho)
     d = delta + shared + rng.standard_normal((n_sim, n_values)) * math.sqrt(1 - rho)
     for alternative in ("two-sided", "greater", "less"):

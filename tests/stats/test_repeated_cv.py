@@ -343,9 +343,10 @@ def test_wrong_input_is_named():
 class RidgeStudy:
     """Null data sets: two arms train ridge on exchangeable halves of Gaussian features."""
 
-    def __init__(self, n, n_repeats, n_folds, *, n_features=8, separation=0.42, seed=0):
-        self.n, self.m, self.k, self.p = n, n_repeats, n_folds, n_features
-        self.separation, self.rng = separation, np.random.default_rng(seed)
+    def __init__(self, n, n_repeats, n_folds, *, images=1, seed=0):
+        self.n, self.m, self.k, self.images = n, n_repeats, n_folds, images
+        self.p, self.separation = 8, 0.42
+        self.rng = np.random.default_rng(seed)
 
     def out_of_fold(self, x, y, folds, n_folds):
         inside = folds[:, None, :] == np.arange(n_folds)[:, None]
@@ -359,11 +360,16 @@ class RidgeStudy:
         return np.take_along_axis(scores, folds[:, None, :], axis=1)[:, 0, :]
 
     def draw(self):
-        y = np.zeros(self.n, dtype=int)
-        y[: round(0.35 * self.n)] = 1
-        x = self.rng.standard_normal((self.n, 2 * self.p)) + self.separation * y[:, None]
+        patients = self.n // self.images
+        y = np.zeros(patients, dtype=int)
+        y[: round(0.35 * patients)] = 1
         folds = stratified_folds(y, self.k, self.m, self.rng)
         half_folds = stratified_folds(y, 2, 5, self.rng)
+        x = self.rng.standard_normal((patients, 2 * self.p)) + self.separation * y[:, None]
+        if self.images > 1:
+            y, x = y.repeat(self.images), x.repeat(self.images, axis=0)
+            folds, half_folds = (f.repeat(self.images, axis=1) for f in (folds, half_folds))
+            x = x + 0.5 * self.rng.standard_normal(x.shape)
         arms = x[:, : self.p], x[:, self.p :]
         scores = [self.out_of_fold(arm, y, folds, self.k) for arm in arms]
         half = [self.out_of_fold(arm, y, half_folds, 2) for arm in arms]
@@ -395,6 +401,18 @@ def test_size_where_the_naive_t_fails():
     assert rates["larger-variance"] < bound
     assert rates["nadeau-bengio"] < bound
     assert rates["naive"] > 0.3
+
+
+def test_size_with_several_images_a_patient():
+    n_sim, study = 250, RidgeStudy(300, 6, 5, images=3, seed=22)
+    groups = np.arange(300) // 3
+    clustered = ignored = 0
+    for _ in range(n_sim):
+        y, a, b, folds, half = study.draw()
+        clustered += repeated_cv_test(y, a, b, folds, half=half, groups=groups).pvalue < 0.05
+        ignored += repeated_cv_test(y, a, b, folds, method="repeat-delong").pvalue < 0.05
+    assert clustered / n_sim < 0.05 + 3 * math.sqrt(0.05 * 0.95 / n_sim)
+    assert ignored / n_sim > 0.12
 
 
 @pytest.mark.slow
