@@ -23,7 +23,14 @@ from .words import plural
 SETTING = ("task", "backbone", "head", "unfreeze")
 _RUN = ("repeat", "seed")
 _NEEDED = ("case", "y_true", "arm", "score")
-_DEFAULTS = {"task": "", "backbone": "", "head": "", "unfreeze": "", "repeat": 0, "fold": 0}
+_DEFAULTS: dict[str, Any] = {
+    "task": "",
+    "backbone": "",
+    "head": "",
+    "unfreeze": "",
+    "repeat": 0,
+    "fold": 0,
+}
 _LISTED = 10
 
 
@@ -144,7 +151,8 @@ def align(scores: pd.DataFrame) -> Iterator[Aligned]:
         If a case has two scores in one run of one arm, two labels or two patients.
     """
     groups = scores.groupby(list(SETTING), observed=True, sort=False)
-    keys = sorted(groups.groups, key=lambda key: (*key[:3], unfreeze_order(key[3])))
+    found: list[Any] = list(groups.groups)
+    keys = sorted(found, key=lambda key: (*key[:3], unfreeze_order(key[3])))
     for key in keys:
         yield _align_setting(dict(zip(SETTING, map(str, key), strict=True)), groups.get_group(key))
 
@@ -243,19 +251,19 @@ def require_complete(lacking: Sequence[str]) -> None:
 
 
 def _align_setting(setting: dict[str, str], frame: pd.DataFrame) -> Aligned:
-    case, cases = pd.factorize(frame["case"], sort=True)
+    case, names = pd.factorize(frame["case"], sort=True)
     arm, arms = pd.factorize(frame["arm"].astype(str), sort=True)
     repeat, seed = (frame[name].to_numpy() for name in _RUN)
     runs = sorted(set(zip(repeat.tolist(), seed.tolist(), strict=True)))
     lookup = pd.MultiIndex.from_tuples(runs)
     run = lookup.get_indexer(pd.MultiIndex.from_arrays([repeat, seed]))
-    shape = (len(arms), len(runs), len(cases))
+    shape = (len(arms), len(runs), len(names))
     flat = np.ravel_multi_index((arm, run, case), shape)
-    cases = np.asarray(cases, dtype=object)
+    cases = np.asarray(names, dtype=object)
 
     counts = np.bincount(flat, minlength=int(np.prod(shape)))
     if counts.max() > 1:
-        a, r, _ = np.unravel_index(int(np.argmax(counts > 1)), shape)
+        a, r = (int(i) for i in np.unravel_index(int(np.argmax(counts > 1)), shape)[:2])
         doubled = counts.reshape(shape)[a, r] > 1
         raise UserError(
             f"{_describe(setting)}arm {arms[a]!r}, repeat {runs[r][0]}, seed {runs[r][1]}: "
@@ -275,8 +283,8 @@ def _align_setting(setting: dict[str, str], frame: pd.DataFrame) -> Aligned:
         )
     patients = None
     if "patient" in frame.columns:
-        codes, names = pd.factorize(frame["patient"].astype(str))
-        patients = np.asarray(names, dtype=object)[
+        codes, people = pd.factorize(frame["patient"].astype(str))
+        patients = np.asarray(people, dtype=object)[
             _one_per_case(setting, "patient", codes, case, cases)
         ]
     return Aligned(

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from .. import __version__
-from ..errors import UserError
+from ..errors import IncompleteError, UserError
 from .alignment import SETTING
 from .comparisons import compare_arms, fold_aucs
 from .evidence import Evidence
@@ -92,7 +92,9 @@ def build_report(
         arms = ", ".join(sorted(set(evidence.cells["arm"].astype(str))))
         raise UserError(f"which arm is the reference? Say --reference NAME; arms: {arms}")
     if evidence.cells.empty:
-        raise UserError(f"{evidence.name} has no trained cell yet; run python -m stats_tl.run_grid")
+        raise IncompleteError(
+            f"{evidence.name} has no trained cell yet; run python -m stats_tl.run_grid"
+        )
     reference = options.reference
     comparisons = compare_arms(
         _test_scores(evidence),

@@ -164,9 +164,11 @@ def compare_arms(
         )
     table = pd.DataFrame(rows)
     _judge(table, options)
-    order = [unfreeze_order(depth) for depth in table["unfreeze"]]
-    table = table.assign(_order=order).sort_values(
-        ["task", "backbone", "head", "_order", "arm"], kind="stable", ignore_index=True
+    table = table.sort_values(
+        [*SETTING, "arm"],
+        key=lambda column: column.map(unfreeze_order) if column.name == "unfreeze" else column,
+        kind="stable",
+        ignore_index=True,
     )
     table.attrs["lacking"] = tuple(lacking)
     return table[list(COMPARISON_COLUMNS)]
@@ -242,7 +244,8 @@ def _compare_setting(
 
 def _largest_part(aligned: Aligned, arm: str, reference: str) -> tuple[np.ndarray, np.ndarray]:
     """The run with most cases tested in both arms, and these cases."""
-    both = (aligned.folds[[aligned.arm(arm), aligned.arm(reference)]] >= 0).all(axis=0)
+    folds = aligned.folds[[aligned.arm(arm), aligned.arm(reference)]]
+    both = np.logical_and(*(folds >= 0))
     best = int(np.argmax(both.sum(axis=1)))
     return np.array([best]), both[best]
 

@@ -132,6 +132,7 @@ _GREEK = {
 }
 _KNOWN = {**_ASCII, **_LETTERS, **_SYMBOLS, **_GREEK}
 _BREAKABLE = "_-./+:"
+_LONG = 16
 
 
 def escape(text: str, *, breakable: bool = False) -> str:
@@ -142,7 +143,8 @@ def escape(text: str, *, breakable: bool = False) -> str:
     text : str
         Anything, a user's file names included.
     breakable : bool
-        Allow a line break after ``_ - . / + :``, for long names in narrow columns.
+        Allow line breaks, without a hyphen, in words of more than 16 characters: after
+        ``_ - . / + :``, and where there is none of them.
 
     Returns
     -------
@@ -156,10 +158,14 @@ def escape(text: str, *, breakable: bool = False) -> str:
     """
     pieces = []
     # Composed, so that a letter and its combining accent are one character where possible.
-    for character in unicodedata.normalize("NFC", str(text)):
-        pieces.append(_escape_character(character))
-        if breakable and character in _BREAKABLE:
-            pieces.append(r"\allowbreak{}")
+    for word in re.split(r"(\s+)", unicodedata.normalize("NFC", str(text))):
+        run = 0
+        for character in word:
+            pieces.append(_escape_character(character))
+            run += 1
+            if breakable and len(word) > _LONG and (character in _BREAKABLE or run == _LONG):
+                pieces.append(r"\allowbreak{}")
+                run = 0
     # An empty group only matters before a character that would complete a ligature.
     return re.sub(r"(?<=[-'`,?!])\{\}(?![-'`,?!])", "", "".join(pieces))
 

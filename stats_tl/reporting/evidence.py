@@ -6,7 +6,6 @@ __all__ = ["Evidence", "Predictions", "read_predictions"]
 
 import hashlib
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,7 +24,7 @@ class Evidence(Protocol):
     """The part of :class:`stats_tl.archive.Archive` that a report reads."""
 
     name: str
-    plan: Mapping[str, Any]
+    plan: dict[str, Any]
     cells: pd.DataFrame
 
     @property
@@ -64,12 +63,12 @@ class Predictions:
         If columns are missing or hold what they must not.
     """
 
-    plan: Mapping[str, Any] = {}
     reference = None
     synthetic = False
 
     def __init__(self, scores: pd.DataFrame, *, name: str = "predictions", digest: str = ""):
         self.name = name
+        self.plan: dict[str, Any] = {}
         self.digest = digest
         self._scores = check_scores(scores)
         self.cells = self._scores[list(_KEYS)].drop_duplicates(ignore_index=True)

@@ -7,6 +7,7 @@ __all__ = ["draw_forest", "forest_data", "forest_figure", "render_figure"]
 import io
 import math
 import textwrap
+from typing import Any
 
 import matplotlib as mpl
 import pandas as pd
@@ -21,7 +22,7 @@ from .words import comparison_labels
 #: One column of most journals, in inches (85 mm).
 COLUMN_WIDTH = 3.35
 MARKERS = ("o", "s", "D", "^", "v", "P", "X")
-_STYLE = {
+_STYLE: Any = {
     "font.family": "DejaVu Sans",  # ships with matplotlib: the same figure everywhere
     "font.size": 6.5,
     "axes.linewidth": 0.6,
@@ -109,17 +110,17 @@ def draw_forest(
     if margin is not None and not math.isnan(margin):
         ax.axvspan(-margin, margin, color="0.92", linewidth=0, zorder=0)
     ax.axvline(0, color=_GREY, linewidth=0.8, zorder=1)
-    for row in data.dropna(subset=["difference"]).itertuples():
-        which = arms.index(row.arm)
+    for row in data.dropna(subset=["difference"]).to_dict("records"):
+        which = arms.index(row["arm"])
         color = palette[which]
-        if not math.isnan(row.low):
-            ax.plot([row.low, row.high], [row.y] * 2, color=color, linewidth=1.3, zorder=2)
+        if not math.isnan(row["low"]):
+            ax.plot([row["low"], row["high"]], [row["y"]] * 2, color=color, linewidth=1.3, zorder=2)
         ax.plot(
-            row.difference,
-            row.y,
+            row["difference"],
+            row["y"],
             marker=MARKERS[which % len(MARKERS)],
             markersize=4.2,
-            markerfacecolor=color if row.significant else "white",
+            markerfacecolor=color if row["significant"] else "white",
             markeredgecolor=color,
             markeredgewidth=1.1,
             linestyle="none",
@@ -132,7 +133,7 @@ def draw_forest(
     for task, rows in data.groupby("task", sort=False):
         if task:
             ax.annotate(
-                task,
+                str(task),
                 (0, rows["top"].min() - 0.5),
                 xycoords=ax.get_yaxis_transform(),
                 xytext=(-2, 0),

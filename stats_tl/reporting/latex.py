@@ -100,7 +100,7 @@ def _parts(body: Sequence[Row | Panel], max_rows: int) -> Iterator[list[Row | Pa
 
 
 def _float(table: Table, body: Sequence[Row | Panel], *, continued: bool, last: bool) -> str:
-    caption = escape(table.caption) + (" (continued)" if continued else "")
+    caption = escape(table.caption, breakable=True) + (" (continued)" if continued else "")
     label = "" if continued else rf"\label{{tab:{re.sub(r'[^A-Za-z0-9-]', '-', table.name)}}}"
     lines = [
         r"\begin{table}[htbp]",
@@ -120,7 +120,7 @@ def _float(table: Table, body: Sequence[Row | Panel], *, continued: bool, last: 
     if table.notes:
         lines += [
             r"\begin{tablenotes}[flushleft]\footnotesize\setlength{\labelsep}{0pt}",
-            *(rf"\item {escape(note)}" for note in table.notes),
+            *(rf"\item {escape(note, breakable=True)}" for note in table.notes),
             r"\end{tablenotes}",
         ]
     lines += [r"\end{threeparttable}", r"\end{table}"]

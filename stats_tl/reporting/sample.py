@@ -60,7 +60,6 @@ def sample_table(
         for name, column in _DESIGN.items():
             row[name] = math.nan if own is None else own[column].nunique()
         for name in _SIZES:
-            given = own is not None and name in own.columns
-            row[name] = own[name].mean() if given else math.nan
+            row[name] = math.nan if own is None or name not in own else own[name].mean()
         rows.append(row)
     return pd.DataFrame(rows)

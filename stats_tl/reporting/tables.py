@@ -141,16 +141,16 @@ def mixed_tables(
         body=tuple(
             Row(
                 (
-                    Cell(row.effect),
-                    Cell(format_number(row.estimate)),
-                    Cell(format_number(row.standard_error)),
-                    Cell(format_interval(row.ci_low, row.ci_high)),
-                    Cell(format_number(row.df, 1)),
-                    Cell(format_number(row.statistic, 2)),
-                    Cell(format_p(row.pvalue)),
+                    Cell(row["effect"]),
+                    Cell(format_number(row["estimate"])),
+                    Cell(format_number(row["standard_error"])),
+                    Cell(format_interval(row["ci_low"], row["ci_high"])),
+                    Cell(format_number(row["df"], 1)),
+                    Cell(format_number(row["statistic"], 2)),
+                    Cell(format_p(row["pvalue"])),
                 )
             )
-            for row in report.coefficients.itertuples()
+            for row in report.coefficients.to_dict("records")
         ),
         notes=tuple(notes),
     )
@@ -166,13 +166,13 @@ def mixed_tables(
         body=tuple(
             Row(
                 (
-                    Cell(row.source),
-                    Cell(format_number(1000 * row.variance)),
-                    Cell(format_number(row.sd)),
-                    Cell(format_number(100 * row.share, 1)),
+                    Cell(row["source"]),
+                    Cell(format_number(1000 * row["variance"])),
+                    Cell(format_number(row["sd"])),
+                    Cell(format_number(100 * row["share"], 1)),
                 )
             )
-            for row in report.variance_components.itertuples()
+            for row in report.variance_components.to_dict("records")
         ),
         notes=(notes[0], *report.remarks, *cautions),
     )

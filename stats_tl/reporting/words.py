@@ -40,11 +40,11 @@ def comparison_labels(table: pd.DataFrame) -> list[tuple[str, str]]:
     shown = {key: varies(table[key]) for key in ("arm", "backbone", "head", "unfreeze")}
     by_arm = shown["arm"] or not table["backbone"].ne("").all()
     labels = []
-    for row in table.itertuples():
-        rest = [row.backbone] if by_arm and shown["backbone"] else []
-        rest += [row.head] if shown["head"] else []
-        rest += [describe_unfreeze(row.unfreeze)] if shown["unfreeze"] else []
-        labels.append((row.arm if by_arm else row.backbone, ", ".join(filter(None, rest))))
+    for row in table.to_dict("records"):
+        rest = [row["backbone"]] if by_arm and shown["backbone"] else []
+        rest += [row["head"]] if shown["head"] else []
+        rest += [describe_unfreeze(row["unfreeze"])] if shown["unfreeze"] else []
+        labels.append((row["arm"] if by_arm else row["backbone"], ", ".join(filter(None, rest))))
     return labels
 
 
