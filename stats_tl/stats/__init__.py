@@ -10,11 +10,13 @@ from .effect_sizes import EffectSizes, cliffs_delta, hodges_lehmann, paired_effe
 from .equivalence import equivalence_test, noninferiority_test, smallest_equivalence_margin
 from .mcnemar import mcnemar_test, operating_point_test
 from .mixed import (
+    BinomialMixedModelResult,
     MarginalMeans,
     MixedModelConvergenceWarning,
     MixedModelResult,
     MixedModelWarning,
     SingularFitWarning,
+    fit_binomial_mixed_model,
     fit_mixed_model,
     likelihood_ratio_test,
 )
@@ -55,6 +57,7 @@ from .structural import delong_covariance, placements
 __all__ = [
     "AUCResult",
     "BayesianTestResult",
+    "BinomialMixedModelResult",
     "CVComponents",
     "ConfidenceInterval",
     "DegenerateDataWarning",
@@ -86,6 +89,7 @@ __all__ = [
     "delong_test",
     "delong_test_unpaired",
     "equivalence_test",
+    "fit_binomial_mixed_model",
     "fit_mixed_model",
     "friedman_test",
     "hodges_lehmann",

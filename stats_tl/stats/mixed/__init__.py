@@ -3,20 +3,24 @@
 The path of a fit: `formula` (lme4's language) → `design` (matrices) → `solver`
 (`crossproducts`, `criterion`, `optimize`) → `inference` (degrees of freedom) →
 `contrasts`, `means`, `submodels`, `profile` (what is asked of the fit) → `result`.
+`laplace` and `binomial` are the logistic model.
 """
 
 from __future__ import annotations
 
 __all__ = [
+    "BinomialMixedModelResult",
     "MarginalMeans",
     "MixedModelConvergenceWarning",
     "MixedModelResult",
     "MixedModelWarning",
     "SingularFitWarning",
+    "fit_binomial_mixed_model",
     "fit_mixed_model",
     "likelihood_ratio_test",
 ]
 
+from .binomial import BinomialMixedModelResult, fit_binomial_mixed_model
 from .means import MarginalMeans
 from .model import fit_mixed_model
 from .result import MixedModelResult

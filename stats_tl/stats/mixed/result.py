@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["MixedModelResult"]
+__all__ = ["MixedModelResult", "format_table"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -307,20 +307,21 @@ class MixedModelResult:
             f"AIC {format_number(self.aic, 1)}, BIC {format_number(self.bic, 1)}",
             "",
             "Random effects",
-            _text(self.variance_components, index=False),
+            format_table(self.variance_components, index=False),
         ]
         if len(self.correlations):
-            lines += [_text(self.correlations, index=False)]
+            lines += [format_table(self.correlations, index=False)]
         lines += [
             "",
             f"Fixed effects ({100 * self.confidence_level:g} % confidence intervals)",
-            _text(self.coefficients),
+            format_table(self.coefficients),
         ]
         lines += [f"warning: {text}" for text in self.warnings]
         return "\n".join(lines)
 
 
-def _text(frame: pd.DataFrame, *, index: bool = True) -> str:
+def format_table(frame: pd.DataFrame, *, index: bool = True) -> str:
+    """A table for a printout: p values and degrees of freedom short, the rest to five digits."""
     out = frame.copy()
     for name in out.columns:
         if name == "pvalue":

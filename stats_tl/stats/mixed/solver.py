@@ -8,7 +8,7 @@ fit, and a boundary is judged on a scale without units.
 
 from __future__ import annotations
 
-__all__ = ["Solution", "Standardized", "solve"]
+__all__ = ["SINGULAR_TOLERANCE", "Solution", "Standardized", "slope_scales", "solve"]
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -42,7 +42,7 @@ class Standardized:
         size = float(np.sqrt(y @ y / len(y)))
         #: Whether the fixed effects alone leave nothing (a constant response, say).
         self.exact = self.scale <= 1e-12 * max(size, np.finfo(float).tiny)
-        self.z_scales = [_slope_scales(t.z) for t in design.random]
+        self.z_scales = [slope_scales(t.z) for t in design.random]
         self.map = ThetaMap([t.z.shape[1] for t in design.random])
         zs = [t.z / s for t, s in zip(design.random, self.z_scales, strict=True)]
         unit = residual / self.scale if not self.exact else np.zeros_like(residual)
@@ -66,7 +66,7 @@ class Standardized:
         return 2 * (n - p) * np.log(self.scale) + log_det
 
 
-def _slope_scales(z: np.ndarray) -> np.ndarray:
+def slope_scales(z: np.ndarray) -> np.ndarray:
     """Root mean square of each column; 1 for indicators, whose unit is natural."""
     rms = np.sqrt(np.mean(z**2, axis=0))
     indicator = ((z == 0) | (z == 1)).all(axis=0)
