@@ -105,9 +105,10 @@ class Moments:
         v1 = np.hstack([m[0] for m in moved])
         v2 = np.hstack([m[1] for m in moved])
         s1, s2 = state.apply(N, v1, v2)
+        trace1, trace2 = state.traces(N_trace)
         return cls(
-            trace1=state.trace_first(N_trace),
-            trace2=state.trace_second(N_trace),
+            trace1=trace1,
+            trace2=trace2,
             quad1=(a1.T @ v1 + a2.T @ v2)[0],
             quad2=v1.T @ s1 + v2.T @ s2,
             rss=state.rss,

@@ -288,51 +288,57 @@ class VarianceState:
         view[:, s] = part[:, r]
         return out1, out2
 
-    def trace_first(self, N: np.ndarray) -> np.ndarray:
-        """:math:`tr(S G_i)` for every covariance element, S = Z'V^-1Z or Z'PZ by `N`."""
+    def traces(self, N: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """:math:`tr(S G_i)` and :math:`tr(S G_i S G_j)` for the covariance elements.
+
+        S is Z'V^-1Z or Z'PZ by `N`.
+        """
         c = self.products
-        m = c.q2 + c.p
-        sums = {}
-        levels, k = c.sizes[c.lead]
-        U = self.u_lead[:, :m]
+        q2, m = c.q2, c.q2 + c.p
+        U, E2 = self.u_lead[:, :m], self.E[:q2, :m]
         UN = U @ N
-        diagonal = np.einsum(
-            "lrm,lsm->rs", UN.reshape(levels, k, m), U.reshape(levels, k, m), optimize=True
+        S12 = U[:, :q2] - UN @ E2.T
+        S22 = E2[:, :q2] - E2 @ (N @ E2.T)
+        return self._trace_first(UN, S22), self._trace_second(N, UN, S12, S22)
+
+    def _trace_first(self, UN: np.ndarray, S22: np.ndarray) -> np.ndarray:
+        c = self.products
+        levels, k = c.sizes[c.lead]
+        left = UN.reshape(levels, k, -1)
+        right = self.u_lead[:, : UN.shape[1]].reshape(levels, k, -1)
+        sums = {}
+        sums[c.lead] = np.array(
+            [
+                [self.w_lead[:, r, s].sum() - np.vdot(left[:, r], right[:, s]) for s in range(k)]
+                for r in range(k)
+            ]
         )
-        sums[c.lead] = self.w_lead.sum(axis=0) - diagonal
-        S22 = self._s22(N)
         for t in c.others:
             levels, k = c.sizes[t]
             block = S22[c.slices[t], c.slices[t]].reshape(levels, k, levels, k)
             sums[t] = np.einsum("lrls->rs", block)
         return np.array([(1 + (r != s)) * sums[t][r, s] for t, r, s in c.elements])
 
-    def _s22(self, N: np.ndarray) -> np.ndarray:
-        q2, m = self.products.q2, self.products.q2 + self.products.p
-        E2 = self.E[:q2, :m]
-        return E2[:, :q2] - E2 @ N @ E2.T
-
-    def trace_second(self, N: np.ndarray) -> np.ndarray:
-        """:math:`tr(S G_i S G_j)` for every pair of covariance elements."""
+    def _trace_second(
+        self, N: np.ndarray, UN: np.ndarray, S12: np.ndarray, S22: np.ndarray
+    ) -> np.ndarray:
         c = self.products
-        q2, m = c.q2, c.q2 + c.p
-        S22 = self._s22(N)
-        U = self.u_lead[:, :m]
-        S12 = U[:, :q2] - U @ (N @ self.E[:m, :q2])
-        pair: dict[tuple[int, int], np.ndarray] = {(c.lead, c.lead): self._pair_lead(N)}
+        pair: dict[tuple[int, int], np.ndarray] = {(c.lead, c.lead): self._pair_lead(N, UN)}
         for t in range(len(c.sizes)):
             for u in range(t + 1):
                 if (t, u) == (c.lead, c.lead):
                     continue
                 if c.lead in (t, u):
-                    other = u if t == c.lead else t
-                    block = S12[:, c.slices[other]]
+                    block = S12[:, c.slices[u if t == c.lead else t]]
                     block = block if t == c.lead else block.T
                 else:
                     block = S22[c.slices[t], c.slices[u]]
                 (lt, kt), (lu, ku) = c.sizes[t], c.sizes[u]
-                b = block.reshape(lt, kt, lu, ku)
-                pair[t, u] = np.einsum("arbx,asby->rxsy", b, b, optimize=True)
+                if kt == ku == 1:
+                    pair[t, u] = np.full((1, 1, 1, 1), np.vdot(block, block))
+                else:
+                    b = block.reshape(lt, kt, lu, ku)
+                    pair[t, u] = np.einsum("arbx,asby->rxsy", b, b, optimize=True)
         out = np.empty((len(c.elements),) * 2)
         for i, (t, r, s) in enumerate(c.elements):
             for j, (u, x, y) in enumerate(c.elements[: i + 1]):
@@ -342,13 +348,13 @@ class VarianceState:
                 out[i, j] = out[j, i] = value * (1 + (r != s)) * (1 + (x != y)) / 2
         return out
 
-    def _pair_lead(self, N: np.ndarray) -> np.ndarray:
+    def _pair_lead(self, N: np.ndarray, UN: np.ndarray) -> np.ndarray:
         """Sum over levels l, l' of S[(l,r),(l',x)] S[(l,s),(l',y)] within block 1."""
         c = self.products
         m = c.q2 + c.p
         levels, k = c.sizes[c.lead]
         U = self.u_lead[:, :m].reshape(levels, k, m)
-        UNU = (U @ N) @ U.transpose(0, 2, 1)
+        UNU = UN.reshape(levels, k, m) @ U.transpose(0, 2, 1)
         W = self.w_lead
         out = (
             np.einsum("lrx,lsy->rxsy", W, W)

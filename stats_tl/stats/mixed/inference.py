@@ -191,7 +191,7 @@ class KenwardRoger(Inference):
         Q[m, :m] = Q[:m, m].transpose(0, 2, 1)
         Q[m, m] = inverse - 2 * BD + np.tensordot(d, QD, axes=1)
         P = -np.concatenate([B, (inverse - BD)[None]])
-        first, second = state.trace_first(state.n_random), state.trace_second(state.n_random)
+        first, second = state.traces(state.n_random)
         K = np.empty((m + 1, m + 1))
         K[:m, :m] = second
         K[:m, m] = K[m, :m] = first - second @ d

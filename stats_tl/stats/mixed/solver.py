@@ -170,8 +170,8 @@ class Solution:
 def solve(std: Standardized, *, reml: bool) -> Solution:
     """Minimise the profiled deviance over theta.
 
-    The search starts at lme4's start. Where it ends on the boundary or fails, it is
-    repeated from a smaller and a larger start, and the best end is kept.
+    The search starts at lme4's start. Where it ends on the boundary, it is repeated from
+    a larger one, where it fails also from a smaller one, and the best end is kept.
     """
     products, theta_map = std.products, std.map
     if std.exact:
@@ -198,7 +198,7 @@ def solve(std: Standardized, *, reml: bool) -> Solution:
     best = minimize_newton(evaluate, theta_map.start())
     iterations = best.iterations
     if not best.converged or (np.abs(best.x[theta_map.diagonal]) < SINGULAR_TOLERANCE).any():
-        for factor in (0.2, 5.0):
+        for factor in (5.0,) if best.converged else (5.0, 0.2):
             other = minimize_newton(evaluate, factor * theta_map.start())
             iterations += other.iterations
             best = _better(best, other)
