@@ -119,8 +119,8 @@ def compare_arms(
     `pvalue` belongs to the primary test of the design (see :mod:`.pairs`); `pvalue_adjusted`
     corrects it over the family. A primary comparison is a family of its own, and the
     others, secondary, are another. The verdict follows from adjusted p values alone:
-    superior or inferior (p < alpha), else equivalent within the margin, non-inferior,
-    or inconclusive.
+    superior or inferior (p < alpha), else equivalent within the margin (two one-sided
+    tests, p < alpha), else non-inferior (p < alpha / 2), else inconclusive.
 
     Do not use it on scores that were averaged over repeats or seeds: such a mean is an
     ensemble, which nobody trained, and its variance is not that of a model.
@@ -361,6 +361,7 @@ def _verdict(row: pd.Series, alpha: float) -> str:
         return "superior" if row["difference"] > 0 else "inferior"
     if row["equivalence_pvalue_adjusted"] < alpha:
         return "equivalent"
-    if row["noninferiority_pvalue_adjusted"] < alpha:
+    # One-sided at half of alpha: non-inferior only if the interval shown is above -margin.
+    if row["noninferiority_pvalue_adjusted"] < alpha / 2:
         return "non-inferior"
     return "inconclusive"

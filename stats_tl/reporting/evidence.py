@@ -13,6 +13,7 @@ import pandas as pd
 
 from ..errors import UserError, suggest
 from .alignment import check_scores
+from .words import plural
 
 _MOST_BYTES = 4 * 2**30
 _NEEDED = ("case", "y_true", "arm", "score")
@@ -70,7 +71,16 @@ class Predictions:
         self.name = name
         self.plan: dict[str, Any] = {}
         self.digest = digest
-        self._scores = check_scores(scores)
+        # Sorted, so that the order of rows cannot change the last digit of a sum.
+        self._scores = check_scores(scores).sort_values([*_KEYS, "case"], ignore_index=True)
+        columns = [c for c in ("task", "case", "patient", "y_true") if c in self._scores.columns]
+        cases = self._scores[columns].drop_duplicates()
+        clash = cases[cases.duplicated(["task", "case"])]
+        if len(clash):
+            raise UserError(
+                f"case {str(clash['case'].iloc[0])!r} has more than one label or patient in a "
+                f"task ({plural(len(clash), 'case has', 'cases have')}); a case has one in all rows"
+            )
         self.cells = self._scores[list(_KEYS)].drop_duplicates(ignore_index=True)
         self.missing = pd.DataFrame(columns=list(_KEYS))
 
@@ -116,16 +126,19 @@ def read_predictions(path: str | Path) -> Predictions:
         # Identifiers are text: 007 and 7 are two cases, and "NA" may be a name.
         text = dict.fromkeys(("case", "patient", "arm", *_KEYS[:4]), str)
         frame = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
+        header = pd.read_csv(path, header=None, nrows=1, dtype=str).iloc[0]
     except UnicodeDecodeError:
         raise UserError(f"{path}: not a text file in UTF-8; save it as CSV in UTF-8") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise UserError(f"{path}: not a CSV table: {error}") from None
-    frame.columns = [str(column).strip() for column in frame.columns]
-    doubled = sorted(set(frame.columns[frame.columns.duplicated()]))
-    if doubled:
-        raise UserError(f"{path}: the column {doubled[0]!r} is there more than once")
+    # pandas would rename the second of two columns of one name.
+    names = header.fillna("").str.strip()
+    if names.duplicated().any():
+        doubled = names[names.duplicated()].iloc[0]
+        raise UserError(f"{path}: the column {doubled!r} is there more than once")
+    frame.columns = list(names)
     absent = [name for name in _NEEDED if name not in frame.columns]
     if absent:
         found = ", ".join(frame.columns)

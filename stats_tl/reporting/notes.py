@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from .numbers import format_p
 from .options import AnalysisOptions
 from .words import SYNTHETIC, join_words, plural
 
@@ -65,8 +64,8 @@ def significance_notes(table: pd.DataFrame, options: AnalysisOptions) -> list[st
     else:
         verdict += (
             f"; else equivalent where two one-sided tests, adjusted likewise, place the difference "
-            f"within ± {options.margin:g}, non-inferior where one of them places it above "
-            f"−{options.margin:g}; else inconclusive."
+            f"within ± {options.margin:g} (P < {alpha}), non-inferior where one of them places it "
+            f"above −{options.margin:g} (P < {_level(options.alpha / 2)}); else inconclusive."
         )
     notes.append(
         f"{verdict} Bold: the higher AUC where the adjusted P < {alpha}. SDD: smallest detectable "
@@ -144,4 +143,4 @@ def _unique(values: pd.Series) -> list[str]:
 
 
 def _level(alpha: float) -> str:
-    return format_p(alpha, alpha=0)
+    return f"{alpha:g}".removeprefix("0")

@@ -14,7 +14,7 @@ from .notes import adjustment_note, significance_notes
 from .numbers import MISSING, format_count, format_interval, format_number, format_p
 from .options import AnalysisOptions
 from .table import Cell, Column, Panel, Row, Table
-from .words import comparison_labels, describe_unfreeze, join_words, plural, varies
+from .words import comparison_labels, describe_unfreeze, join_words, varies
 
 #: Names longer than this would make a column wider than its numbers.
 _LONGEST_HEADER = 14
@@ -295,18 +295,26 @@ def _caption(table: pd.DataFrame, title: str) -> str:
 
 def _panel(task: str, rows: pd.DataFrame) -> str:
     """The task, its sample and its design."""
-    row = rows.iloc[0]
-    counts = [plural(int(row["n_cases"]), "image"), plural(int(row["n_events"]), "event")]
-    if not math.isnan(row["n_patients"]):
-        counts.insert(0, plural(int(row["n_patients"]), "patient"))
+    counts = [_count(rows["n_cases"], "image"), _count(rows["n_events"], "event")]
+    if rows["n_patients"].notna().all():
+        counts.insert(0, _count(rows["n_patients"], "patient"))
     text = f"{task}: {', '.join(counts)}" if task else ", ".join(counts)
-    if row["n_folds"] > 1:
-        text += f"; {plural(int(row['n_repeats']), 'repeat')} of {row['n_folds']}-fold "
-        text += "cross-validation"
-        if row["n_seeds"] > 1:
-            text += f", {row['n_seeds']} seeds"
-    elif row["n_repeats"] * row["n_seeds"] > 1:
-        text += f"; one test set, {row['n_repeats'] * row['n_seeds']} training runs"
-    else:
-        text += "; one test set"
-    return text
+    runs = rows["n_repeats"] * rows["n_seeds"]
+    if (rows["n_folds"] > 1).any():
+        folds = _range(rows["n_folds"])
+        text += f"; {_count(rows['n_repeats'], 'repeat')} of {folds}-fold cross-validation"
+        return text + (
+            f", {_count(rows['n_seeds'], 'seed')}" if (rows["n_seeds"] > 1).any() else ""
+        )
+    text += "; one test set"
+    return text + (f", {_count(runs, 'training run')}" if (runs > 1).any() else "")
+
+
+def _count(values: pd.Series, noun: str) -> str:
+    """A count with its noun, or from where to where it goes."""
+    return f"{_range(values)} {noun if (values == 1).all() else noun + 's'}"
+
+
+def _range(values: pd.Series) -> str:
+    low, high = int(values.min()), int(values.max())
+    return str(low) if low == high else f"{low} to {high}"

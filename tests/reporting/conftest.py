@@ -13,12 +13,15 @@ def scores() -> pd.DataFrame:
     """Two tasks, two backbones, two arms; 5 repeats of 5 folds."""
     return pd.concat(
         [
-            simulate_scores(task=task, backbone=backbone, seed=number)
-            for number, (task, backbone) in enumerate(
-                (task, backbone)
-                for task in ("acl", "breast")
-                for backbone in ("densenet121", "resnet18")
+            simulate_scores(
+                task=task,
+                backbone=backbone,
+                arms=(("imagenet", 1.0), ("radimagenet", signal)),
+                seed=data,
+                model_seed=model,
             )
+            for data, task in enumerate(("acl", "breast"))
+            for model, (backbone, signal) in enumerate((("densenet121", 1.4), ("resnet18", 1.05)))
         ],
         ignore_index=True,
     )

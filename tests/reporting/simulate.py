@@ -18,9 +18,14 @@ def simulate_scores(
     folds=5,
     seeds=1,
     seed=0,
+    model_seed=0,
 ) -> pd.DataFrame:
-    """Repeated patient-level cross-validation; the number beside an arm is its signal."""
+    """Repeated patient-level cross-validation; the number beside an arm is its signal.
+
+    `seed` makes the data set and its splits, `model_seed` the scores.
+    """
     rng = np.random.default_rng(seed)
+    models = np.random.default_rng([seed, model_seed])
     patient = np.repeat(np.arange(n_patients), rng.integers(1, 4, n_patients))
     positive = rng.permutation(np.arange(n_patients) % 3 == 0)
     y = positive[patient].astype(int)
@@ -36,8 +41,8 @@ def simulate_scores(
         for s in range(seeds):
             for arm, signal in arms:
                 # Every fold's model has its own offset and scale, as trained networks do.
-                offset = rng.normal(0, 3, folds)[fold]
-                score = offset + signal * y + case_effect + 0.5 * rng.standard_normal(n)
+                offset = models.normal(0, 3, folds)[fold]
+                score = offset + signal * y + case_effect + 0.5 * models.standard_normal(n)
                 frames.append(
                     pd.DataFrame(
                         {
