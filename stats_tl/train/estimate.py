@@ -78,9 +78,7 @@ def _fit_seconds(
     n_train: float, n_validation: float, rate: float, step: float,
 ) -> float:  # fmt: skip
     training = cell.setting.training
-    trained = tail + 2 * head_parameter_count(
-        cell.setting.head, N_FEATURES[cell.setting.backbone]
-    )
+    trained = tail + 2 * head_parameter_count(cell.setting.head, N_FEATURES[cell.setting.backbone])
     image_prefix = 0.0 if unit.cacheable else prefix
     operations = n_train * (TRAINING_FACTOR * trained + image_prefix)
     operations += n_validation * (trained + image_prefix)

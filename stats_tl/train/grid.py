@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["GridOptions", "GridState", "open_grid", "pin_checkpoints", "select_cells"]
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -16,11 +16,12 @@ import pandas as pd
 
 from ..archive import Archive, ArchiveWriter, load
 from ..archive.reader import KEYS
-from ..data import Dataset, load_dataset
+from ..data import Dataset, across_partitions, load_dataset
 from ..errors import ArchiveDamagedError, UserError, suggest
 from ..study.cells import Cell, plan_cells
 from ..study.plan import Plan, Task
 from ..study.splits import PARTITIONS, partition_cases, partition_digest
+from .resources import available_memory
 from .units import image_size
 
 if TYPE_CHECKING:  # torch is slow to import, and a dry run may do without
@@ -239,10 +240,21 @@ class GridState:
         datasets: dict[str, Dataset],
         *,
         cache_bytes: int,
+        report: Callable[[str], object] = print,
     ) -> Iterator[CellOutcome]:
-        """Train the pending cells, yielding each as it is committed."""
+        """Train the pending cells, yielding each as it is committed.
+
+        Parameters
+        ----------
+        datasets : dict of str to Dataset
+        cache_bytes : int
+            Activations of a feature pass that are kept at most.
+        report : callable, optional
+            Gets a sentence for what the audit of the data finds.
+        """
         from .engine import Engine, TaskData, check_weights
 
+        self._check_heads()
         partitions = self.split(datasets)
         check_weights(self.pending, self.options.weights_base, self._archived_weights())
         images = {
@@ -259,7 +271,10 @@ class GridState:
             writer.forget_failure(cell.cell_id)
         tasks = {}
         for name in {cell.setting.task.name for cell in self.pending}:
-            self._write_task(writer, datasets[name], partitions[name])
+            audit = audit_duplicates(datasets[name], partitions[name])
+            if audit["pairs"]:
+                report(f"  {name}: {describe_duplicates(audit)}")
+            self._write_task(writer, datasets[name], partitions[name], audit)
             tasks[name] = TaskData(
                 datasets[name].cases[["case", "patient", "group", "y_true"]],
                 partitions[name],
@@ -278,6 +293,34 @@ class GridState:
         )
         yield from engine.run(self.pending)
 
+    def _check_heads(self) -> None:
+        """Refuse heads that no worker could train in the memory there is."""
+        from .backbones import N_FEATURES
+        from .heads import head_memory, head_parameter_count
+
+        if self.options.device != "cpu":
+            return  # a device that is too small makes a failed cell with the reason
+        share = available_memory() / self.options.jobs
+        checked = set()
+        for cell in self.pending:
+            head, backbone = cell.setting.head, cell.setting.backbone
+            training = cell.setting.training
+            if (head.name, backbone, training.batch_size, training.optimizer) in checked:
+                continue
+            checked.add((head.name, backbone, training.batch_size, training.optimizer))
+            features = N_FEATURES[backbone]
+            need = head_memory(
+                head, features, batch_size=training.batch_size, optimizer=training.optimizer
+            )
+            if need > share:
+                raise UserError(
+                    f"head {head.name!r} on {backbone} has "
+                    f"{head_parameter_count(head, features):,} parameters and needs "
+                    f"{need / 2**30:.1f} GiB to train; each of {self.options.jobs} processes has "
+                    f"{share / 2**30:.1f} GiB. Use fewer --jobs, a larger machine, or a head with "
+                    "fewer filters"
+                )
+
     def _archived_weights(self) -> dict[tuple[str, str], str]:
         if self.archive is None:
             return {}
@@ -287,7 +330,11 @@ class GridState:
         }
 
     def _write_task(
-        self, writer: ArchiveWriter, dataset: Dataset, partitions: dict[int, np.ndarray]
+        self,
+        writer: ArchiveWriter,
+        dataset: Dataset,
+        partitions: dict[int, np.ndarray],
+        audit: dict[str, Any],
     ) -> None:
         cases = dataset.cases["case"]
         frames, digests = [], {}
@@ -309,5 +356,41 @@ class GridState:
             "labels_sha256": dataset.labels_sha256,
             "images_sha256": dataset.images_sha256,
             "splits_sha256": digests,
+            "near_duplicates": audit,
         }
         writer.write_task(dataset.name, description, dataset.cases, splits)
+
+
+def audit_duplicates(dataset: Dataset, partitions: dict[int, np.ndarray]) -> dict[str, Any]:
+    """Near-duplicate images, and how many pairs a split puts on two sides.
+
+    Returns
+    -------
+    dict
+        ``pairs``, ``between_patients`` and ``across_partitions`` (numbers of pairs), and
+        ``examples`` (up to twenty pairs that straddle, with their distance in bits).
+    """
+    pairs = dataset.near_duplicates
+    splits = np.concatenate(list(partitions.values()))
+    straddling = across_partitions(pairs, splits, dataset.cases["case"])
+    straddling = straddling.drop_duplicates(["case_a", "case_b"])
+    shown = straddling[["case_a", "case_b", "distance"]].head(20)
+    return {
+        "pairs": len(pairs),
+        "between_patients": int((~pairs["same_patient"].astype(bool)).sum()),
+        "across_partitions": len(straddling),
+        "examples": [[a, b, int(d)] for a, b, d in shown.itertuples(index=False)],
+    }
+
+
+def describe_duplicates(audit: dict[str, Any]) -> str:
+    """The audit in a sentence."""
+    return (
+        f"{audit['pairs']} pairs of near-duplicate images, {audit['between_patients']} of them "
+        f"between patients; {audit['across_partitions']} lie on two sides of a split"
+        + (
+            ' (near_duplicates = "group" in [audit] keeps them together)'
+            if audit["across_partitions"]
+            else ""
+        )
+    )
