@@ -345,6 +345,26 @@ class TestOtherPackagesBugs:
         assert reason in str(fit)
         assert "nan" in str(fit)
 
+    def test_precision_is_kept_or_its_loss_is_said(self):
+        # Residual ever smaller beside the effects: right to 1e-5, or refused; never in between.
+        outcomes = []
+        for size in 10.0 ** -np.arange(1, 8):
+            data = simulate(16, n=300, sd=(1.0, 0.5, 0.0))
+            noise = np.random.default_rng(0).normal(size=300)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", MixedModelConvergenceWarning)
+                fit = fit_mixed_model(
+                    "y ~ x + arm + (1 | g) + (1 | h)", data.assign(y=data["y"] + size * noise)
+                )
+            outcomes.append(fit.converged)
+            # With such effects the residual is what least squares leaves with all as fixed.
+            frame = data.assign(y=size * noise, g=data["g"].astype(str), h=data["h"].astype(str))
+            within = smf.ols("y ~ x + arm + g + h", frame).fit()
+            if fit.converged and size < 0.01:
+                assert_allclose(fit.sigma, math.sqrt(within.scale), rtol=1e-5)
+        assert outcomes[:2] == [True, True]
+        assert not outcomes[-1]
+
 
 class TestSingularFits:
     def test_a_variance_of_zero_is_said(self):

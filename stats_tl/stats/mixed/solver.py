@@ -23,6 +23,10 @@ from .optimize import Minimum, minimize_newton
 #: lme4's isSingular: a relative standard deviation below this is zero.
 SINGULAR_TOLERANCE = 1e-4
 
+#: Beyond this condition of I + Z'ZD (about the ratio of explained to residual sum of squares)
+#: the cross-products have lost the digits that variance components need.
+_MAX_CONDITION = 3e8
+
 #: Share of the response's mean square below which the residual counts as nothing.
 _EXACT_FIT = 1e-14
 
@@ -210,9 +214,20 @@ def solve(std: Standardized, *, reml: bool) -> Solution:
             "the random effects fit the response exactly, so the residual variance is zero and the "
             "likelihood has no maximum"
         )
+    elif _condition(products, state) > _MAX_CONDITION:
+        failure = (
+            "the random effects explain all but a share of about 1e-8 of the response, so the "
+            "residual variance cannot be told from rounding"
+        )
     elif not best.converged:
         failure = f"the likelihood was not at a maximum after {iterations} iterations"
     return Solution(std, theta, state, reml, failure, iterations)
+
+
+def _condition(products: CrossProducts, state: VarianceState) -> float:
+    rows = np.diagonal(products.A, axis1=1, axis2=2).max(initial=0.0)
+    rows = max(rows, float(np.diag(products.FF)[: products.q2].max(initial=0.0)))
+    return rows * max(float((f**2).sum()) for f in state.factors)
 
 
 def _better(a: Minimum, b: Minimum) -> Minimum:
