@@ -1,6 +1,7 @@
 """Logistic mixed models against lme4's glmer and against numerical integration."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -147,3 +148,21 @@ def test_refusals(outcome, message):
     data["correct"] = np.resize(outcome, len(data))
     with pytest.raises(ValueError, match=message):
         fit_binomial_mixed_model("correct ~ arm + (1 | case)", data)
+
+
+def test_correlated_slopes_agree_with_glmer():
+    """lme4 1.1-31: glmer(y ~ arm + x + (x | g), d, family = binomial,
+
+    control = glmerControl(tolPwrss = 1e-12)) on the same (simulated) rows.
+    """
+    data = pd.read_csv(Path(__file__).parent / "mixed_reference" / "binary_slope.csv")
+    fit = fit_binomial_mixed_model("y ~ arm + x + (x | g)", data)
+    assert_allclose(
+        fit.coefficients["estimate"], [-0.08973344129, 0.15615727195, -0.51968144534], atol=2e-5
+    )
+    assert_allclose(
+        fit.coefficients["standard_error"], [0.2041162100, 0.2299529908, 0.2336560514], rtol=1e-4
+    )
+    assert_allclose(fit.variance_components["variance"], [0.32576254973, 0.71547665336], rtol=5e-5)
+    assert_allclose(fit.correlations["correlation"], [0.1018139997], atol=1e-4)
+    assert_allclose(fit.log_likelihood, -254.528915721, atol=1e-6)

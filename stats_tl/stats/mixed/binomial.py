@@ -21,8 +21,8 @@ from .formula import parse_formula
 from .inference import Wald
 from .laplace import LaplaceCriterion
 from .means import MarginalMeans, marginal_means
-from .result import format_table
 from .solver import SINGULAR_TOLERANCE, slope_scales
+from .tables import component_tables, format_table, random_effect_tables
 from .warnings import MixedModelConvergenceWarning, MixedModelWarning, SingularFitWarning
 
 #: Log odds beyond which a coefficient means separation, not an effect.
@@ -59,6 +59,9 @@ class BinomialMixedModelResult:
     variance_components : DataFrame
         Columns ``group``, ``term``, ``variance``, ``sd``, on the scale of log odds. There
         is no residual row.
+    correlations : DataFrame
+        Columns ``group``, ``term_1``, ``term_2``, ``covariance``, ``correlation``: one row
+        for each pair of correlated random effects.
     random_effects : dict of DataFrame
         Conditional modes by grouping factor.
     vcov : DataFrame
@@ -84,6 +87,7 @@ class BinomialMixedModelResult:
     coefficients: pd.DataFrame
     odds_ratios: pd.DataFrame
     variance_components: pd.DataFrame
+    correlations: pd.DataFrame
     random_effects: dict[str, pd.DataFrame]
     vcov: pd.DataFrame
     fitted: np.ndarray
@@ -137,6 +141,7 @@ class BinomialMixedModelResult:
             "",
             "Random effects (log odds)",
             format_table(self.variance_components, index=False),
+            *([format_table(self.correlations, index=False)] if len(self.correlations) else []),
             "",
             f"Fixed effects, log odds ({100 * self.confidence_level:g} % confidence intervals)",
             format_table(self.coefficients.drop(columns="df")),
@@ -255,25 +260,21 @@ def fit_binomial_mixed_model(
     blank = math.nan if failure else 1.0
     names = design.fixed.names
     coefficients = _coefficient_table(names, blank * beta, blank * vcov, level)
-    factors = criterion.map.factors(theta)
-    rows = [
-        (term.name, name, blank * value, blank * math.sqrt(value))
-        for term, f, s in zip(design.random, factors, scales, strict=True)
-        for name, value in zip(term.coefficients, np.diag(f @ f.T) / s**2, strict=True)
+    covariances = [
+        blank * f @ f.T / np.outer(s, s)
+        for f, s in zip(criterion.map.factors(theta), scales, strict=True)
     ]
+    variances, correlations = component_tables(design.random, covariances, None)
+    effects = [blank * values / s for values, s in zip(mode.effects, scales, strict=True)]
     count = size + len(names)
     log_likelihood = -blank * mode.deviance / 2
-    frames: dict[str, list[pd.DataFrame]] = {}
-    for term, values, s in zip(design.random, mode.effects, scales, strict=True):
-        index = pd.Index(term.levels, name=term.formula.group)
-        frame = pd.DataFrame(blank * values / s, index=index, columns=list(term.coefficients))
-        frames.setdefault(term.formula.group, []).append(frame)
     return BinomialMixedModelResult(
         formula=str(design.formula),
         coefficients=coefficients,
         odds_ratios=_odds_ratios(coefficients),
-        variance_components=pd.DataFrame(rows, columns=["group", "term", "variance", "sd"]),
-        random_effects={group: pd.concat(parts, axis=1) for group, parts in frames.items()},
+        variance_components=variances,
+        correlations=correlations,
+        random_effects=random_effect_tables(design.random, effects),
         vcov=pd.DataFrame(blank * vcov, index=names, columns=names),
         fitted=blank / (1 + np.exp(-mode.linear_predictor)),
         log_likelihood=log_likelihood,

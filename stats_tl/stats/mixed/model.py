@@ -17,6 +17,7 @@ from .formula import parse_formula
 from .inference import DDF_METHODS, Inference, make_inference
 from .result import MixedModelResult
 from .solver import SINGULAR_TOLERANCE, Solution, Standardized, solve
+from .tables import component_tables, random_effect_tables
 from .warnings import MixedModelConvergenceWarning, MixedModelWarning, SingularFitWarning
 
 
@@ -187,7 +188,9 @@ def _assemble(
     fitted = design.fixed.matrix @ beta
     for term, values in zip(design.random, effects, strict=True):
         fitted = fitted + (term.z * values[term.codes]).sum(axis=1)
-    variances, correlations = _components(design, solution, failed)
+    covariances = [cov * (math.nan if failed else 1.0) for cov in solution.covariances]
+    sigma = math.nan if failed else solution.sigma
+    variances, correlations = component_tables(design.random, covariances, sigma)
     count = design.n_parameters
     theta = solution.std.map.theta(solution.factors) if not failed else solution.theta * math.nan
     return MixedModelResult(
@@ -197,14 +200,14 @@ def _assemble(
         correlations=correlations,
         vcov=pd.DataFrame(vcov, index=names, columns=names),
         vcov_unadjusted=pd.DataFrame(plain, index=names, columns=names),
-        random_effects=_random_effects(design, effects),
+        random_effects=random_effect_tables(design.random, effects),
         fitted=fitted,
         residuals=design.y - fitted,
         log_likelihood=-deviance / 2,
         aic=deviance + 2 * count,
         bic=deviance + math.log(design.n_rows) * count,
         deviance=deviance,
-        sigma=math.nan if failed else solution.sigma,
+        sigma=sigma,
         theta=theta,
         n_rows=design.n_rows,
         n_parameters=count,
@@ -246,37 +249,3 @@ def _coefficients(
         },
         index=pd.Index(names, name="term"),
     )
-
-
-def _components(
-    design: MixedDesign, solution: Solution, failed: bool
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    rows, pairs = [], []
-    for t, term in enumerate(design.random):
-        k = len(term.coefficients)
-        cov = np.full((k, k), math.nan) if failed else solution.covariances[t]
-        sd = np.sqrt(np.diag(cov))
-        rows += [(term.name, name, cov[i, i], sd[i]) for i, name in enumerate(term.coefficients)]
-        for i in range(k):
-            for j in range(i + 1, k):
-                product = sd[i] * sd[j]
-                correlation = cov[i, j] / product if product > 0 else math.nan
-                pairs.append(
-                    (term.name, term.coefficients[i], term.coefficients[j], cov[i, j], correlation)
-                )
-    sigma = math.nan if failed else solution.sigma
-    rows.append(("Residual", "", sigma**2, sigma))
-    names = ["group", "term_1", "term_2", "covariance", "correlation"]
-    return (
-        pd.DataFrame(rows, columns=["group", "term", "variance", "sd"]),
-        pd.DataFrame(pairs, columns=names).astype({"covariance": float, "correlation": float}),
-    )
-
-
-def _random_effects(design: MixedDesign, effects: list[np.ndarray]) -> dict[str, pd.DataFrame]:
-    frames: dict[str, list[pd.DataFrame]] = {}
-    for term, values in zip(design.random, effects, strict=True):
-        index = pd.Index(term.levels, name=term.formula.group)
-        frame = pd.DataFrame(values, index=index, columns=list(term.coefficients))
-        frames.setdefault(term.formula.group, []).append(frame)
-    return {group: pd.concat(parts, axis=1) for group, parts in frames.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["MixedModelResult", "format_table"]
+__all__ = ["MixedModelResult"]
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,6 +18,7 @@ from .means import MarginalMeans, marginal_means
 from .profile import profile_intervals, wald_intervals
 from .solver import Solution
 from .submodels import random_term_tests
+from .tables import format_table
 
 
 @dataclass(frozen=True)
@@ -318,17 +319,3 @@ class MixedModelResult:
         ]
         lines += [f"warning: {text}" for text in self.warnings]
         return "\n".join(lines)
-
-
-def format_table(frame: pd.DataFrame, *, index: bool = True) -> str:
-    """A table for a printout: p values and degrees of freedom short, the rest to five digits."""
-    out = frame.copy()
-    for name in out.columns:
-        if name == "pvalue":
-            out[name] = [
-                "nan" if np.isnan(p) else "<0.0001" if p < 1e-4 else f"{p:.4f}" for p in out[name]
-            ]
-        elif out[name].dtype.kind == "f":
-            digits = ".1f" if name == "df" else ".5g"
-            out[name] = [format(value, digits) for value in out[name]]
-    return out.rename_axis(None).to_string(index=index)
