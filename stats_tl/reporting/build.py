@@ -140,7 +140,7 @@ def build_report(
         # Imported here: tables alone need no matplotlib.
         from .figures import forest_figure, render_figure
 
-        figure = forest_figure(comparisons, synthetic=synthetic)
+        figure = forest_figure(comparisons, synthetic=synthetic, incomplete=bool(lacking))
         for suffix, content in render_figure(figure).items():
             files[f"figures/forest{suffix}"] = content
     if "latex" in formats:

@@ -137,7 +137,7 @@ def compare_arms(
     ... )
     >>> row = compare_arms(frame, "old").iloc[0]
     >>> print(f"{row.auc:.3f} {row.auc_reference:.3f} {row.verdict}: {row.estimand}")
-    0.868 0.710 superior: these fitted models, for new patients
+    0.912 0.725 superior: these fitted models, for new patients
     """
     options = options or AnalysisOptions()
     frames = [scores] if isinstance(scores, pd.DataFrame) else scores

@@ -150,7 +150,9 @@ def draw_forest(
     return ax
 
 
-def forest_figure(table: pd.DataFrame, *, synthetic: bool = False) -> Figure:
+def forest_figure(
+    table: pd.DataFrame, *, synthetic: bool = False, incomplete: bool = False
+) -> Figure:
     """The forest plot as a figure one column wide.
 
     Parameters
@@ -159,12 +161,16 @@ def forest_figure(table: pd.DataFrame, *, synthetic: bool = False) -> Figure:
         As from :func:`~stats_tl.reporting.compare_arms`.
     synthetic : bool, optional
         Say in the figure that the data are made up.
+    incomplete : bool, optional
+        Say in the figure that runs are left out.
     """
     data = forest_data(table)
     level = f"{100 * table['confidence_level'].iloc[0]:g} %"
     with mpl.rc_context(_STYLE):
         span = float(data["y"].max() - data["y"].min()) + 2.8
-        figure = Figure(figsize=(COLUMN_WIDTH, 0.15 * span + 0.75 + 0.12 * synthetic))
+        figure = Figure(
+            figsize=(COLUMN_WIDTH, 0.15 * span + 0.75 + 0.12 * (synthetic + incomplete))
+        )
         FigureCanvasAgg(figure)
         ax = figure.add_axes((0, 0, 1, 1))
         draw_forest(
@@ -175,6 +181,8 @@ def forest_figure(table: pd.DataFrame, *, synthetic: bool = False) -> Figure:
         )
         if not math.isnan(table["margin"].iloc[0]):
             note += f" Grey: margin of ± {table['margin'].iloc[0]:g}."
+        if incomplete:
+            note += "\nIncomplete: the table lists what is left out."
         if synthetic:
             note += "\nSynthetic data."
         _fit(figure, ax, note)

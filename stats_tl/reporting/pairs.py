@@ -40,6 +40,7 @@ from ..stats import (
     obuchowski_rockette_test,
     repeated_cv_components,
     repeated_cv_test,
+    smallest_detectable_difference,
 )
 
 PROCEDURES = "training procedures, for new patients and new training runs at this sample size"
@@ -87,12 +88,9 @@ class PairResult:
 
         At the standard error that was observed; NaN where it is not estimable.
         """
-        error = self.primary.standard_error
-        if not error > 0:
+        if not self.primary.standard_error > 0:
             return math.nan
-        df = self.df
-        quantile = sps.norm.ppf if math.isinf(df) else sps.t(df).ppf
-        return float((quantile(1 - alpha / 2) + quantile(power)) * error)
+        return smallest_detectable_difference(self.primary.standard_error, self.df, alpha, power)
 
 
 def compare_pair(

@@ -81,12 +81,14 @@ def test_nothing_is_cut_off_or_overlaps():
 
 
 def test_the_figure_fits_one_column_and_says_what_is_synthetic(table):
-    figure = forest_figure(table, synthetic=True)
+    figure = forest_figure(table, synthetic=True, incomplete=True)
     assert figure.get_size_inches()[0] == pytest.approx(3.35)  # 85 mm
-    assert any("Synthetic data." in text.get_text() for text in figure.texts)
-    assert not any(
-        "Synthetic" in text.get_text() for text in forest_figure(table, synthetic=False).texts
-    )
+    said = figure.texts[0].get_text()
+    assert "Synthetic data." in said
+    assert "Incomplete: " in said
+    plain = forest_figure(table).texts[0].get_text()
+    assert "Synthetic" not in plain
+    assert "Incomplete" not in plain
 
 
 def test_the_files_are_the_same_bytes_every_time(table):
