@@ -150,11 +150,13 @@ def report(
             return EXIT_DIFFERS
         print(f"{folder}: {len(result.files)} files, as {evidence.name} says")
         return 0
+    # Written first: a reader of the output that goes away, as `head` does, loses nothing.
+    written = write_report(result, folder)
     print(plain_table(result.terminal))
     if result.mixed.reason:
         print(f"No mixed model: {result.mixed.reason}.")
     print("\nwritten:")
-    for path in write_report(result, folder):
+    for path in written:
         print(f"  {path}")
     print()
     return 0

@@ -188,7 +188,8 @@ def differing_files(report: Report, out: str | Path) -> list[str]:
 
     LaTeX is compared line by line, without the line that names the version of the
     program, and CSV by value, with a relative tolerance of 1e-6 for numbers, as machines
-    differ in the last digits. Figures are looked for only: their bytes depend on the
+    differ in the last digits. Tables that are no part of the report count as differences.
+    Figures are looked for only: their bytes depend on the
     version of matplotlib, and their numbers are those of the tables.
 
     Returns
@@ -208,6 +209,10 @@ def differing_files(report: Report, out: str | Path) -> list[str]:
             problems.append(f"{path}: differs{_first_difference(found, content)}")
         elif path.suffix == ".csv" and not _same_numbers(found, content):
             problems.append(f"{path}: its values differ")
+    suffixes = {Path(name).suffix for name in report.files if name.startswith("tables/")}
+    for path in sorted(Path(out).glob("tables/*")):
+        if path.suffix in suffixes and f"tables/{path.name}" not in report.files:
+            problems.append(f"{path}: left over from another report; delete it")
     return problems
 
 

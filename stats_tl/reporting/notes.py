@@ -67,6 +67,8 @@ def significance_notes(table: pd.DataFrame, options: AnalysisOptions) -> list[st
             f"within ± {options.margin:g} (P < {alpha}), non-inferior where one of them places it "
             f"above −{options.margin:g} (P < {_level(options.alpha / 2)}); else inconclusive."
         )
+    if (table["verdict"] == "identical").any():
+        verdict += " Identical: both arms rank every positive case alike."
     notes.append(
         f"{verdict} Bold: the higher AUC where the adjusted P < {alpha}. SDD: smallest detectable "
         f"difference, which the test finds with {100 * options.power:g} % power at "
@@ -123,6 +125,8 @@ def adjustment_note(table: pd.DataFrame, options: AnalysisOptions) -> str:
             family = f"the {rest} secondary comparisons; the primary one (†) is tested alone"
     else:
         family = plural(len(table), "comparison")
+    if len(table) == 1:
+        return f"Adjusted: the P value of {join_words(tests)}; one comparison needs no correction."
     if options.correction == "none":
         return f"Adjusted: the P value of {join_words(tests)}, without correction."
     return (

@@ -176,6 +176,12 @@ class TestCheck:
         (problem,) = differing_files(report, folder)
         assert "forest.pdf: No such file" in problem
 
+    def test_a_table_of_another_report_is_found(self, report, folder):
+        (folder / "tables/old.tex").write_text("old")
+        (folder / "tables/README.md").write_text("not a table")
+        (problem,) = differing_files(report, folder)
+        assert "old.tex: left over" in problem
+
     def test_the_version_and_the_last_digits_may_differ(self, report, folder):
         path = folder / "tables/significance.tex"
         path.write_text(

@@ -294,6 +294,17 @@ def test_identical_scores_are_called_identical():
     assert np.isnan(row["smallest_detectable_difference"])
 
 
+def test_one_positive_case_has_no_test():
+    scores = simulate_scores(repeats=1, folds=1).drop(columns="patient")
+    positive = scores["y_true"] == 1
+    scores = scores[~positive | (scores["case"] == scores.loc[positive, "case"].iloc[0])]
+    row = compare_arms(scores, "imagenet", options=AnalysisOptions(margin=0.1)).iloc[0]
+    assert row["verdict"] == "not estimable"
+    assert np.isnan(row["pvalue_adjusted"])
+    assert row["warnings"]
+    assert 0 <= row["auc"] <= 1
+
+
 class TestPairing:
     def test_a_case_missing_in_one_arm_is_listed(self, scores):
         broken = scores.drop(scores.index[(scores["case"] == "c0007")][:1])
