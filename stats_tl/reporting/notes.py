@@ -117,14 +117,13 @@ def incomplete_note(lacking: Sequence[str], used: str, most: int = 8) -> str:
 def adjustment_note(table: pd.DataFrame, options: AnalysisOptions) -> str:
     """Which test the adjusted P value is of, by what correction, over what family."""
     tests = [f"{_TESTS[t]}{_where(table, 'test', t)}" for t in _unique(table["test"])]
-    family = "comparisons"
-    if options.primary:
-        own, rest = (table["role"] == "primary").sum(), (table["role"] == "secondary").sum()
-        family = f"the {own} primary (†) and the {rest} secondary comparisons separately"
-        if own == 1:
-            family = f"the {rest} secondary comparisons; the primary one (†) is tested alone"
-    else:
+    own, rest = (int((table["role"] == role).sum()) for role in ("primary", "secondary"))
+    if not (own and rest):
         family = plural(len(table), "comparison")
+    elif own == 1:
+        family = f"the {rest} secondary comparisons; the primary one (†) is tested alone"
+    else:
+        family = f"the {own} primary (†) and the {rest} secondary comparisons separately"
     if len(table) == 1:
         return f"Adjusted: the P value of {join_words(tests)}; one comparison needs no correction."
     if options.correction == "none":

@@ -131,6 +131,21 @@ def test_departures_from_the_plan_are_exploratory(evidence):
     assert "Exploratory: the analysis departs from its plan in correction none" in text
 
 
+@pytest.mark.parametrize(
+    ("primary", "said"),
+    [
+        ({}, "over 4 comparisons."),
+        ({"task": "acl", "backbone": "resnet18"}, "over the 3 secondary comparisons; the primary"),
+        ({"task": "acl"}, "over the 2 primary (†) and the 2 secondary comparisons separately"),
+        ({"arm": "radimagenet"}, "over 4 comparisons."),
+    ],
+)
+def test_the_note_names_the_family(evidence, primary, said):
+    options = AnalysisOptions(reference="imagenet", primary=primary, planned=True)
+    terminal = build_report(evidence, options, formats=[]).terminal
+    assert said in " ".join(plain_table(terminal).split())
+
+
 def test_the_terminal_table_fits_100_columns(report):
     text = plain_table(report.terminal, width=100)
     assert max(map(len, text.splitlines())) <= 100
