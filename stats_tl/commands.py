@@ -4,9 +4,12 @@ from __future__ import annotations
 
 __all__ = ["EXIT_FAILED_CELLS", "EXIT_INTERRUPTED", "run_command"]
 
+import contextlib
 import os
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 
 from .errors import UserError
 
@@ -17,7 +20,8 @@ EXIT_INTERRUPTED = 130
 def run_command(main: Callable[[], int]) -> int:
     """Call `main` and turn what a user can cause into a sentence and an exit code."""
     try:
-        return main()
+        with _terminable():
+            return main()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
@@ -28,3 +32,20 @@ def run_command(main: Callable[[], int]) -> int:
         # The reader of our output went away, as `head` does: not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_INTERRUPTED
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM, which batch systems send when the time is up, ends a run as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set handlers
+        return
+
+    def stop(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

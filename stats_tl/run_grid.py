@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from pathlib import Path
 
@@ -117,14 +118,14 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def parse_pairs(option: str, texts: list[str]) -> dict[str, str]:
-    """``["a=1", "b=2"]`` as a mapping; a malformed text is a UserError."""
-    pairs = {}
+def parse_pairs(option: str, texts: list[str], form: str) -> list[tuple[str, str]]:
+    """``["a=1", "b=2"]`` as pairs; a malformed text is a UserError."""
+    pairs = []
     for text in texts:
         key, equals, value = text.partition("=")
         if not (key and equals and value):
-            raise UserError(f"{option} {text!r}: expected the form KEY=VALUE")
-        pairs[key] = f"{pairs[key]},{value}" if key in pairs else value
+            raise UserError(f"{option} {text!r}: expected the form {form}")
+        pairs.append((key, value))
     return pairs
 
 
@@ -133,10 +134,16 @@ def main(arguments: list[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     if options.jobs is not None and options.jobs < 1:
         raise UserError(f"--jobs {options.jobs}: expected 1 or more")
-    if not options.cache_gib >= 0:
-        raise UserError(f"--cache-gib {options.cache_gib}: expected 0 or more")
-    select = parse_pairs("--select", options.select)
-    data = parse_pairs("--data", options.data)
+    if not (options.cache_gib >= 0 and math.isfinite(options.cache_gib)):
+        raise UserError(f"--cache-gib {options.cache_gib:g}: expected a number, 0 or more")
+    select: dict[str, set[str]] = {}
+    for key, values in parse_pairs("--select", options.select, "KEY=VALUE"):
+        select.setdefault(key, set()).update(values.split(","))
+    data: dict[str, Path] = {}
+    for task, place in parse_pairs("--data", options.data, "TASK=PATH"):
+        if task in data:
+            raise UserError(f"--data {task}=... is given twice: {data[task]} and {place}")
+        data[task] = Path(place)
 
     from .study.example import EXAMPLE_PLAN
     from .study.loading import load_plan
@@ -153,8 +160,8 @@ def main(arguments: list[str] | None = None) -> int:
             runs=options.runs,
             base=path.parent,
             weights=options.weights,
-            data={task: Path(value) for task, value in data.items()},
-            select={key: set(value.split(",")) for key, value in select.items()},
+            data=data,
+            select=select,
             resume=options.resume,
             extend=options.extend,
             retry_failed=options.retry_failed,

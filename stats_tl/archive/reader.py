@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["Archive", "load"]
+__all__ = ["Archive", "holds_archive", "load"]
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,9 @@ CELL_COLUMNS = [
 ]
 
 
-def load(path: str | Path, *, strict: bool = True) -> Archive:
+def load(
+    path: str | Path, *, strict: bool = True, plan: Mapping[str, Any] | None = None
+) -> Archive:
     """Open a run archive for reading and verify it.
 
     Parameters
@@ -46,6 +48,8 @@ def load(path: str | Path, *, strict: bool = True) -> Archive:
     strict : bool, optional
         Raise on any damage. Otherwise damaged parts are left out and listed in
         ``Archive.damaged``.
+    plan : mapping, optional
+        Resolved plan to take where ``archive.json`` itself is damaged.
 
     Returns
     -------
@@ -59,12 +63,12 @@ def load(path: str | Path, *, strict: bool = True) -> Archive:
         If a file is not what was written; the message names the files and the cells.
     """
     root = Path(path)
-    if not (root / "archive.json").is_file():
+    if not holds_archive(root):
         raise UserError(
             f"no run archive at {root} (it has no archive.json); "
             "`python -m stats_tl.run_grid` writes one"
         )
-    archive = Archive(root)
+    archive = Archive(root, plan)
     if strict and archive.damaged:
         listed = "\n".join(f"  - {problem}" for problem in archive.damaged.values())
         raise ArchiveDamagedError(
@@ -73,6 +77,11 @@ def load(path: str | Path, *, strict: bool = True) -> Archive:
             "and trains their cells again; the other cells are whole"
         )
     return archive
+
+
+def holds_archive(root: Path) -> bool:
+    """True if there is an archive at `root`, be it one that has lost its ``archive.json``."""
+    return (root / "archive.json").is_file() or any((root / "parts").glob("*.json"))
 
 
 class Archive:
@@ -91,19 +100,32 @@ class Archive:
         What is wrong, by file.
     """
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path, plan: Mapping[str, Any] | None = None):
         self.root = root
         self.damaged: dict[Path, str] = {}
-        header = read_sealed(root / "archive.json")
-        check_schema(header, root / "archive.json")
-        self.name: str = header["study"]
-        self.plan: dict[str, Any] = header["plan"]
+        self.plan = self._read_plan(plan)
+        self.name: str = self.plan["study"]["name"]
         self.tasks = self._read_tasks()
         self._parts: dict[str, dict[str, Any]] = {}
         self._records: dict[str, dict[str, Any]] = {}
         self._home: dict[str, str] = {}
         self._read_parts()
         self.cells = self._frame_of_cells()
+
+    def _read_plan(self, plan: Mapping[str, Any] | None) -> dict[str, Any]:
+        path = self.root / "archive.json"
+        try:
+            header = read_sealed(path)
+        except ArchiveDamagedError as error:
+            if plan is None:
+                raise ArchiveDamagedError(
+                    f"{error}; `python -m stats_tl.run_grid --plan ... --retry-failed`, with the "
+                    "plan of this archive, writes it again and keeps the cells"
+                ) from None
+            self.damaged[path] = str(error)
+            return dict(plan)
+        check_schema(header, path)
+        return header["plan"]
 
     def _read_tasks(self) -> dict[str, dict[str, Any]]:
         tasks = {}

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["ArchiveWriter", "describe_difference"]
+__all__ = [
+    "ArchiveWriter",
+    "check_schema",
+    "describe_difference",
+    "plan_differences",
+    "refuse_other_plan",
+]
 
 import contextlib
 import time
@@ -53,17 +59,11 @@ class ArchiveWriter:
         if path.exists():
             known = read_sealed(path)
             check_schema(known, path)
-            differences = describe_difference(_science(known["plan"]), _science(plan))
-            if not differences:
+            if not extend:
+                refuse_other_plan(self.root, known["plan"], plan)
+            if not plan_differences(known["plan"], plan):
                 self._sweep()
                 return
-            if not extend:
-                listed = "\n".join(f"  - {line}" for line in differences)
-                raise UserError(
-                    f"{self.root} holds another plan of the same name:\n{listed}\n"
-                    "Give the study another name or --runs another folder; --extend accepts a "
-                    "plan that still asks for every archived cell"
-                )
         write_sealed(
             path,
             {
@@ -193,7 +193,7 @@ class ArchiveWriter:
     def _sweep(self) -> None:
         """Remove what processes that were killed left half-written."""
         now = time.time()
-        for leftover in self.root.glob("*/.writing-*"):
+        for leftover in (*self.root.glob(".writing-*"), *self.root.glob("*/.writing-*")):
             with contextlib.suppress(OSError):
                 if now - leftover.stat().st_mtime > STALE_SECONDS:
                     leftover.unlink()
@@ -204,6 +204,23 @@ def _science(plan: Mapping[str, Any]) -> dict[str, Any]:
     tasks = [{k: v for k, v in task.items() if k != "path"} for task in plan["tasks"]]
     arms = [{k: v for k, v in arm.items() if k != "files"} for arm in plan["arms"]]
     return {**plan, "tasks": tasks, "arms": arms}
+
+
+def plan_differences(archived: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
+    """Lines that name what differs between two plans, names of files aside."""
+    return describe_difference(_science(archived), _science(given))
+
+
+def refuse_other_plan(root: Path, archived: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Raise UserError with the differences if the archive at `root` is of another plan."""
+    differences = plan_differences(archived, given)
+    if differences:
+        listed = "\n".join(f"  - {line}" for line in differences)
+        raise UserError(
+            f"{root} holds another plan of the same name:\n{listed}\n"
+            "Give the study another name or --runs another folder; --extend accepts a "
+            "plan that still asks for every archived cell"
+        )
 
 
 def check_schema(content: Mapping[str, Any], path: Path) -> None:

@@ -43,9 +43,12 @@ def load_plan(path: str | Path) -> Plan:
     """
     path = Path(path)
     try:
-        if path.stat().st_size > MAX_PLAN_BYTES:
+        with path.open("rb") as file:
+            data = file.read(MAX_PLAN_BYTES + 1)
+        if len(data) > MAX_PLAN_BYTES:
             raise UserError(f"{path}: larger than {MAX_PLAN_BYTES // 2**20} MiB; is this a plan?")
-        text = path.read_text(encoding="utf-8")
+        # Windows' editors begin a file with a byte order mark, which TOML does not know.
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not a text file in UTF-8 ({error.reason})") from None
     except (OSError, ValueError) as error:

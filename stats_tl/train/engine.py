@@ -16,6 +16,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Iterator
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,6 +41,12 @@ from .preprocessing import PREPROCESSING
 from .scratch import Scratch
 from .units import Chunk, Unit, chunks_in_order, fit_seed, image_size, plan_units, weights_seed
 from .weights import LoadedWeights, resolve_weights, save_backbone
+
+
+class WorkerLostError(UserError):
+    """The system ended a worker process."""
+
+    exit_code = 1
 
 
 @dataclass(frozen=True)
@@ -136,6 +143,12 @@ class Engine:
                 results = pool(joblib.delayed(worker)(chunk) for chunk in chunks)
             for outcomes in results:
                 yield from outcomes
+        except BrokenProcessPool as error:
+            raise WorkerLostError(
+                "a worker process was killed from outside, by the system if memory ran out; fewer "
+                f"--jobs than {self._jobs} need less. What is finished is kept, the next run "
+                "continues"
+            ) from error
         finally:
             shutil.rmtree(scratch_folder, ignore_errors=True)
 

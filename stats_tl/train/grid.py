@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from ..archive import Archive, ArchiveWriter, load
-from ..archive.reader import KEYS
+from ..archive.reader import KEYS, holds_archive
+from ..archive.store import plan_differences, refuse_other_plan
 from ..data import Dataset, across_partitions, load_dataset
 from ..errors import ArchiveDamagedError, UserError, suggest
 from ..study.cells import Cell, plan_cells
@@ -118,22 +119,27 @@ def open_grid(plan: Plan, options: GridOptions) -> GridState:
     cells = plan_cells(plan)
     root = options.runs / plan.study.name
     archive = None
-    if (root / "archive.json").is_file():
+    if holds_archive(root):
         try:
             archive = load(root)
         except ArchiveDamagedError:
             if not options.retry_failed:
                 raise
-            archive = load(root, strict=False)
+            archive = load(root, strict=False, plan=plan.portable())
         if not options.resume and len(archive.cells):
             raise UserError(f"{root} already holds {len(archive.cells)} cells, and --no-resume")
-        if options.extend:
-            lost = set(archive.cells["cell_id"]) - {cell.cell_id for cell in cells}
-            if lost:
-                raise UserError(
-                    f"--extend: {len(lost)} archived cells are not in this plan, for example "
-                    f"{sorted(lost)[0]}; a plan may only grow. Give the study another name"
-                )
+        if not options.extend:
+            refuse_other_plan(root, archive.plan, plan.portable())
+        lost = set(archive.cells["cell_id"]) - {cell.cell_id for cell in cells}
+        if lost:
+            raise UserError(
+                f"{root}: {len(lost)} archived cells are not in this plan, for example "
+                f"{sorted(lost)[0]}; a plan may only grow. Give the study another name"
+            )
+    unknown = set(options.data) - {task.name for task in plan.tasks}
+    if unknown:
+        name, names = sorted(unknown)[0], [task.name for task in plan.tasks]
+        raise UserError(f"--data {name}=...: no such task; {suggest(name, names)}")
     return GridState(plan, cells, select_cells(cells, options.select), archive, options)
 
 
@@ -170,14 +176,29 @@ class GridState:
 
     @cached_property
     def failed(self) -> dict[str, dict[str, Any]]:
-        """Why cells failed, by identifier."""
-        return {} if self.archive is None else self.archive.failures()
+        """Why selected cells failed, by identifier."""
+        failures = {} if self.archive is None else self.archive.failures()
+        chosen = {cell.cell_id for cell in self.selected}
+        return {cell: failure for cell, failure in failures.items() if cell in chosen}
 
     @cached_property
     def pending(self) -> list[Cell]:
         """Selected cells to train: neither verified nor failed, unless failures are retried."""
         skip = set(self.done) if self.options.retry_failed else self.done | set(self.failed)
         return [cell for cell in self.selected if cell.cell_id not in skip]
+
+    @cached_property
+    def damaged_tasks(self) -> set[str]:
+        """Tasks whose archived description is damaged."""
+        damaged = () if self.archive is None else self.archive.damaged
+        return {path.stem for path in damaged if path.parent.name == "tasks"}
+
+    @property
+    def stale(self) -> bool:
+        """True if the archive has to be written although no cell may be pending."""
+        return self.archive is not None and bool(
+            self.archive.damaged or plan_differences(self.archive.plan, self.plan.portable())
+        )
 
     def task_path(self, task: Task) -> Path | None:
         """Where a task's data lie: from the command line, or the plan."""
@@ -186,18 +207,16 @@ class GridState:
         return None if task.path is None else self.options.base / task.path
 
     def load_datasets(self) -> dict[str, Dataset]:
-        """The data sets of the selected cells; every problem before any training."""
-        used = {cell.setting.task.name for cell in self.selected}
-        unknown = set(self.options.data) - {task.name for task in self.plan.tasks}
-        if unknown:
-            name = sorted(unknown)[0]
-            names = [task.name for task in self.plan.tasks]
-            raise UserError(f"--data {name}=...: no such task; {suggest(name, names)}")
+        """The data sets that :meth:`run` needs; every problem before any training."""
         return {
             task.name: load_dataset(task, self.task_path(task), audit=self.plan.audit)
             for task in self.plan.tasks
-            if task.name in used
+            if task.name in self._tasks_to_write
         }
+
+    @property
+    def _tasks_to_write(self) -> set[str]:
+        return {cell.setting.task.name for cell in self.pending} | self.damaged_tasks
 
     def summary(self) -> pd.DataFrame:
         """Cells done, failed and pending by task, backbone, head, unfreezing and arm."""
@@ -264,13 +283,13 @@ class GridState:
             )
         }
         writer = ArchiveWriter(self.root)
-        writer.open(self.plan.portable(), extend=self.options.extend)
         if self.archive is not None:
             writer.remove_damaged(self.archive.damaged)
+        writer.open(self.plan.portable(), extend=self.options.extend)
         for cell in self.pending:
             writer.forget_failure(cell.cell_id)
         tasks = {}
-        for name in {cell.setting.task.name for cell in self.pending}:
+        for name in sorted(self._tasks_to_write):
             audit = audit_duplicates(datasets[name], partitions[name])
             if audit["pairs"]:
                 report(f"  {name}: {describe_duplicates(audit)}")
@@ -280,6 +299,8 @@ class GridState:
                 partitions[name],
                 datasets[name].labels_sha256,
             )
+        if not self.pending:
+            return
         engine = Engine(
             writer,
             tasks,

@@ -12,6 +12,7 @@ from typing import TextIO
 import pandas as pd
 from tqdm import tqdm
 
+from ..errors import UserError
 from ..study.cells import Cell
 from .grid import GridState
 
@@ -43,7 +44,7 @@ def print_state(state: GridState) -> None:
     if state.pending:
         try:
             datasets = state.load_datasets()
-        except Exception as error:
+        except UserError as error:
             print(f"\nno estimate of the time, because the data cannot be read: {error}")
             return
         state.split(datasets)
@@ -54,10 +55,12 @@ def train_with_progress(state: GridState, *, style: str, cache_bytes: int) -> in
     """Train the pending cells; return how many cells of the selection have failed."""
     total = len(state.pending)
     print(_headline(state), flush=True)
-    if not total:
+    if not total and not state.stale:
         already = len(state.failed)
         print("nothing to do: every selected cell is done" if not already else "nothing pending")
         return _report_failures({c: f["reason"] for c, f in state.failed.items()})
+    if state.stale:
+        print("the archived plan and descriptions are brought up to date", flush=True)
     datasets = state.load_datasets()
     for dataset in datasets.values():
         print(f"  {dataset.name}: {dataset.description}")

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ..errors import UserError
+
 POLL_SECONDS = 0.05
 
 
@@ -35,9 +37,18 @@ class Scratch:
         """Store an array under a name; it appears whole."""
         path = self._path(name)
         aside = path.with_suffix(f".{os.getpid()}.part")
-        with aside.open("wb") as file:
-            np.save(file, array)
-        aside.replace(path)
+        try:
+            with aside.open("wb") as file:
+                np.save(file, array)
+            aside.replace(path)
+        except OSError as error:
+            raise UserError(
+                f"cannot write {array.nbytes / 2**20:.0f} MiB of images or activations to the "
+                f"temporary folder {self.folder}: {error.strerror or error}; set the environment "
+                "variable TMPDIR to a folder with more space"
+            ) from error
+        finally:
+            aside.unlink(missing_ok=True)
 
     def get(self, name: str) -> np.ndarray:
         """The array of a name, mapped copy-on-write: torch takes no read-only memory."""
