@@ -124,8 +124,13 @@ def test_balanced_class_weights_make_rare_cases_count(data):
     rare = features[keep] * 0, y_true[keep], partition[keep]  # nothing to learn but the share
     means = {}
     for weights in ("none", "balanced"):
-        result = fit(
-            rare, class_weights=weights, epochs=80, learning_rate=0.05, selection="last-epoch"
+        result = fit(  # one batch an epoch: torch divides by the weights of each batch
+            rare,
+            class_weights=weights,
+            epochs=150,
+            batch_size=200,
+            learning_rate=0.05,
+            selection="last-epoch",
         )
         difference = result.logits[:, 1] - result.logits[:, 0]
         means[weights] = float(np.mean(1 / (1 + np.exp(-difference.astype(float)))))
