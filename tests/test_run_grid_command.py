@@ -547,7 +547,9 @@ def test_extend_accepts_a_change_of_the_analysis_alone(grid_run, raw, tmp_path):
     grid_run().done()
 
 
-@pytest.mark.parametrize("damage", ["part", "scores", "task", "header", "no scores", "no header"])
+@pytest.mark.parametrize(
+    "damage", ["part", "scores", "task", "header", "no scores", "no task", "no header"]
+)
 def test_a_damaged_archive_is_noticed_and_repaired(grid_run, tmp_path, damage):
     grid_run().done()
     root = tmp_path / "runs" / "tiny"
@@ -557,6 +559,7 @@ def test_a_damaged_archive_is_noticed_and_repaired(grid_run, tmp_path, damage):
         "scores": parts(root)[0].with_suffix(".parquet"),
         "no scores": parts(root)[0].with_suffix(".parquet"),
         "task": root / "tasks" / "breast.splits.parquet",
+        "no task": root / "tasks" / "breast.json",
         "header": root / "archive.json",
         "no header": root / "archive.json",
     }[damage]

@@ -110,6 +110,7 @@ class Archive:
         self._records: dict[str, dict[str, Any]] = {}
         self._home: dict[str, str] = {}
         self._read_parts()
+        self._miss_tasks()
         self.cells = self._frame_of_cells()
 
     def _read_plan(self, plan: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -168,6 +169,13 @@ class Archive:
                         "with other scores"
                     )
             self._parts[path.stem] = part
+
+    def _miss_tasks(self) -> None:
+        """A task is described before its first cell is committed, so a lack is a loss."""
+        for name in {record["key"]["task"] for record in self._records.values()}:
+            path = self.root / "tasks" / f"{name}.json"
+            if name not in self.tasks and path not in self.damaged:
+                self.damaged[path] = f"{path} is missing"
 
     def _frame_of_cells(self) -> pd.DataFrame:
         rows = []

@@ -62,12 +62,15 @@ def fill(root, plan, cells):
     """Write an archive with `cells` in parts of two."""
     writer = ArchiveWriter(root)
     writer.open(plan.portable())
+    cases = make_result(cells[0]).scores[["case", "patient", "y_true"]]
+    cases = cases.assign(group=cases["patient"])
+    splits = pd.DataFrame({"repeat": [0], "fold": [0], "case": ["c0"], "partition": ["test"]})
+    writer.write_task("t", task_description(), cases, splits)
     results = [make_result(cell) for cell in cells]
     for start in range(0, len(cells), 2):
         chunk = cells[start : start + 2]
         context = {"configurations": {c.setting.digest: c.setting.configuration for c in chunk}}
         writer.commit(results[start : start + 2], context)
-    return writer
 
 
 @pytest.fixture
@@ -75,11 +78,7 @@ def archive_root(tmp_path, plan):
     """An archive with every cell but the last two."""
     cells = plan_cells(plan)
     root = tmp_path / "runs" / "demo"
-    writer = fill(root, plan, cells[:-2])
-    cases = make_result(cells[0]).scores[["case", "patient", "y_true"]]
-    cases = cases.assign(group=cases["patient"])
-    splits = pd.DataFrame({"repeat": [0], "fold": [0], "case": ["c0"], "partition": ["test"]})
-    writer.write_task("t", task_description(), cases, splits)
+    fill(root, plan, cells[:-2])
     return root
 
 
