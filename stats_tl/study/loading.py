@@ -120,7 +120,7 @@ def _spell(location: tuple[int | str, ...], raw: Any) -> str:
     value = raw.get(table) if isinstance(raw, dict) else None
     head = f"[{table}]"
     if rest and isinstance(rest[0], int):
-        index = rest.pop(0)
+        index = int(rest.pop(0))
         entry = value[index] if isinstance(value, list) and index < len(value) else None
         name = entry.get("name") if isinstance(entry, dict) else None
         head = (

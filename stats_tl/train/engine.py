@@ -251,7 +251,8 @@ class _Worker:
         backbone = build_backbone(unit.first.setting.backbone)
         backbone.load_torchvision_state_dict(weights.state_dict)
         freeze(backbone, unit.boundary)
-        return backbone.to(memory_format=torch.channels_last)
+        # torch's annotations lack the keyword.
+        return backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def _inputs(
         self, unit: Unit, weights: LoadedWeights, backbone: Backbone, device: torch.device

@@ -44,6 +44,9 @@ class CellModel(nn.Module):
 class Standardize(nn.Module):
     """Features to mean 0 and standard deviation 1 over given cases; constant ones to 0."""
 
+    mean: torch.Tensor
+    scale: torch.Tensor
+
     def __init__(self, features: torch.Tensor):
         super().__init__()
         mean, sd = features.mean(dim=0), features.std(dim=0)

@@ -136,10 +136,12 @@ def _estimate(state: GridState, datasets) -> float:
 
     from .estimate import estimate_seconds
 
-    measured = {}
+    measured: dict[tuple[str, ...], float] = {}
     if state.archive is not None and len(state.archive.cells):
         keys = ["task", "backbone", "head", "unfreeze", "arm"]
-        measured = state.archive.cells.groupby(keys)["seconds"].mean().to_dict()
+        means = state.archive.cells.groupby(keys, as_index=False)["seconds"].mean()
+        names = zip(*(means[key] for key in keys), strict=True)
+        measured = dict(zip(names, means["seconds"], strict=True))
     return estimate_seconds(
         state.pending,
         {name: len(dataset.cases) for name, dataset in datasets.items()},

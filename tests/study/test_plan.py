@@ -31,7 +31,7 @@ def test_the_built_in_example_is_a_valid_plan():
         (lambda p: p["cv"].update(fold=3), ["[cv] fold", "unknown key", "did you mean 'folds'"]),
         (lambda p: p["cv"].update(folds="five"), ["[cv] folds", '"five"', "integer"]),
         (lambda p: p["cv"].update(folds=True), ["[cv] folds", "true", "integer"]),
-        (lambda p: p["cv"].update(validation_share=1.5), ["validation_share", "1.5", "less than 1"]),
+        (lambda p: p["cv"].update(validation_share=1.5), ["_share", "1.5", "less than 1"]),
         (
             lambda p: p["grid"][0].update(backbones=["resnet5O"]),
             ["[[grid]] number 1 backbones", "resnet5O", "did you mean 'resnet50'", "densenet121"],

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 import torch
 
 from stats_tl.archive import load
@@ -43,7 +42,9 @@ def one_checkpoint(tiny, tmp_path):
 
 
 @pytest.mark.parametrize("unfreeze", [0, 1])
-def test_arms_with_the_same_weights_get_the_same_scores(one_checkpoint, run_plan, tmp_path, unfreeze):
+def test_arms_with_the_same_weights_get_the_same_scores(
+    one_checkpoint, run_plan, tmp_path, unfreeze
+):
     """The pairing: head, batches and dropout are those of the pair, bit for bit."""
     one_checkpoint["grid"][0]["unfreeze"] = [unfreeze]
     run_plan(one_checkpoint)
