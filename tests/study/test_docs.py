@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import hashlib
 import io
 import json
 import re
@@ -181,6 +182,13 @@ def test_every_field_of_a_record_is_explained(runs):
     record = next(load(runs / "lesions").records())
     explained = set(re.findall(r"^\| `(\w+)` \|", ARCHIVE_PAGE, re.M))
     assert set(record) <= explained
+
+
+def test_json_files_are_sealed_as_the_page_says(runs):
+    for path in (runs / "lesions").rglob("*.json"):
+        sealed = json.loads(path.read_text(encoding="utf-8"))
+        text = json.dumps(sealed["content"], sort_keys=True, ensure_ascii=False)
+        assert hashlib.sha256(text.encode()).hexdigest() == sealed["sha256"]
 
 
 def test_the_layout_names_every_file(runs):
