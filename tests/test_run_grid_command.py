@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import hashlib
 import io
 import json
 import os
@@ -580,6 +581,24 @@ def test_runs_that_is_a_file(grid_run, tmp_path):
     (tmp_path / "runs").write_text("mine")
     grid_run().refused(2, str(tmp_path / "runs"))
     assert (tmp_path / "runs").read_text() == "mine"
+
+
+def test_kept_backbones_are_an_arm_of_the_next_study(grid_run, raw, tmp_path):
+    raw["keep"] = {"backbones": True}
+    raw["grid"][0]["unfreeze"] = [1]
+    grid_run("--select", "fold=0", "--select", "arm=a").done()
+    root = tmp_path / "runs" / "tiny"
+    (kept,) = (root / "backbones").iterdir()
+    (record,) = load(root).records()
+    sha256 = hashlib.sha256(kept.read_bytes()).hexdigest()
+    assert record["backbones"] == {kept.name: sha256}
+    raw["study"]["name"] = "next"
+    raw["arms"][1].update(source="checkpoint", files={"squeezenet1_1": str(kept)})
+    raw["grid"][0]["unfreeze"] = [0]
+    grid_run("--select", "fold=0").done()
+    used = {r["key"]["arm"]: r["weights"] for r in load(tmp_path / "runs" / "next").records()}
+    assert used["b"]["sha256"] == sha256
+    assert used["b"]["trained_from"]["cell_id"] == record["cell_id"]
 
 
 # What may happen to the process

@@ -152,10 +152,12 @@ class ArchiveWriter:
             frame[column] = frame[column].astype("category")
         data = parquet_bytes(frame)
         folder = self.root / "parts"
+        files = {}
         for result in results:
             for suffix, content in result.files.items():
                 name = result.record["cell_id"] + suffix
                 write_atomically(self.root / "backbones" / name, content)
+                files[name] = checksum(content)
         write_atomically(folder / f"{part}.parquet", data)
         write_sealed(
             folder / f"{part}.json",
@@ -163,6 +165,7 @@ class ArchiveWriter:
                 **context,
                 "schema_version": SCHEMA_VERSION,
                 "scores": {"file": f"{part}.parquet", "sha256": checksum(data)},
+                **({"backbones": files} if files else {}),
                 "cells": [result.record for result in results],
             },
         )
@@ -247,9 +250,9 @@ def describe_difference(old: Any, new: Any, where: str = "") -> list[str]:
                 lines += describe_difference(old[key], new[key], place)
         return lines
     if isinstance(old, list) and isinstance(new, list):
-        named = [_by_name(old), _by_name(new)]
-        if all(entry is not None for entry in named):
-            return describe_difference(*named, where)
+        named_old, named_new = _by_name(old), _by_name(new)
+        if named_old is not None and named_new is not None:
+            return describe_difference(named_old, named_new, where)
     if old != new:
         return [f"{where}: archived {old!r}, given {new!r}"]
     return []
