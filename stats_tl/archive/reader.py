@@ -16,7 +16,7 @@ from ..errors import ArchiveDamagedError, UserError
 from ..study.cells import plan_cells
 from ..study.loading import parse_plan
 from .files import checksum, read_parquet, read_sealed
-from .schema import SCORE_COLUMNS
+from .schema import SCORE_COLUMNS, split_name
 from .store import check_schema
 
 KEYS = ["task", "backbone", "head", "unfreeze", "arm", "repeat", "fold", "seed"]
@@ -111,6 +111,7 @@ class Archive:
         self._home: dict[str, str] = {}
         self._read_parts()
         self._miss_tasks()
+        self._check_splits()
         self.cells = self._frame_of_cells()
 
     def _read_plan(self, plan: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -176,6 +177,26 @@ class Archive:
             path = self.root / "tasks" / f"{name}.json"
             if name not in self.tasks and path not in self.damaged:
                 self.damaged[path] = f"{path} is missing"
+
+    def _check_splits(self) -> None:
+        """No patient on two sides, and every cell trained on the split that is archived."""
+        for name in self.tasks:
+            path = self.root / "tasks" / f"{name}.splits.parquet"
+            torn = divided_patients(self.splits(name), self.cases(name))
+            if len(torn):
+                split = torn.iloc[0]
+                self.damaged[path] = (
+                    f"{path}: {torn['patient'].nunique()} patients lie on two sides of a split, "
+                    f"for example {split['patient']!r} in repeat {split['repeat']}, "
+                    f"fold {split['fold']}"
+                )
+        for cell, record in self._records.items():
+            key = record["key"]
+            splits = self.tasks.get(key["task"], {}).get("splits_sha256", {})
+            known = splits.get(split_name(key["repeat"], key["fold"]), record["split_sha256"])
+            if known != record["split_sha256"]:
+                path = self.root / "parts" / f"{self._home[cell]}.json"
+                self.damaged[path] = f"{path}: cell {cell} was trained on another split"
 
     def _frame_of_cells(self) -> pd.DataFrame:
         rows = []
@@ -325,6 +346,13 @@ class Archive:
         return scores.sort_values([*KEYS, "partition", "case"], kind="stable", ignore_index=True)[
             columns
         ]
+
+
+def divided_patients(splits: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
+    """Patients with cases in more than one partition of a split: repeat, fold, patient."""
+    used = splits[splits["partition"] != "unused"].merge(cases[["case", "patient"]], on="case")
+    sides = used.groupby(["repeat", "fold", "patient"], observed=True)["partition"].nunique()
+    return sides[sides > 1].index.to_frame(index=False)
 
 
 def _matches(column: pd.Series, wanted: Any) -> pd.Series:

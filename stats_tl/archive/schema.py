@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["SCHEMA_VERSION", "SCORE_COLUMNS", "CellResult", "scores_digest"]
+__all__ = ["SCHEMA_VERSION", "SCORE_COLUMNS", "CellResult", "scores_digest", "split_name"]
 
 import hashlib
 from dataclasses import dataclass, field
@@ -34,6 +34,11 @@ class CellResult:
     record: dict[str, Any]
     scores: pd.DataFrame
     files: dict[str, bytes] = field(default_factory=dict)
+
+
+def split_name(repeat: int, fold: int) -> str:
+    """The key under which a task's record holds the hash of a split."""
+    return f"repeat {repeat}, fold {fold}"
 
 
 def scores_digest(scores: pd.DataFrame) -> str:

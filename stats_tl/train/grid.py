@@ -16,6 +16,7 @@ import pandas as pd
 
 from ..archive import Archive, ArchiveWriter, load
 from ..archive.reader import KEYS, holds_archive
+from ..archive.schema import split_name
 from ..archive.store import plan_differences, refuse_other_plan
 from ..data import Dataset, across_partitions, load_dataset
 from ..errors import ArchiveDamagedError, UserError, suggest
@@ -361,7 +362,7 @@ class GridState:
         frames, digests = [], {}
         for repeat, folds in partitions.items():
             for fold, partition in enumerate(folds):
-                digests[f"repeat {repeat}, fold {fold}"] = partition_digest(cases, partition)
+                digests[split_name(repeat, fold)] = partition_digest(cases, partition)
                 names = pd.Series(partition).map({**PARTITIONS, -1: "unused"})
                 frames.append(
                     pd.DataFrame(

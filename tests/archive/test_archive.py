@@ -9,6 +9,7 @@ import pytest
 
 from stats_tl.archive import ArchiveWriter, load
 from stats_tl.archive.files import read_sealed, write_atomically, write_sealed
+from stats_tl.archive.reader import divided_patients
 from stats_tl.archive.schema import scores_digest
 from stats_tl.archive.store import describe_difference
 from stats_tl.errors import ArchiveDamagedError, UserError
@@ -144,6 +145,40 @@ class TestDamage:
         assert len(load(archive_root).cells) == len(plan_cells(plan)) - 2
         writer.commit([make_result(cell, seed=1)], context)
         with pytest.raises(ArchiveDamagedError, match=f"{cell.cell_id}.*other scores"):
+            load(archive_root)
+
+    def test_a_patient_on_two_sides_is_noticed(self, archive_root):
+        """c0 and c1 are images of patient p0."""
+        archive = load(archive_root)
+        writer, cases = ArchiveWriter(archive_root), archive.cases("t")
+        splits = pd.DataFrame(
+            {"repeat": 0, "fold": 1, "case": ["c0", "c1", "c2"], "partition": "train"}
+        )
+        for side, torn in (("unused", False), ("train", False), ("test", True)):
+            splits.loc[1, "partition"] = side
+            assert bool(len(divided_patients(splits, cases))) == torn
+        # A longer list of splits replaces the archived one.
+        description = task_description()
+        description["splits_sha256"] = {**description["splits_sha256"], "repeat 0, fold 1": "d"}
+        writer.write_task("t", description, cases, splits)
+        with pytest.raises(ArchiveDamagedError, match=r"1 patients .* 'p0' in repeat 0, fold 1"):
+            load(archive_root)
+
+    def test_a_cell_of_another_split_is_noticed(self, archive_root, plan):
+        cell = plan_cells(plan)[-1]
+        result = make_result(cell)
+        description = task_description()
+        description["splits_sha256"] = {
+            **description["splits_sha256"],
+            f"repeat {cell.repeat}, fold {cell.fold}": "e" * 64,
+        }
+        archive = load(archive_root)
+        ArchiveWriter(archive_root).write_task(
+            "t", description, archive.cases("t"), archive.splits("t")
+        )
+        context = {"configurations": {cell.setting.digest: cell.setting.configuration}}
+        ArchiveWriter(archive_root).commit([result], context)
+        with pytest.raises(ArchiveDamagedError, match="trained on another split"):
             load(archive_root)
 
     def test_a_newer_schema_is_refused_by_name(self, archive_root):
