@@ -270,13 +270,16 @@ class GridState:
         cache_bytes : int
             Activations of a feature pass that are kept at most.
         report : callable, optional
-            Gets a sentence for what the audit of the data finds.
+            Gets a sentence for what checking weights and data finds.
         """
         from .engine import Engine, TaskData, check_weights
 
         self._check_heads()
         partitions = self.split(datasets)
-        check_weights(self.pending, self.options.weights_base, self._archived_weights())
+        records = check_weights(self.pending, self.options.weights_base, self._archived_weights())
+        for (arm, backbone), record in records.items():
+            for note in record["notes"]:
+                report(f"  arm {arm}, {backbone}: {note}")
         images = {
             (name, size): datasets[name].read_images(size)
             for name, size in sorted(
