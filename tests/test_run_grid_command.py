@@ -29,6 +29,13 @@ from huggingface_hub import constants as hub
 from PIL import Image
 
 from stats_tl.archive import load
+from stats_tl.archive.files import (
+    checksum,
+    parquet_bytes,
+    read_sealed,
+    write_atomically,
+    write_sealed,
+)
 from stats_tl.commands import run_command
 from stats_tl.run_grid import main
 from stats_tl.train import engine, grid
@@ -575,6 +582,26 @@ def test_a_damaged_archive_is_noticed_and_repaired(grid_run, tmp_path, damage):
     grid_run("--retry-failed").done()
     assert load(root).digest == whole
     assert "nothing to do" in grid_run().done().out
+
+
+def test_archived_splits_that_tear_a_patient_are_noticed_and_repaired(grid_run, tmp_path):
+    """Whole by every checksum, and wrong all the same."""
+    grid_run().done()
+    root = tmp_path / "runs" / "tiny"
+    whole, path = load(root), root / "tasks" / "breast.json"
+    splits = whole.splits("breast").astype({"partition": str})
+    patient = whole.cases("breast")["patient"].value_counts().index[0]
+    cases = whole.cases("breast").query("patient == @patient")["case"]
+    for case, side in zip(cases, ("train", "test"), strict=False):
+        splits.loc[(splits["fold"] == 0) & (splits["case"] == case), "partition"] = side
+    data = parquet_bytes(splits)
+    write_atomically(path.with_suffix(".splits.parquet"), data)
+    description = read_sealed(path)
+    description["files"]["breast.splits.parquet"] = checksum(data)
+    write_sealed(path, description)
+    grid_run().refused(3, "two sides", patient, "breast.splits.parquet")
+    grid_run("--retry-failed").done()
+    assert load(root).digest == whole.digest
 
 
 def test_runs_that_is_a_file(grid_run, tmp_path):

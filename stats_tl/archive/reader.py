@@ -181,12 +181,13 @@ class Archive:
     def _check_splits(self) -> None:
         """No patient on two sides, and every cell trained on the split that is archived."""
         for name in self.tasks:
-            path = self.root / "tasks" / f"{name}.splits.parquet"
+            path = self.root / "tasks" / f"{name}.json"
             torn = divided_patients(self.splits(name), self.cases(name))
             if len(torn):
                 split = torn.iloc[0]
                 self.damaged[path] = (
-                    f"{path}: {torn['patient'].nunique()} patients lie on two sides of a split, "
+                    f"{path.with_suffix('.splits.parquet')}: "
+                    f"{torn['patient'].nunique()} patients lie on two sides of a split, "
                     f"for example {split['patient']!r} in repeat {split['repeat']}, "
                     f"fold {split['fold']}"
                 )
