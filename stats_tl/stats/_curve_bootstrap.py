@@ -16,7 +16,7 @@ import numpy as np
 
 from ._bootstrap_results import Sample, comparison_result, single_result
 from ._inference import check_alternative, check_confidence_level
-from ._placements import tie_groups
+from ._placements import auc_of, doubled_placements, tie_groups
 from ._resampling import BOOTSTRAP_METHODS, CHUNK_ENTRIES, Resampler, acceleration
 from ._validation import (
     as_groups,
@@ -26,7 +26,11 @@ from ._validation import (
     check_positive_int,
     warn_degenerate,
 )
+from .delong import ALIKE, PERFECT
 from .results import AUCResult, TestResult
+
+# Differences of functionals below this are rounding of sums that are equal.
+ROUNDING = 1e-13
 
 #: From whole-number true and false positive weights, each (replicates, n_distinct + 1), to
 #: (replicates,).
@@ -69,7 +73,11 @@ class _Statistic:
 
     def __call__(self, weights: np.ndarray) -> np.ndarray:
         values = self.estimates(weights)
-        return values[0] if len(values) == 1 else values[0] - values[1]
+        if len(values) == 1:
+            return values[0]
+        difference = values[0] - values[1]
+        difference[np.abs(difference) < ROUNDING] = 0.0
+        return difference
 
 
 def one_curve(
@@ -135,11 +143,14 @@ def compare_curves(
     level = check_confidence_level(confidence_level)
     statistic, resampler = _prepare(sample, scores, functional, method, n_resamples)
     value_a, value_b = (float(v[0]) for v in statistic.estimates(_ones(resampler)))
+    estimate = float(statistic(_ones(resampler))[0])
     draws, accel, texts = _replicate(sample, statistic, resampler, method, n_resamples, rng)
+    if draws is not None and null_value == 0:
+        texts += _convention(labels, scores)
     return comparison_result(
         sample,
         (value_a, value_b),
-        value_a - value_b,
+        estimate,
         draws,
         quantity=quantity,
         method=method,
@@ -150,6 +161,15 @@ def compare_curves(
         return_draws=return_draws,
         texts=texts,
     )
+
+
+def _convention(labels: np.ndarray, scores: list[np.ndarray]) -> list[str]:
+    """What to say of curves that are both perfect, or that rank the cases alike."""
+    doubled = [doubled_placements(labels, values) for values in scores]
+    aucs = {auc_of(labels, own) for own in doubled}
+    if len(aucs) == 1 and aucs <= {0.0, 1.0}:
+        return [warn_degenerate(PERFECT.format(auc=aucs.pop()), stacklevel=5)]
+    return [ALIKE] if np.array_equal(doubled[0], doubled[1]) else []
 
 
 def _prepare(

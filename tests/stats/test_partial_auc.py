@@ -202,3 +202,27 @@ def test_bad_options_are_named(call, message):
     y, a, _ = simulate(20)
     with pytest.raises(ValueError, match=message):
         call(y, a)
+
+
+@pytest.mark.parametrize(
+    "compare",
+    [
+        lambda y, a, b: partial_auc_test(y, a, b, specificity=(0.7, 0.93), n_resamples=99, rng=0),
+        lambda y, a, b: partial_auc_test(y, a, b, corrected=True, n_resamples=99, rng=0),
+        lambda y, a, b: roc_point_test(y, a, b, specificity=0.9, n_resamples=99, rng=0),
+        lambda y, a, b: average_precision_test(y, a, b, n_resamples=99, rng=0),
+    ],
+)
+def test_curves_without_a_difference_give_p_one(compare):
+    rng = np.random.default_rng(3)
+    y = np.repeat([0, 1], [37, 23])
+    noisy, tied = y + rng.random(60) * 0.9, y.astype(float)
+    # Both perfect, one with ties: the areas are sums of different, equally rounded terms.
+    with pytest.warns(DegenerateDataWarning, match="p = 1 is a convention"):
+        result = compare(y, noisy, tied)
+    assert (result.estimate, result.statistic, result.pvalue) == (0, 0, 1)
+    assert result.confidence_interval == (0, 0)
+    scores = y + rng.normal(size=60)
+    result = compare(y, scores, np.exp(scores))
+    assert (result.statistic, result.pvalue) == (0, 1)
+    assert "rank the cases alike" in result.warnings[0]
