@@ -47,7 +47,7 @@ def as_labels(y_true: Any, *, name: str = "y_true", both_classes: bool = True) -
         If `y_true` is not one-dimensional, is empty, holds missing values or anything
         but 0 and 1, or holds one class only although both are required.
     """
-    raw = np.asarray(y_true)
+    raw = _as_array(y_true, name)
     if raw.ndim != 1:
         raise ValueError(f"`{name}` must be one-dimensional, got shape {raw.shape}.")
     if raw.size == 0:
@@ -98,7 +98,7 @@ def as_scores(scores: Any, n_cases: int | None = None, *, name: str = "scores") 
     ValueError
         If `scores` is not one-dimensional or numeric, holds NaN, or has another length.
     """
-    raw = np.asarray(scores)
+    raw = _as_array(scores, name)
     if raw.ndim != 1:
         raise ValueError(f"`{name}` must be one-dimensional, got shape {raw.shape}.")
     _check_length(raw.shape[0], n_cases, name)
@@ -128,7 +128,7 @@ def as_score_matrix(
     ValueError
         If the number of axes or the length differs, or a score is NaN or no number.
     """
-    raw = np.asarray(scores)
+    raw = _as_array(scores, name)
     if raw.ndim != ndim:
         raise ValueError(
             f"`{name}` must have {ndim} axes, the last one cases, got shape {raw.shape}."
@@ -160,7 +160,13 @@ def as_groups(groups: Any, n_cases: int, *, name: str = "groups") -> np.ndarray 
     """
     if groups is None:
         return None
-    raw = np.asarray(groups)
+    if isinstance(groups, list | tuple) and not any(
+        isinstance(group, list | np.ndarray) for group in groups
+    ):
+        # One object each: NumPy would turn a list of texts, numbers and NaN into texts.
+        raw = pd.Series(list(groups), dtype=object).to_numpy()
+    else:
+        raw = _as_array(groups, name)
     if raw.ndim != 1:
         raise ValueError(f"`{name}` must be one-dimensional, got shape {raw.shape}.")
     _check_length(raw.shape[0], n_cases, name)
@@ -190,7 +196,9 @@ def check_option(value: Any, allowed: Sequence[str], *, name: str) -> str:
     return value
 
 
-def variance_obstacle(labels: np.ndarray, codes: np.ndarray | None) -> str | None:
+def variance_obstacle(
+    labels: np.ndarray, codes: np.ndarray | None, *, name: str = "groups"
+) -> str | None:
     """Why the variance of an AUC cannot be estimated from these cases, or None if it can.
 
     A single positive or negative case leaves nothing to estimate its variance from; that
@@ -205,14 +213,14 @@ def variance_obstacle(labels: np.ndarray, codes: np.ndarray | None) -> str | Non
     if codes is not None:
         if not codes.any():
             raise ValueError(
-                f"`groups` puts all {codes.size} cases in one patient; the variance between "
-                "patients needs at least two. Leave `groups` out if the cases are independent."
+                f"`{name}` puts all {codes.size} cases in one patient; the variance between "
+                f"patients needs at least two. Leave `{name}` out if the cases are independent."
             )
         for selected, word in ((labels, "positive"), (~labels, "negative")):
             own = codes[selected]
             if own.size > 1 and (own == own[0]).all():
                 raise ValueError(
-                    f"`groups` puts all {own.size} {word} cases in one patient; the variance "
+                    f"`{name}` puts all {own.size} {word} cases in one patient; the variance "
                     f"between patients needs at least two patients with {word} cases."
                 )
     n_positive = int(labels.sum())
@@ -226,6 +234,18 @@ def warn_degenerate(text: str, *, stacklevel: int = 3) -> str:
     """Emit `text` as a DegenerateDataWarning seen at the caller's caller, and return it."""
     warnings.warn(text, DegenerateDataWarning, stacklevel=stacklevel)
     return text
+
+
+def _as_array(given: Any, name: str) -> np.ndarray:
+    """`given` as an array; masked entries become None, which counts as missing."""
+    if np.ma.is_masked(given):
+        plain = np.ma.getdata(given).astype(object)
+        plain[np.ma.getmaskarray(given)] = None
+        return plain
+    try:
+        return np.asarray(given)
+    except ValueError as error:
+        raise ValueError(f"`{name}` must be an array with rows of one length: {error}") from None
 
 
 def _as_float(raw: np.ndarray, name: str, expected: str) -> np.ndarray:

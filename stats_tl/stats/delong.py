@@ -179,13 +179,17 @@ def delong_test_unpaired(
     y_true_b: Any,
     scores_b: Any,
     *,
+    groups_a: Any = None,
+    groups_b: Any = None,
     alternative: str = "two-sided",
+    null_value: float = 0.0,
     confidence_level: float = 0.95,
 ) -> TestResult:
     """Test of the difference between two AUCs from independent samples of cases.
 
-    The statistic ``(AUC_a - AUC_b) / sqrt(Var_a + Var_b)`` is referred to Student's t with
-    Welch's degrees of freedom over the numbers of cases, as pROC does.
+    The statistic ``(AUC_a - AUC_b - null_value) / sqrt(Var_a + Var_b)`` is referred to
+    Student's t with Welch's degrees of freedom over the numbers of cases, as pROC does, or
+    of patients where groups are given.
 
     Parameters
     ----------
@@ -193,26 +197,32 @@ def delong_test_unpaired(
         Labels 0 and 1, both present in either sample.
     scores_a, scores_b : array_like of shape (n_a,) and (n_b,)
         Scores; higher means more likely positive.
+    groups_a, groups_b : array_like of shape (n_a,) and (n_b,), optional
+        Patient of each case. Give both or neither; no patient is in both samples, so an
+        identifier that occurs in both stands for two patients.
     alternative : {"two-sided", "less", "greater"}
-        About ``AUC_a - AUC_b`` against 0.
+        About ``AUC_a - AUC_b`` against `null_value`.
+    null_value : float
+        Difference under the null hypothesis.
     confidence_level : float
         Coverage of the interval, one-sided for a one-sided alternative.
 
     Returns
     -------
     TestResult
-        ``df`` is Welch's; ``n_cases`` counts both samples.
+        ``df`` is Welch's; ``n_cases`` and ``n_groups`` count both samples.
 
     Raises
     ------
     ValueError
-        If lengths differ, one class is absent, or a label or score is missing.
+        If lengths differ, one class is absent, a label or score is missing, the groups of
+        one sample only are given, or they leave a class with one patient.
 
     Warns
     -----
     DegenerateDataWarning
         If both AUCs are 1 (p = 1 by convention), a class has a single case, or both
-        variances are zero while the AUCs differ (statistic and p value are NaN).
+        variances are zero away from the null value (statistic and p value are NaN).
 
     Notes
     -----
@@ -227,6 +237,7 @@ def delong_test_unpaired(
     .. [2] Robin X, Turck N, Hainard A, et al. pROC: an open-source package for R and S+ to
        analyze and compare ROC curves. BMC Bioinformatics 2011;12:77.
        :doi:`10.1186/1471-2105-12-77`
+    .. [3] Obuchowski NA. Biometrics 1997;53:567-578. :doi:`10.2307/2533958`
 
     Examples
     --------
@@ -239,26 +250,39 @@ def delong_test_unpaired(
     """
     check_alternative(alternative)
     level = check_confidence_level(confidence_level)
-    aucs, variances, sizes = [], [], []
+    null_value = float(null_value)
+    if (groups_a is None) != (groups_b is None):
+        raise ValueError(
+            "`groups_a` and `groups_b` must be given together; number the cases of a sample "
+            "in which every patient has one."
+        )
+    aucs, variances, n_cases, n_units = [], [], [], []
     texts: list[str] = []
-    for arm, y_true, given in (("a", y_true_a, scores_a), ("b", y_true_b, scores_b)):
+    for arm, y_true, given, groups in (
+        ("a", y_true_a, scores_a, groups_a),
+        ("b", y_true_b, scores_b, groups_b),
+    ):
         labels = as_labels(y_true, name=f"y_true_{arm}")
         scores = as_scores(given, labels.size, name=f"scores_{arm}")
+        codes = as_groups(groups, labels.size, name=f"groups_{arm}")
         auc, components = components_of(labels, scores[None])
-        obstacle = variance_obstacle(labels, None)
+        obstacle = variance_obstacle(labels, codes, name=f"groups_{arm}")
         if obstacle:
             texts.append(f"sample {arm}: {obstacle}")
         aucs.append(float(auc[0]))
-        sizes.append(labels.size)
+        n_cases.append(labels.size)
+        n_units.append(labels.size if codes is None else int(codes.max()) + 1)
         variances.append(
-            math.nan if obstacle else float(component_covariance(components, labels, None)[0, 0])
+            math.nan if obstacle else float(component_covariance(components, labels, codes)[0, 0])
         )
     estimate, variance = aucs[0] - aucs[1], sum(variances)
     df = math.nan
     if variance > 0:
-        df = variance**2 / sum(v**2 / (n - 1) for v, n in zip(variances, sizes, strict=True))
-    if variance == 0:
-        texts.append(PERFECT.format(auc=aucs[0]) if estimate == 0 else NO_VARIANCE)
+        df = variance**2 / sum(v**2 / (n - 1) for v, n in zip(variances, n_units, strict=True))
+    if variance == 0 and estimate != null_value:
+        texts.append(NO_VARIANCE)
+    elif variance == 0:
+        texts.append(PERFECT.format(auc=aucs[0]))
     for text in texts:
         warn_degenerate(text)
     # With zero variance Welch's df is 0/0; the convention needs no reference distribution.
@@ -266,6 +290,7 @@ def delong_test_unpaired(
         estimate,
         math.sqrt(variance),
         df=math.inf if variance == 0 else df,
+        null_value=null_value,
         alternative=alternative,
         confidence_level=level,
     )
@@ -279,12 +304,12 @@ def delong_test_unpaired(
         confidence_interval=interval,
         confidence_level=level,
         alternative=alternative,
-        null_value=0.0,
-        n_cases=sum(sizes),
-        n_groups=None,
+        null_value=null_value,
+        n_cases=sum(n_cases),
+        n_groups=None if groups_a is None else sum(n_units),
         method=(
             "DeLong's test for two AUCs from independent samples, Welch's degrees of freedom "
-            "(cases random, fitted models fixed)"
+            f"({describe_sampling(codes)})"
         ),
         warnings=tuple(texts),
     )

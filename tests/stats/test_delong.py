@@ -131,6 +131,42 @@ def test_unpaired_samples_of_different_size_equal_proc(gold, gold_data):
     assert result.df == pytest.approx(expected["parameter"]["df"], rel=1e-10)
 
 
+def test_unpaired_with_clusters():
+    y, (a, b) = simulate(60)
+    patients = np.arange(60)
+    plain = delong_test_unpaired(y, a, y[:40], b[:40])
+    one_each = delong_test_unpaired(y, a, y[:40], b[:40], groups_a=patients, groups_b=patients[:40])
+    for field in ("statistic", "pvalue", "df"):
+        assert getattr(one_each, field) == pytest.approx(getattr(plain, field), rel=1e-12)
+    assert (plain.n_groups, one_each.n_groups) == (None, 100)
+
+    # Images copied within their patients add nothing, and Welch's df counts patients.
+    twice = delong_test_unpaired(
+        np.tile(y, 2),
+        np.tile(a, 2),
+        y[:40],
+        b[:40],
+        groups_a=np.tile(patients, 2),
+        groups_b=patients[:40],
+    )
+    assert twice.pvalue == pytest.approx(plain.pvalue, rel=1e-10)
+    assert twice.df == pytest.approx(plain.df, rel=1e-10)
+    assert "patients random" in twice.method
+
+    # Against the variances of the two samples by themselves.
+    pairs = patients // 2
+    result = delong_test_unpaired(y, a, y, b, groups_a=pairs, groups_b=pairs, null_value=0.1)
+    (auc_a,), var_a = delong_covariance(y, [a], groups=pairs)
+    (auc_b,), var_b = delong_covariance(y, [b], groups=pairs)
+    variance = var_a[0, 0] + var_b[0, 0]
+    assert result.statistic == pytest.approx((auc_a - auc_b - 0.1) / math.sqrt(variance))
+    assert result.df == pytest.approx(variance**2 / (var_a[0, 0] ** 2 / 29 + var_b[0, 0] ** 2 / 29))
+    with pytest.raises(ValueError, match="`groups_a` and `groups_b` must be given together"):
+        delong_test_unpaired(y, a, y, b, groups_a=pairs)
+    with pytest.raises(ValueError, match="`groups_b` puts all 60 cases in one patient"):
+        delong_test_unpaired(y, a, y, b, groups_a=pairs, groups_b=np.zeros(60))
+
+
 def test_three_curves_equal_proc(gold, gold_data):
     d, expected = gold_data("roc_three_models_n400"), gold["roc"]["roc_three_models_n400"]
     scores = d[["a", "b", "c"]].T
@@ -335,6 +371,15 @@ def test_tiny_samples_answer_or_warn(n):
         (([[0, 1], [0, 1]], [1, 2, 3, 4], [1, 2, 3, 4]), r"`y_true` must be one-dimensional"),
         (([0, 1, 0, 1], [[1, 2], [3, 4]], [1, 2, 3, 4]), r"`scores_a` must be one-dimensional"),
         (([0, 1, 0, 1], [1j, 2, 3, 4], [1, 2, 3, 4]), r"`scores_a` must hold numbers"),
+        (([0, 1, 0, 1], [1, 2, 3, 4], [1, [2], 3, 4]), r"`scores_b` must be an array"),
+        (
+            ([0, 1, 0, 1], np.ma.array([1, 2, 3, 4.0], mask=[1, 0, 0, 0]), [1, 2, 3, 4]),
+            r"`scores_a` has 1 missing",
+        ),
+        (
+            (np.ma.array([0, 1, 0, 1], mask=[1, 1, 0, 0]), [1, 2, 3, 4], [1, 2, 3, 4]),
+            r"`y_true` has 2 missing",
+        ),
     ],
 )
 def test_bad_input_is_named(arguments, message):
@@ -351,6 +396,8 @@ def test_bad_input_is_named(arguments, message):
         ({"groups": [1, 2, 1, 2]}, "`groups` puts all 2 positive cases in one patient"),
         ({"groups": [1, 2, 3]}, "`groups` .*expected 4, got 3"),
         ({"groups": ["a", None, "b", "c"]}, "`groups` has 1 missing"),
+        ({"groups": ["a", "b", math.nan, "c"]}, "`groups` has 1 missing"),
+        ({"groups": [["a", "b"], ["c", "d"]]}, "`groups` must be one-dimensional"),
     ],
 )
 def test_bad_options_are_named(options, message):
@@ -367,6 +414,15 @@ def test_containers_and_types_do_not_matter():
         assert delong_test(convert(y), convert(a), convert(b), groups=convert(names)) == expected
     assert delong_test(y.astype(bool), a.astype(object), b, groups=names.astype(object)) == expected
     assert delong_test(pd.Series(y, dtype="Int64"), a, b, groups=pd.Categorical(names)) == expected
+
+
+def test_identifiers_of_patients_are_taken_as_they_are():
+    y, (a, b) = simulate(40)
+    patients = np.arange(40) // 2
+    expected = delong_test(y, a, b, groups=patients)
+    assert delong_test(y, a, b, groups=[("clinic", int(p)) for p in patients]) == expected
+    mixed = [str(p - 1) if p % 2 else int(p) for p in patients]  # '0' is not 0
+    assert delong_test(y, a, b, groups=mixed) == expected
 
 
 def test_infinite_scores_are_ranks():
