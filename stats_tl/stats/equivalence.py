@@ -232,6 +232,11 @@ def smallest_equivalence_margin(result: TestResult, *, alpha: float | None = Non
 
 def _reference_df(result: TestResult) -> float:
     """Degrees of freedom of the t that belongs to the estimate of a two-arm result."""
+    if not isinstance(result, TestResult):
+        raise ValueError(
+            "`result` must be the TestResult of a comparison of two arms, "
+            f"got {type(result).__name__}."
+        )
     if result.alternative == "equivalence":
         raise ValueError("`result` is itself a test of equivalence; give the original result.")
     if isinstance(result.df, tuple):

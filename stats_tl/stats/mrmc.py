@@ -435,8 +435,15 @@ def _degenerate(statistic: float, parts: _Decomposition) -> tuple[str, ...]:
         text = "only one positive or one negative case: the variance cannot be estimated"
     elif math.isnan(statistic):
         text = "the AUCs carry no variance, so that their difference cannot be tested"
+    elif parts.error <= ROUNDING and parts.ms_arm == 0:
+        text = (
+            "no AUC varies between cases, as with perfect or constant scores: p = 1 is a convention"
+        )
     elif parts.error <= ROUNDING:
-        text = "every AUC is perfect and has no variance: p = 1 is a convention"
+        text = (
+            "no AUC varies between cases, as with perfect or constant scores: only the variation "
+            "between readers counts"
+        )
     else:
         return ()
     warnings.warn(text, DegenerateDataWarning, stacklevel=3)

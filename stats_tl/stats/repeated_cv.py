@@ -23,6 +23,7 @@ from typing import Any
 from ._inference import check_alternative, check_confidence_level, wald_inference
 from ._validation import warn_degenerate
 from .cv_components import CVComponents, repeated_cv_components
+from .delong import ALIKE, PERFECT
 from .resampled import corrected_resampled_ttest
 from .results import TestResult
 
@@ -207,6 +208,9 @@ def repeated_cv_test(
     )
     if math.isnan(statistic):
         notes += (warn_degenerate("the scores carry no variance, so that the test is not defined"),)
+    elif standard_error == 0 and null_value == 0:
+        perfect = parts.aucs[0] in (0.0, 1.0)
+        notes += (warn_degenerate(PERFECT.format(auc=parts.aucs[0])) if perfect else ALIKE,)
     return TestResult(
         statistic=statistic,
         pvalue=pvalue,

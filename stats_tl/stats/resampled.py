@@ -22,6 +22,7 @@ __all__ = [
 ]
 
 import math
+import numbers
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -491,7 +492,10 @@ def bayesian_correlated_ttest(
 
 
 def _as_differences(differences: Any) -> np.ndarray:
-    values = np.asarray(differences, dtype=np.float64)
+    try:
+        values = np.asarray(differences, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"`differences` must be an array of numbers: {error}.") from None
     if values.ndim not in (1, 2):
         raise ValueError(
             f"`differences` must have shape (repeats, folds) or (resamples,), got {values.shape}."
@@ -519,7 +523,7 @@ def _as_five_by_two(differences: Any) -> np.ndarray:
 
 def _check_sizes(n_train: float, n_test: float) -> tuple[float, float]:
     for name, value in (("n_train", n_train), ("n_test", n_test)):
-        if not (math.isfinite(value) and value > 0):
+        if not (isinstance(value, numbers.Real) and math.isfinite(value) and value > 0):
             raise ValueError(f"`{name}` must be a positive number of cases, got {value!r}.")
     return float(n_train), float(n_test)
 

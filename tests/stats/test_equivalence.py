@@ -15,6 +15,7 @@ from stats_tl.stats import (
     corrected_resampled_ttest,
     equivalence_test,
     noninferiority_test,
+    roc_auc,
     smallest_equivalence_margin,
 )
 
@@ -104,6 +105,8 @@ def test_wrong_input_is_named(a_versus_e):
     omnibus = combined_5x2cv_ftest(d)
     with pytest.raises(ValueError, match="several arms"):
         equivalence_test(omnibus, 0.02)
+    with pytest.raises(ValueError, match="`result` must be the TestResult .* got AUCResult"):
+        equivalence_test(roc_auc([0, 0, 1, 1], [1, 3, 2, 4]), 0.02)
     with pytest.raises(ValueError, match="`alpha`"):
         smallest_equivalence_margin(a_versus_e, alpha=0.5)
     with pytest.raises(ValueError, match="confidence level above"):

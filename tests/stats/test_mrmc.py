@@ -223,9 +223,14 @@ def test_degenerate_data(simulated):
     same = obuchowski_rockette_test(y, np.stack([scores[0], scores[0]]))
     assert (same.statistic, same.pvalue, same.estimate) == (0.0, 1.0, 0.0)
     perfect = np.broadcast_to(y.astype(float), (2, 3, y.size))
-    with pytest.warns(DegenerateDataWarning, match="perfect"):
+    with pytest.warns(DegenerateDataWarning, match="p = 1 is a convention"):
         result = obuchowski_rockette_test(y, perfect)
     assert (result.statistic, result.pvalue) == (0.0, 1.0)
+    mixed = perfect.copy()
+    mixed[0, 0] = 0.0  # an AUC of one half, as little variable between cases as the others
+    with pytest.warns(DegenerateDataWarning, match="only the variation between readers"):
+        result = obuchowski_rockette_test(y, mixed)
+    assert (result.statistic, result.pvalue) == pytest.approx((1.0, 0.4226497308))  # F(1, 2)
     one = np.zeros(y.size, dtype=int)
     one[0] = 1
     with pytest.warns(DegenerateDataWarning, match="cannot be estimated"):

@@ -272,6 +272,11 @@ def test_identical_scores_and_no_variance():
         with no_spread if method == "nadeau-bengio" else contextlib.nullcontext():
             result = repeated_cv_test(y, a, 3 * a + 1, folds, half=half, method=method)
         assert (result.statistic, result.pvalue, result.estimate) == (0.0, 1.0, 0.0)
+        assert result.warnings
+    ones = np.tile(y, (6, 1))
+    with pytest.warns(DegenerateDataWarning, match="p = 1 is a convention"):
+        result = repeated_cv_test(y, ones, 2 * ones, folds, method="repeat-delong")
+    assert (result.estimates, result.pvalue) == ((1.0, 1.0), 1.0)
     with pytest.warns(DegenerateDataWarning, match="no variance"):
         perfect = repeated_cv_test(
             y, np.tile(y, (6, 1)), np.tile(-y, (6, 1)), folds, method="repeat-delong"

@@ -128,6 +128,8 @@ def test_equal_differences():
         (lambda: corrected_resampled_ttest([0.1], n_train=4, n_test=1), "at least two"),
         (lambda: corrected_resampled_ttest([0.1, math.nan], n_train=4, n_test=1), "1 values"),
         (lambda: corrected_resampled_ttest([0.1, 0.2], n_train=0, n_test=1), "`n_train`"),
+        (lambda: corrected_resampled_ttest([0.1, 0.2], n_train="9", n_test=1), "`n_train`"),
+        (lambda: corrected_resampled_ttest(["a", "b"], n_train=4, n_test=1), "`differences`"),
         (lambda: corrected_resampled_ttest(np.zeros((2, 2, 2)), n_train=4, n_test=1), "shape"),
         (lambda: combined_5x2cv_ftest(np.zeros((2, 5))), r"\(5, 2\)"),
         (lambda: paired_5x2cv_ttest(np.zeros(10)), r"\(5, 2\)"),
