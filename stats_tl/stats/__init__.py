@@ -1,6 +1,7 @@
 """Tests and intervals for comparing classifiers: arrays in, results out."""
 
 from .auc import roc_auc
+from .bayesian_cv import BayesianTestResult, bayesian_correlated_ttest
 from .bootstrap import bootstrap_auc_test
 from .cv_components import CVComponents, repeated_cv_components
 from .delong import delong_test, delong_test_unpaired
@@ -8,6 +9,7 @@ from .delong_omnibus import delong_omnibus_test
 from .design import simulate_design
 from .effect_sizes import EffectSizes, cliffs_delta, hodges_lehmann, paired_effect_sizes
 from .equivalence import equivalence_test, noninferiority_test, smallest_equivalence_margin
+from .five_by_two import combined_5x2cv_ftest, paired_5x2cv_ttest
 from .mcnemar import mcnemar_test, operating_point_test
 from .mixed import (
     BinomialMixedModelResult,
@@ -44,13 +46,7 @@ from .ranks import (
     quade_test,
 )
 from .repeated_cv import repeated_cv_test
-from .resampled import (
-    BayesianTestResult,
-    bayesian_correlated_ttest,
-    combined_5x2cv_ftest,
-    corrected_resampled_ttest,
-    paired_5x2cv_ttest,
-)
+from .resampled import corrected_resampled_ttest
 from .results import AUCResult, ConfidenceInterval, DegenerateDataWarning, TestResult
 from .structural import delong_covariance, placements
 

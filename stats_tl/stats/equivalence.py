@@ -10,12 +10,12 @@ from __future__ import annotations
 __all__ = ["equivalence_test", "noninferiority_test", "smallest_equivalence_margin"]
 
 import math
-import warnings
 
 from scipy import stats as sps
 
 from ._inference import wald_inference
-from .results import ConfidenceInterval, DegenerateDataWarning, TestResult
+from ._validation import warn_degenerate
+from .results import ConfidenceInterval, TestResult
 
 _NO_VARIANCE = "the standard error is zero or not estimable, so that no margin can be tested"
 
@@ -264,8 +264,7 @@ def _check_margin(margin: float) -> float:
 def _check_variance(result: TestResult) -> tuple[str, ...]:
     if result.standard_error > 0 and not math.isnan(result.estimate):
         return ()
-    warnings.warn(_NO_VARIANCE, DegenerateDataWarning, stacklevel=3)
-    return (_NO_VARIANCE,)
+    return (warn_degenerate(_NO_VARIANCE, stacklevel=4),)
 
 
 def _upper_tail(statistic: float, df: float) -> float:

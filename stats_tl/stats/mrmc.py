@@ -16,9 +16,8 @@ __all__ = ["MRMCResult", "obuchowski_rockette_test"]
 
 import itertools
 import math
-import warnings
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,17 +25,21 @@ from scipy import stats as sps
 
 from ._auc_covariance import auc_covariance
 from ._inference import check_confidence_level, wald_inference
-from ._validation import as_groups, as_labels, as_score_matrix
+from ._obuchowski_rockette import (
+    ROUNDING,
+    Decomposition,
+    Noise,
+    clean_square,
+    decompose,
+    reference_variance,
+)
+from ._validation import as_groups, as_labels, as_score_matrix, warn_degenerate
 from .results import (
     ConfidenceInterval,
-    DegenerateDataWarning,
     TestResult,
     format_number,
     format_pvalue,
 )
-
-# Mean squares of AUCs below this are rounding: AUCs are multiples of 1 / (2 n1 n0).
-ROUNDING = 1e-28
 
 
 @dataclass(frozen=True)
@@ -179,8 +182,8 @@ def obuchowski_rockette_test(
         labels, values.reshape(n_arms * n_readers, -1), covariance=covariance, groups=codes
     )
     aucs = aucs.reshape(n_arms, n_readers)
-    parts = _decompose(aucs, matrix)
-    noise = _reference_variance(parts, readers, cases)
+    parts = decompose(aucs, matrix)
+    noise = reference_variance(parts, readers, cases)
     statistic, pvalue = _omnibus(parts.ms_arm, noise, n_arms)
     means = aucs.mean(axis=1)
     differences = _difference_table(means, noise, level)
@@ -221,49 +224,6 @@ def obuchowski_rockette_test(
     )
 
 
-class _Decomposition(NamedTuple):
-    """Mean squares and error (co)variances of the Obuchowski-Rockette model."""
-
-    n_arms: int
-    n_readers: int
-    ms_arm: float
-    ms_reader: float
-    ms_arm_reader: float
-    error: float
-    cov1: float
-    cov2: float
-    cov3: float
-
-    @property
-    def excess(self) -> float:
-        """Cov2 - Cov3, which the model requires to be non-negative."""
-        return max(self.cov2 - self.cov3, 0.0)
-
-    def components(self) -> pd.Series:
-        reader = (self.ms_reader - self.ms_arm_reader) / self.n_arms - self.cov1 + self.cov3
-        return pd.Series(
-            {
-                "reader": reader,
-                "arm:reader": self.ms_arm_reader - self.error + self.cov1 + self.excess,
-                "error": self.error,
-                "cov1": self.cov1,
-                "cov2": self.cov2,
-                "cov3": self.cov3,
-                "ms_arm": self.ms_arm,
-                "ms_arm_reader": self.ms_arm_reader,
-            },
-            name="variance_components",
-        )
-
-
-class _Noise(NamedTuple):
-    """What the mean square of the arms is compared with."""
-
-    variance: float
-    df: float
-    n_readers: int
-
-
 def _check_design(n_arms: int, n_readers: int, readers: str, cases: str) -> None:
     for name, value in (("readers", readers), ("cases", cases)):
         if value not in ("random", "fixed"):
@@ -279,51 +239,7 @@ def _check_design(n_arms: int, n_readers: int, readers: str, cases: str) -> None
         )
 
 
-def _decompose(aucs: np.ndarray, matrix: np.ndarray) -> _Decomposition:
-    t, r = aucs.shape
-    arm, reader, grand = aucs.mean(axis=1), aucs.mean(axis=0), aucs.mean()
-    residual = aucs - arm[:, None] - reader + grand
-    four = matrix.reshape(t, r, t, r)
-    within_arm = np.einsum("ijik->ijk", four).sum()
-    within_reader = np.einsum("ijkj->ijk", four).sum()
-    diagonal, total = np.trace(matrix), matrix.sum()
-    return _Decomposition(
-        n_arms=t,
-        n_readers=r,
-        ms_arm=_clean(r * ((arm - grand) ** 2).sum() / (t - 1)),
-        ms_reader=_clean(t * ((reader - grand) ** 2).sum() / (r - 1)) if r > 1 else math.nan,
-        ms_arm_reader=_clean((residual**2).sum() / ((t - 1) * (r - 1))) if r > 1 else math.nan,
-        error=float(diagonal) / (t * r),
-        cov1=float(within_reader - diagonal) / (t * r * (t - 1)),
-        cov2=float(within_arm - diagonal) / (t * r * (r - 1)) if r > 1 else 0.0,
-        cov3=(
-            float(total - within_arm - within_reader + diagonal) / (t * r * (t - 1) * (r - 1))
-            if r > 1
-            else 0.0
-        ),
-    )
-
-
-def _clean(mean_square: float) -> float:
-    return 0.0 if mean_square < ROUNDING else float(mean_square)
-
-
-def _reference_variance(parts: _Decomposition, readers: str, cases: str) -> _Noise:
-    r = parts.n_readers
-    if readers == "fixed":
-        return _Noise(parts.error - parts.cov1 + (r - 1) * parts.excess, math.inf, r)
-    df = float((parts.n_arms - 1) * (r - 1))
-    if cases == "fixed":
-        return _Noise(parts.ms_arm_reader, df, r)
-    variance = parts.ms_arm_reader + r * parts.excess
-    if parts.ms_arm_reader > 0:
-        df *= (variance / parts.ms_arm_reader) ** 2
-    else:
-        df = math.inf
-    return _Noise(variance, df, r)
-
-
-def _omnibus(ms_arm: float, noise: _Noise, n_arms: int) -> tuple[float, float]:
+def _omnibus(ms_arm: float, noise: Noise, n_arms: int) -> tuple[float, float]:
     if math.isnan(noise.variance):
         return math.nan, math.nan
     if ms_arm == 0:
@@ -337,7 +253,7 @@ def _omnibus(ms_arm: float, noise: _Noise, n_arms: int) -> tuple[float, float]:
     return ratio, float(sps.f.sf(ratio, n_arms - 1, noise.df))
 
 
-def _difference_table(means: np.ndarray, noise: _Noise, level: float) -> pd.DataFrame:
+def _difference_table(means: np.ndarray, noise: Noise, level: float) -> pd.DataFrame:
     variance = noise.variance if noise.variance > ROUNDING else 0.0 * noise.variance
     standard_error = math.sqrt(2 / noise.n_readers * variance)
     rows = []
@@ -368,7 +284,7 @@ def _reader_table(aucs: np.ndarray, matrix: np.ndarray, level: float) -> pd.Data
 
 def _arm_table(
     aucs: np.ndarray,
-    parts: _Decomposition,
+    parts: Decomposition,
     matrix: np.ndarray,
     readers: str,
     cases: str,
@@ -385,7 +301,7 @@ def _arm_table(
         if readers == "fixed":
             variance, df = (error + (r - 1) * cov2) / r, math.inf
         else:
-            ms_reader = _clean(float(own.var(ddof=1)))
+            ms_reader = clean_square(float(own.var(ddof=1)))
             shared = 0.0 if cases == "fixed" else r * cov2
             variance = (ms_reader + shared) / r
             df = (r - 1) * ((ms_reader + shared) / ms_reader) ** 2 if ms_reader else math.inf
@@ -430,7 +346,7 @@ def _clean_difference(difference: float) -> float:
     return 0.0 if difference**2 < ROUNDING else float(difference)
 
 
-def _degenerate(statistic: float, parts: _Decomposition) -> tuple[str, ...]:
+def _degenerate(statistic: float, parts: Decomposition) -> tuple[str, ...]:
     if math.isnan(parts.error):
         text = "only one positive or one negative case: the variance cannot be estimated"
     elif math.isnan(statistic):
@@ -446,5 +362,4 @@ def _degenerate(statistic: float, parts: _Decomposition) -> tuple[str, ...]:
         )
     else:
         return ()
-    warnings.warn(text, DegenerateDataWarning, stacklevel=3)
-    return (text,)
+    return (warn_degenerate(text, stacklevel=4),)

@@ -25,6 +25,7 @@ from scipy import special
 from scipy import stats as sps
 
 from .._inference import check_confidence_level
+from ..multiplicity import adjust_pvalues
 from .design import FixedDesign
 from .inference import Inference
 
@@ -256,7 +257,7 @@ def _adjusted(frame: pd.DataFrame, adjust: str, n_means: int, level: float) -> p
     if adjust == "bonferroni":
         pvalue = np.minimum(raw * m, 1.0)
     elif adjust == "holm":
-        pvalue = _holm(raw)
+        pvalue = adjust_pvalues(raw, "holm")
     if adjust in ("bonferroni", "holm"):
         critical = sps.t.isf((1 - level) / (2 * m), df)
     elif adjust == "tukey" and n_means > 2:
@@ -273,11 +274,3 @@ def _adjusted(frame: pd.DataFrame, adjust: str, n_means: int, level: float) -> p
         ci_high=frame["estimate"] + half,
         adjust=adjust,
     )
-
-
-def _holm(pvalues: np.ndarray) -> np.ndarray:
-    order = np.argsort(pvalues)
-    steps = pvalues[order] * np.arange(len(pvalues), 0, -1)
-    out = np.empty_like(pvalues)
-    out[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
-    return out
