@@ -105,7 +105,7 @@ def test_wrong_input_is_named(a_versus_e):
     omnibus = combined_5x2cv_ftest(d)
     with pytest.raises(ValueError, match="several arms"):
         equivalence_test(omnibus, 0.02)
-    with pytest.raises(ValueError, match="`result` must be the TestResult .* got AUCResult"):
+    with pytest.raises(ValueError, match=r"`result` must be the TestResult .* got AUCResult"):
         equivalence_test(roc_auc([0, 0, 1, 1], [1, 3, 2, 4]), 0.02)
     with pytest.raises(ValueError, match="`alpha`"):
         smallest_equivalence_margin(a_versus_e, alpha=0.5)

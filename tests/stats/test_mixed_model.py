@@ -406,6 +406,49 @@ def fit():
     return fit_mixed_model("y ~ arm * x + (1 | g) + (1 | h)", simulate(30, n=200))
 
 
+class TestVariancesThatCannotBeToldApart:
+    @pytest.mark.parametrize(
+        "random",
+        ["(1 | g) + (1 | same)", "(1 | g) + (x | g)", "(1 | g/same)", "(arm || g)"],
+    )
+    @pytest.mark.parametrize("reml", [True, False])
+    @pytest.mark.filterwarnings("ignore::stats_tl.stats.SingularFitWarning")
+    @pytest.mark.filterwarnings("ignore::stats_tl.stats.MixedModelConvergenceWarning")
+    def test_redundant_terms_are_said(self, random, reml):
+        data = simulate(22)
+        data["same"] = "level " + data["g"].astype(str)
+        with pytest.warns(MixedModelWarning, match="cannot tell the variance components apart"):
+            fit = fit_mixed_model(f"y ~ arm + {random}", data, reml=reml, ddf="satterthwaite")
+        assert "cannot tell" in str(fit)
+
+    def test_the_sum_and_the_fixed_effects_still_hold(self):
+        data = simulate(22)
+        data["same"] = "level " + data["g"].astype(str)
+        with pytest.warns(MixedModelWarning, match="cannot tell"):
+            fit = fit_mixed_model("y ~ arm + (1 | g) + (1 | same)", data)
+        single = fit_mixed_model("y ~ arm + (1 | g)", data)
+        assert_allclose(fit.coefficients, single.coefficients, rtol=1e-6)
+        assert_allclose(
+            fit.variance_components["variance"].iloc[:2].sum(),
+            single.variance_components["variance"].iloc[0],
+            rtol=1e-6,
+        )
+
+    def test_fixed_effects_in_the_place_of_a_random_term(self):
+        data = simulate(22)
+        with pytest.warns(MixedModelWarning, match="cannot tell"):
+            fit_mixed_model("y ~ arm + C(g) + (1 | g)", data)
+
+    @pytest.mark.parametrize(
+        "random", ["(1 | g) + (1 | h)", "(x | g) + (1 | h)", "(x || g)", "(1 | g/h)", "(arm | g)"]
+    )
+    def test_nothing_is_said_of_others(self, random):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            warnings.simplefilter("ignore", SingularFitWarning)
+            fit_mixed_model(f"y ~ arm + {random}", simulate(22))
+
+
 class TestAnswers:
     def test_contrast_of_one_coefficient_is_its_row(self, fit):
         test, row = fit.contrast("armrad"), fit.coefficients.loc["armrad"]

@@ -73,7 +73,8 @@ def fit_mixed_model(
     MixedModelConvergenceWarning
         No maximum was found: every number of the result is NaN.
     MixedModelWarning
-        Aliased columns were dropped, or `ddf` was replaced.
+        Aliased columns were dropped, `ddf` was replaced, or the variance components are not
+        identifiable.
 
     Notes
     -----
@@ -147,6 +148,15 @@ def fit_mixed_model(
         notes.append((MixedModelConvergenceWarning, text))
     elif solution.singular:
         notes.append((SingularFitWarning, f"singular fit: {_boundary(solution)}"))
+    if not solution.std.exact and not solution.identifiable:
+        notes.append(
+            (
+                MixedModelWarning,
+                "the data cannot tell the variance components apart: two random terms group the "
+                "rows alike, or the fixed effects explain all that a random term could. How the "
+                "variance is shared out among them is arbitrary; drop one of the terms",
+            )
+        )
     for category, text in notes:
         _warnings.warn(text, category, stacklevel=2)
     return _assemble(design, solution, ddf, level, tuple(text for _, text in notes))

@@ -27,6 +27,9 @@ SINGULAR_TOLERANCE = 1e-4
 #: the cross-products have lost the digits that variance components need.
 _MAX_CONDITION = 3e8
 
+#: Smallest eigenvalue of the inner products of linearly dependent covariance structures.
+_DEPENDENT = 1e-9
+
 #: Share of the response's mean square below which the residual counts as nothing.
 _EXACT_FIT = 1e-14
 
@@ -108,6 +111,27 @@ class Solution:
     def singular(self) -> bool:
         """Whether a variance is zero or a correlation ±1."""
         return bool((self.theta[self.std.map.diagonal] < SINGULAR_TOLERANCE).any())
+
+    @property
+    def identifiable(self) -> bool:
+        """Whether the data can tell the variances apart.
+
+        V is linear in the (co)variances; they are identifiable where the matrices that they
+        multiply, the residual's identity among them, are linearly independent (under REML:
+        after projection on the residuals of X). Their inner products are the traces at V = I.
+        """
+        null = self.std.state(np.zeros_like(self.theta))
+        moments = Moments.of(self.std.products, null, reml=self.reml)
+        size = np.sqrt(np.diag(null.traces(null.n_random)[1]))
+        gram = np.block(
+            [
+                [moments.trace2 / np.outer(size, size), (moments.trace1 / size)[:, None]],
+                [moments.trace1[None] / size, np.array([[float(moments.nu)]])],
+            ]
+        )
+        gram[:, -1] /= np.sqrt(moments.nu)
+        gram[-1] /= np.sqrt(moments.nu)
+        return bool(np.linalg.eigvalsh(gram)[0] > _DEPENDENT)
 
     @property
     def nu(self) -> int:
