@@ -10,6 +10,7 @@ from .design import simulate_design
 from .effect_sizes import EffectSizes, cliffs_delta, hodges_lehmann, paired_effect_sizes
 from .equivalence import equivalence_test, noninferiority_test, smallest_equivalence_margin
 from .five_by_two import combined_5x2cv_ftest, paired_5x2cv_ttest
+from .max_t import max_t_auc_test
 from .mcnemar import mcnemar_test, operating_point_test
 from .mixed import (
     BinomialMixedModelResult,
@@ -93,6 +94,7 @@ __all__ = [
     "kendalls_w",
     "likelihood_ratio_test",
     "max_t_adjust",
+    "max_t_auc_test",
     "mcnemar_test",
     "mrmc_power",
     "nemenyi_critical_difference",

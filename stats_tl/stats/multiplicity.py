@@ -128,6 +128,7 @@ def max_t_adjust(
 
     See Also
     --------
+    max_t_auc_test : Makes the draws too, for paired AUC differences.
     adjust_pvalues : Needs p values only.
 
     Notes

@@ -21,15 +21,13 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy import stats as sps
 
 from ._inference import check_alternative, check_confidence_level, wald_inference
 from ._placements import auc_of, class_sizes, doubled_placements
+from ._swaps import random_swaps, swap_coefficients
 from ._validation import as_groups, as_labels, as_scores, check_positive_int, warn_degenerate
 from .delong import ALIKE, PERFECT
 from .results import TestResult
-
-CHUNK_ENTRIES = 1 << 20
 
 
 def permutation_auc_test(
@@ -131,7 +129,7 @@ def permutation_auc_test(
     doubled_a, doubled_b = (doubled_placements(labels, s) for s in (scores_a, scores_b))
     estimates = (auc_of(labels, doubled_a), auc_of(labels, doubled_b))
     observed = 2 * int((doubled_a - doubled_b)[labels].sum())
-    coefficients = _swap_coefficients(labels, scores_a, scores_b, doubled_a - doubled_b)
+    coefficients = swap_coefficients(labels, scores_a, scores_b, doubled_a - doubled_b)
     if codes is not None:
         coefficients = np.bincount(codes, weights=coefficients)
     draws, exact = _swapped(coefficients, n_resamples, rng)
@@ -169,21 +167,6 @@ def permutation_auc_test(
     )
 
 
-def _swap_coefficients(
-    labels: np.ndarray, scores_a: np.ndarray, scores_b: np.ndarray, own: np.ndarray
-) -> np.ndarray:
-    """Coefficient of each case's sign in ``4 n1 n0 (AUC_a - AUC_b)``: whole numbers.
-
-    `own` are the doubled placement counts within curve a minus those within curve b. The
-    counts between curves compare the ranks of one with the ranks of the other.
-    """
-    ranks_a, ranks_b = sps.rankdata(scores_a), sps.rankdata(scores_b)
-    positives_a = np.where(labels, ranks_a, ranks_b)  # positives under a, negatives under b
-    positives_b = np.where(labels, ranks_b, ranks_a)
-    between = doubled_placements(labels, positives_a) - doubled_placements(labels, positives_b)
-    return (own + np.where(labels, between, -between)).astype(np.float64)
-
-
 def _swapped(coefficients: np.ndarray, n_resamples: int, rng: Any) -> tuple[np.ndarray, bool]:
     """Permuted values, and whether these are all there are."""
     coefficients = coefficients[coefficients != 0]  # swapping the others changes nothing
@@ -193,16 +176,10 @@ def _swapped(coefficients: np.ndarray, n_resamples: int, rng: Any) -> tuple[np.n
         for value in coefficients:
             draws = np.concatenate([draws + value, draws - value])
         return draws, True
-    generator = np.random.default_rng(rng)
-    n_bytes = -(-n_units // 8)
-    draws = np.empty(n_resamples)
-    step = max(1, CHUNK_ENTRIES // n_units)
-    for done in range(0, n_resamples, step):
-        size = min(step, n_resamples - done)
-        # Whole 64-bit words for every permutation: the stream does not depend on the chunk.
-        words = generator.integers(2**64, size=(size, -(-n_bytes // 8)), dtype=np.uint64)
-        bits = np.unpackbits(words.astype("<u8").view(np.uint8), axis=1, count=n_units)
-        draws[done : done + size] = 2 * (bits @ coefficients) - coefficients.sum()
+    draws = np.concatenate(
+        [2 * (kept @ coefficients) for kept in random_swaps(n_units, n_resamples, rng)]
+    )
+    draws -= coefficients.sum()
     return draws, False
 
 

@@ -72,7 +72,7 @@ def test_seed_is_honoured_whatever_the_chunk(monkeypatch):
     y, a, b = simulate(200, seed=2)
     first = permutation_auc_test(y, a, b, rng=1, n_resamples=500, return_draws=True)
     other = permutation_auc_test(y, a, b, rng=2, n_resamples=500, return_draws=True)
-    monkeypatch.setattr("stats_tl.stats.permutation.CHUNK_ENTRIES", 1500)
+    monkeypatch.setattr("stats_tl.stats._swaps.CHUNK_ENTRIES", 1500)
     again = permutation_auc_test(y, a, b, rng=1, n_resamples=500, return_draws=True)
     np.testing.assert_array_equal(first.draws, again.draws)
     assert (first.draws != other.draws).any()
