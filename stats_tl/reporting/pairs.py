@@ -90,7 +90,9 @@ class PairResult:
         """
         if not self.primary.standard_error > 0:
             return math.nan
-        return smallest_detectable_difference(self.primary.standard_error, self.df, alpha, power)
+        return smallest_detectable_difference(
+            self.primary.standard_error, self.df, alpha=alpha, power=power
+        )
 
 
 def compare_pair(

@@ -25,7 +25,7 @@ from .repeated_cv import learning_curve_variance
 
 
 def smallest_detectable_difference(
-    standard_error: float, df: float = math.inf, alpha: float = 0.05, power: float = 0.8
+    standard_error: float, df: float = math.inf, *, alpha: float = 0.05, power: float = 0.8
 ) -> float:
     """Smallest true difference that a two-sided t or z test finds with a given power.
 

@@ -207,3 +207,26 @@ def test_logit_interval_covers_better_near_one():
             covered[method] += low <= 0.95 <= high
     assert covered["delong"] / runs < 0.92
     assert covered["logit"] > covered["delong"]
+
+
+def test_single_precision_scores_lose_nothing():
+    # confidenceinterval 1.0.5 keeps midranks in single precision: AUCs above 1, wrong digits.
+    rng = np.random.default_rng(5)
+    y = np.arange(300_000) % 3 == 0
+    scores = (y + rng.normal(size=y.size)).astype(np.float32)
+    assert roc_auc(y, scores) == roc_auc(y, scores.astype(float))
+    separated = np.where(y, 2, 1) + rng.random(y.size).astype(np.float32) / 2
+    with pytest.warns(DegenerateDataWarning):
+        perfect = roc_auc(y, separated.astype(np.float32))
+    assert perfect.estimate == 1
+
+
+@pytest.mark.parametrize("method", ["delong", "logit", "bootstrap"])
+def test_intervals_stay_between_zero_and_one(method):
+    # confidenceinterval 1.0.5 goes beyond.
+    y, scores = [0, 0, 0, 0, 1, 1, 1, 1], [1, 2, 3, 5, 4, 6, 7, 8]
+    for values in (scores, [-s for s in scores]):
+        low, high = roc_auc(
+            y, values, method=method, confidence_level=0.999, n_resamples=99, rng=0
+        ).confidence_interval
+        assert 0 <= low < high <= 1

@@ -26,6 +26,8 @@ def monte_carlo(p, n, width=3.5):
 
 
 def test_smallest_detectable_difference():
+    with pytest.raises(TypeError, match="positional"):
+        smallest_detectable_difference(1.0, 9, 0.05)  # a level is never read as something else
     # The textbook multiples of the standard error.
     assert smallest_detectable_difference(1.0) == pytest.approx(1.959964 + 0.841621, abs=1e-6)
     assert smallest_detectable_difference(0.02, alpha=0.1, power=0.9) == pytest.approx(

@@ -174,3 +174,16 @@ def test_names_come_from_the_columns():
     frame = pd.DataFrame({"imagenet": [0.8, 0.7], "random": [0.6, 0.5]})
     assert average_ranks(frame).index.tolist() == ["imagenet", "random"]
     assert nemenyi_pvalues(frame).loc[0, ["a", "b"]].tolist() == ["imagenet", "random"]
+
+
+def test_comparisons_of_pairs_stay_paired():
+    # autorank 1.3.0 follows a repeated-measures omnibus test with unpaired comparisons. What
+    # is added to all methods of a task must cancel.
+    rng = np.random.default_rng(6)
+    table = pd.DataFrame(rng.normal([0.0, 0.5, 2.0], size=(8, 3)), columns=list("ABC"))
+    shifted = table.add(rng.permutation(8) * 100.0, axis=0)
+    pd.testing.assert_frame_equal(nemenyi_pvalues(table), nemenyi_pvalues(shifted))
+    for test in (wilcoxon_test, paired_ttest, sign_test):
+        own, other = (test(t["C"], t["A"]).pvalue for t in (table, shifted))
+        assert own == pytest.approx(other, rel=1e-9)
+        assert own < sps.mannwhitneyu(shifted["C"], shifted["A"]).pvalue
