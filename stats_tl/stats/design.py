@@ -95,6 +95,12 @@ def simulate_design(
     Taking the components and the elasticity as known makes the answer optimistic after a
     small pilot. The variance between repeats is not reduced with more patients, which makes it
     cautious. It does not extrapolate how the *difference* changes with training size.
+    Do not use it where the design will train on far more patients than the pilot had.
+
+    References
+    ----------
+    .. [1] Morris TP, White IR, Crowther MJ. Using simulation studies to evaluate statistical
+       methods. Statistics in Medicine 2019;38:2074-2102. :doi:`10.1002/sim.8086`
 
     Examples
     --------

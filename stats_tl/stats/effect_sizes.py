@@ -150,6 +150,16 @@ def cliffs_delta(a: Any, b: Any) -> float:
     ValueError
         If a sample is empty, not one-dimensional or holds NaN.
 
+    Notes
+    -----
+    Takes the two samples as independent: do not use it for paired scores, where
+    :func:`paired_effect_sizes` also gives the matched rank-biserial correlation.
+
+    References
+    ----------
+    .. [1] Cliff N. Dominance statistics: ordinal analyses to answer ordinal questions.
+       Psychological Bulletin 1993;114:494-509. :doi:`10.1037/0033-2909.114.3.494`
+
     Examples
     --------
     >>> from stats_tl.stats import cliffs_delta
@@ -198,6 +208,7 @@ def hodges_lehmann(
     -----
     Order statistics of the Walsh averages, at quantiles of the signed-rank distribution
     without ties; with ties the exact interval is conservative.
+    Do not use it over folds or repeats of one data set, which are not independent.
 
     References
     ----------

@@ -212,6 +212,12 @@ def smallest_equivalence_margin(result: TestResult, *, alpha: float | None = Non
     It answers 'how different could they still be?' without a margin chosen beforehand. It
     is a summary, not a test: do not report it as a margin that was planned.
 
+    References
+    ----------
+    .. [1] Schuirmann DJ. A comparison of the two one-sided tests procedure and the power
+       approach. Journal of Pharmacokinetics and Biopharmaceutics 1987;15:657-680.
+       :doi:`10.1007/BF01068419`
+
     Examples
     --------
     >>> from stats_tl.stats import corrected_resampled_ttest, smallest_equivalence_margin

@@ -63,6 +63,7 @@ def wilcoxon_test(
     Assumes differences symmetric about their median under the null hypothesis. With fewer
     than six tasks no two-sided p value below .05 is possible. Ties are exact ties of the
     floating-point differences, as in R: ``0.7 - 0.6`` and ``0.4 - 0.3`` are not tied.
+    Do not use it over folds or repeats of one data set.
 
     References
     ----------
@@ -151,6 +152,12 @@ def sign_test(
     -----
     Ignores the size of the differences, hence weak; right where only the direction is
     comparable between tasks.
+    Do not use it over folds or repeats of one data set.
+
+    References
+    ----------
+    .. [1] Dixon WJ, Mood AM. The statistical sign test. Journal of the American Statistical
+       Association 1946;41:557-566. :doi:`10.1080/01621459.1946.10501898`
 
     Examples
     --------
@@ -230,6 +237,16 @@ def paired_ttest(
     See Also
     --------
     corrected_resampled_ttest : For folds and repeats of *one* data set, where this test is wrong.
+
+    Notes
+    -----
+    Pairs are independent units, tasks say. Do not use it over folds or repeats of a
+    cross-validation, which share training data: see :func:`corrected_resampled_ttest`.
+
+    References
+    ----------
+    .. [1] Student. The probable error of a mean. Biometrika 1908;6:1-25.
+       :doi:`10.1093/biomet/6.1.1`
 
     Examples
     --------

@@ -55,6 +55,11 @@ def smallest_detectable_difference(
     Computed after the experiment from its own standard error it says what *could have been*
     found. It is not the power of the test that was done, and no second verdict on it.
 
+    References
+    ----------
+    .. [1] Hoenig JM, Heisey DM. The abuse of power. The American Statistician 2001;55:19-24.
+       :doi:`10.1198/000313001300339897`
+
     Examples
     --------
     >>> from stats_tl.stats import smallest_detectable_difference
@@ -123,6 +128,13 @@ def corrected_ttest_power(
     Notes
     -----
     More repeats do not help beyond a point: the term ``n_test / n_train`` stays.
+    Do not use it to plan a study that keeps the scores of its cases:
+    :func:`repeated_cv_power` belongs to the more powerful test.
+
+    References
+    ----------
+    .. [1] Nadeau C, Bengio Y. Inference for the generalization error. Machine Learning
+       2003;52:239-281. :doi:`10.1023/A:1024068626366`
 
     Examples
     --------
@@ -188,6 +200,17 @@ def repeated_cv_power(
     See Also
     --------
     simulate_design : The same by simulation, over many designs.
+
+    Notes
+    -----
+    Do not use it with components from a small pilot as if they were known, nor to say what the
+    power of a study already done was.
+
+    References
+    ----------
+    .. [1] LeDell E, Petersen M, van der Laan M. Computationally efficient confidence intervals
+       for cross-validated area under the ROC curve estimates. Electronic Journal of
+       Statistics 2015;9:1583-1607. :doi:`10.1214/15-EJS1035`
 
     Examples
     --------
@@ -265,6 +288,11 @@ def mrmc_power(
     ------
     ValueError
         If a number is out of range, or the components leave no variance.
+
+    Notes
+    -----
+    Do not use components from a pilot with two or three readers without a margin: their
+    variances are hardly known. Out-of-fold scores of repeated cross-validation are no readers.
 
     References
     ----------

@@ -190,6 +190,12 @@ def delong_power(
     Holds for *these fitted models, new patients*. It says nothing on training runs: use
     :func:`repeated_cv_power` or :func:`simulate_design` there.
 
+    References
+    ----------
+    .. [1] Obuchowski NA, McClish DK. Sample size determination for diagnostic accuracy studies
+       involving binormal ROC curve indices. Statistics in Medicine 1997;16:1529-1542.
+       :doi:`10.1002/(SICI)1097-0258(19970715)16:13<1529::AID-SIM565>3.0.CO;2-H`
+
     Examples
     --------
     >>> from stats_tl.stats import delong_power
@@ -235,6 +241,17 @@ def delong_sample_size(
     ------
     ValueError
         If a number is out of range or the AUCs are equal.
+
+    Notes
+    -----
+    Do not use it for a comparison of training procedures, nor with a correlation taken from
+    a handful of cases: the answer is most sensitive to it.
+
+    References
+    ----------
+    .. [1] Obuchowski NA, McClish DK. Sample size determination for diagnostic accuracy studies
+       involving binormal ROC curve indices. Statistics in Medicine 1997;16:1529-1542.
+       :doi:`10.1002/(SICI)1097-0258(19970715)16:13<1529::AID-SIM565>3.0.CO;2-H`
 
     Examples
     --------

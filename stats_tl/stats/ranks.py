@@ -47,6 +47,17 @@ def average_ranks(scores: Any) -> pd.Series:
     ValueError
         If there are fewer than two tasks or methods, or a score is missing.
 
+    Notes
+    -----
+    A summary, not a test: ranks hide by how much a method wins. Do not average them over
+    folds or repeats of one data set.
+
+    References
+    ----------
+    .. [1] Friedman M. The use of ranks to avoid the assumption of normality implicit in the
+       analysis of variance. Journal of the American Statistical Association
+       1937;32:675-701. :doi:`10.1080/01621459.1937.10503522`
+
     Examples
     --------
     >>> from stats_tl.stats import average_ranks
@@ -133,6 +144,11 @@ def iman_davenport_test(scores: Any) -> TestResult:
     --------
     friedman_test : The chi-square version.
 
+    Notes
+    -----
+    Do not use it over folds or repeats of one data set: tasks are the unit. It says that some
+    method differs, not which.
+
     References
     ----------
     .. [1] Iman, R. L. and Davenport, J. M. (1980). Approximations of the critical region of
@@ -184,6 +200,7 @@ def quade_test(scores: Any) -> TestResult:
     -----
     Needs scores whose spreads are comparable between tasks. Stronger than Friedman's test
     with fewer than about five methods.
+    Do not use it over folds or repeats of one data set.
 
     References
     ----------
@@ -234,6 +251,16 @@ def kendalls_w(scores: Any) -> float:
     ValueError
         If there are fewer than two tasks or three methods, or a score is missing.
 
+    Notes
+    -----
+    Describes agreement, does not test it: use :func:`friedman_test`. Do not read a small W
+    as equality of the methods.
+
+    References
+    ----------
+    .. [1] Kendall MG, Babington Smith B. The problem of m rankings. Annals of Mathematical
+       Statistics 1939;10:275-287. :doi:`10.1214/aoms/1177732186`
+
     Examples
     --------
     >>> from stats_tl.stats import kendalls_w
@@ -264,6 +291,11 @@ def nemenyi_critical_difference(n_methods: int, n_tasks: int, *, alpha: float = 
     ------
     ValueError
         If there are fewer than two methods or tasks, or `alpha` is not between 0 and 1.
+
+    Notes
+    -----
+    Do not use it to compare methods with one control, where Holm's adjustment of paired tests
+    is more powerful, nor over folds of one data set.
 
     References
     ----------
@@ -309,6 +341,13 @@ def nemenyi_pvalues(scores: Any) -> pd.DataFrame:
     A paired post-hoc test to Friedman's. The answer for one pair depends on which other
     methods are in the table; where that is unwelcome use :func:`wilcoxon_test` for each pair
     with :func:`adjust_pvalues`.
+    Do not use it over folds or repeats of one data set.
+
+    References
+    ----------
+    .. [1] Friedman M. The use of ranks to avoid the assumption of normality implicit in the
+       analysis of variance. Journal of the American Statistical Association
+       1937;32:675-701. :doi:`10.1080/01621459.1937.10503522`
 
     Examples
     --------

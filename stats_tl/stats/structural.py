@@ -67,6 +67,16 @@ def placements(y_true: Any, scores: Any) -> np.ndarray:
     ValueError
         If lengths differ, one class is absent, or a label or score is missing.
 
+    Notes
+    -----
+    Building blocks of other analyses. Do not take their plain variance for that of an AUC:
+    use :func:`delong_covariance`.
+
+    References
+    ----------
+    .. [1] DeLong ER, DeLong DM, Clarke-Pearson DL. Biometrics 1988;44:837-845.
+       :doi:`10.2307/2531595`
+
     Examples
     --------
     >>> from stats_tl.stats import placements
@@ -113,6 +123,7 @@ def delong_covariance(
     -----
     Use :func:`delong_test` for the difference of two AUCs: it works on the differences of
     the components and so loses no precision where the curves are nearly the same.
+    Do not use it on scores pooled over folds or repeats of a cross-validation.
 
     References
     ----------
