@@ -66,6 +66,7 @@ def write_archive(root, scores, *, leave_out=(), synthetic=False):
             "key": key,
             "configuration_sha256": cell.setting.digest,
             "scores_sha256": scores_digest(frame),
+            "split_sha256": "0" * 64,
             "weights": {"sha256": "0" * 64},
             "counts": {"train": counts, "validation": counts, "test": counts},
             "parameters": {"trainable": 1, "total": 2},

@@ -139,12 +139,14 @@ def stratified_group_deal(
     -----
     Groups are taken in decreasing size, in hashed order among equals, and each goes
     to the part where it least increases ``sum_c load_c**2 / (share * total_c**2)``,
-    whose minimum is reached when every part has its share of every class `c`.
+    whose minimum is reached when every part has its share of every class `c`. Where a
+    class has few groups, a part may still be left without it; then the smallest group
+    that another part can spare is moved there.
 
     Examples
     --------
     >>> part = stratified_group_deal([0, 0, 0, 1, 1, 0], list("aabbcd"), [0.5, 0.5], seed=1)
-    >>> part[0] == part[1] and part[2] == part[3]
+    >>> bool(part[0] == part[1] and part[2] == part[3])
     True
     """
     y_true = np.asarray(y_true).astype(np.intp)
@@ -173,7 +175,27 @@ def stratified_group_deal(
         part_of_group[group] = best
         load[best][0] += negatives
         load[best][1] += positives
+    _give_every_part_both_classes(part_of_group, counts, order, len(shares))
     return part_of_group[code]
+
+
+def _give_every_part_both_classes(
+    part_of_group: npt.NDArray[np.intp],
+    counts: npt.NDArray[np.intp],
+    order: list[int],
+    n_parts: int,
+) -> None:
+    """Move the smallest groups that can be spared to parts that lack a class, in place."""
+    for part in range(n_parts):
+        for label in (0, 1):
+            if counts[part_of_group == part, label].any():
+                continue
+            for group in reversed(order):
+                rest = part_of_group == part_of_group[group]
+                rest[group] = False
+                if counts[group, label] and counts[rest].any(axis=0).all():
+                    part_of_group[group] = part
+                    break
 
 
 def check_partition(
