@@ -1,6 +1,7 @@
 """Tests and intervals for comparing classifiers: arrays in, results out."""
 
 from .auc import roc_auc
+from .auc_variances import hanley_mcneil_variance, obuchowski_variance
 from .bayesian_cv import BayesianTestResult, bayesian_correlated_ttest
 from .bootstrap import bootstrap_auc_test
 from .cv_components import CVComponents, repeated_cv_components
@@ -50,6 +51,7 @@ from .repeated_cv import repeated_cv_test
 from .resampled import corrected_resampled_ttest
 from .results import AUCResult, ConfidenceInterval, DegenerateDataWarning, TestResult
 from .structural import delong_covariance, placements
+from .venkatraman import venkatraman_test
 
 __all__ = [
     "AUCResult",
@@ -89,6 +91,7 @@ __all__ = [
     "fit_binomial_mixed_model",
     "fit_mixed_model",
     "friedman_test",
+    "hanley_mcneil_variance",
     "hodges_lehmann",
     "iman_davenport_test",
     "kendalls_w",
@@ -101,6 +104,7 @@ __all__ = [
     "nemenyi_pvalues",
     "noninferiority_test",
     "obuchowski_rockette_test",
+    "obuchowski_variance",
     "operating_point_test",
     "paired_5x2cv_ttest",
     "paired_effect_sizes",
@@ -120,6 +124,7 @@ __all__ = [
     "simulate_design",
     "smallest_detectable_difference",
     "smallest_equivalence_margin",
+    "venkatraman_test",
     "wilcoxon_test",
     "youden_threshold",
 ]
