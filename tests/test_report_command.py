@@ -202,6 +202,23 @@ class TestPredictions:
         assert found["pvalue"] == pytest.approx(expected["pvalue"], rel=1e-9)
         assert "No analysis plan was given" in out
 
+    def test_what_a_csv_leaves_out_is_said(self, run, csv, scores):
+        """Without patients or folds the numbers stand, with what they take for granted."""
+        once = scores[(scores["repeat"] == 0) & (scores["partition"] == "test")]
+        once = once.drop(columns=["partition"])
+        for dropped, caution in (
+            ([], ""),
+            (["patient"], "no patients are named"),
+            (["repeat", "fold"], "Taken as scores of one fixed test set"),
+        ):
+            once.drop(columns=dropped).to_csv(csv, index=False)
+            _, out, _ = run("--scores", csv, "--reference", "imagenet", "--format", "csv")
+            flat = " ".join(out.split())
+            assert ("no patients are named" in flat) == (dropped == ["patient"])
+            assert ("one fixed test set, for no folds" in flat) == ("fold" in dropped)
+            assert caution in flat
+            assert "SDD: smallest difference" in flat
+
     def test_a_plan_of_the_analysis_only(self, run, csv, tmp_path):
         plan = tmp_path / "analysis.toml"
         plan.write_text('[analysis]\nreference = "imagenet"\nmargin = 0.05\n')

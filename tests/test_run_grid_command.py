@@ -318,7 +318,7 @@ def test_a_csv_task_runs_from_a_folder_with_any_name(grid_run, table, tmp_path):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda t: t.drop(columns="label"), ["no column `label`", "path, patient"]),
+        (lambda t: t.drop(columns="label"), ["no column 'label'", "path, patient"]),
         (lambda t: t.assign(label=t["label"].where(t.index != 7)), ["label", "7.png"]),
         (
             lambda t: t.assign(label=t["label"].where(t.index != 7, 2)),

@@ -114,6 +114,9 @@ class Archive:
         self._check_splits()
         self.cells = self._frame_of_cells()
 
+    def __repr__(self) -> str:
+        return f"<Archive {self.name!r} at {self.root}: {len(self.cells)} cells>"
+
     def _read_plan(self, plan: Mapping[str, Any] | None) -> dict[str, Any]:
         path = self.root / "archive.json"
         try:

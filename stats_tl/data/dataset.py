@@ -23,7 +23,6 @@ from stats_tl.data.problems import Problems, listed
 from stats_tl.errors import UserError
 from stats_tl.study.plan import Audit
 
-TRAIN, VALIDATION, TEST, UNUSED = 0, 1, 2, -1
 MAX_ID_LENGTH = 200
 _OWN_COLUMNS = ("case", "patient", "group", "y_true")
 #: Column names that scores and records use beside the cases.

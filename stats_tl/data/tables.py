@@ -174,10 +174,8 @@ def read_table(store: Store, name: str, *, columns: Iterable[str] = ()) -> pd.Da
         raise UserError(f"{where}: two columns are named {listed(twice)}")
     lacking = [column for column in columns if column not in header]
     if lacking:
-        more = "" if len(lacking) == 1 else f" ({len(lacking)} columns lack: {listed(lacking)})"
-        raise UserError(
-            f"{where}: no column `{lacking[0]}`{more}; {suggest(lacking[0], header[:50])}"
-        )
+        names = f"column {listed(lacking)}" if len(lacking) == 1 else f"columns {listed(lacking)}"
+        raise UserError(f"{where}: no {names}; {suggest(lacking[0], header[:50])}")
     return pd.DataFrame(rows, columns=header, dtype="object")
 
 

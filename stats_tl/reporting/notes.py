@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["adjustment_note", "caution_notes", "data_notes", "significance_notes"]
+__all__ = [
+    "adjustment_note",
+    "caution_notes",
+    "data_notes",
+    "significance_notes",
+    "terminal_notes",
+]
 
 from collections.abc import Sequence
 
@@ -77,6 +83,22 @@ def significance_notes(table: pd.DataFrame, options: AnalysisOptions) -> list[st
     return notes
 
 
+def terminal_notes(table: pd.DataFrame, options: AnalysisOptions) -> list[str]:
+    """The notes without which the numbers on a terminal cannot be read."""
+    _, tests, conclusions, *_ = significance_notes(table, options)
+    margin = (
+        "no equivalence margin was set"
+        if options.margin is None
+        else f"the equivalence margin is ± {options.margin:g}"
+    )
+    return [
+        tests,
+        f"SDD: smallest difference that the test detects with {100 * options.power:g} % power; "
+        f"{margin}.",
+        conclusions,
+    ]
+
+
 def data_notes(used: str, *, lacking: Sequence[str] = (), synthetic: bool = False) -> list[str]:
     """What limits every number of the report: gaps and made-up data.
 
@@ -89,6 +111,16 @@ def data_notes(used: str, *, lacking: Sequence[str] = (), synthetic: bool = Fals
 def caution_notes(table: pd.DataFrame, options: AnalysisOptions) -> list[str]:
     """What limits the tests: warnings of theirs, departures from the plan."""
     notes = []
+    if table["n_patients"].isna().any():
+        notes.append(
+            "Caution: no patients are named, so that every case counts as a patient of its own; if "
+            "some have several images, the tests take the results for more certain than they are."
+        )
+    if (table["n_folds"] <= 1).any():
+        notes.append(
+            "Taken as scores of one fixed test set, for no folds are named; out-of-fold scores of "
+            "a cross-validation need the columns repeat and fold, and another test."
+        )
     for text in _unique(pd.Series([w for row in table["warnings"] for w in row.split(" | ") if w])):
         rows = table["warnings"].str.contains(text, regex=False)
         tasks = _unique(table.loc[rows, "task"])

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from .mixed import MixedReport
-from .notes import adjustment_note, significance_notes
+from .notes import significance_notes, terminal_notes
 from .numbers import MISSING, format_count, format_interval, format_number, format_p
 from .options import AnalysisOptions
 from .table import Cell, Column, Panel, Row, Table
@@ -85,6 +85,7 @@ def terminal_table(
         Column(reference, "right", "AUC"),
         Column("difference", "right"),
         *(Column(header.lower(), "right", "P value") for header, _ in pvalues),
+        Column("SDD", "right"),
         Column("verdict"),
     ]
     body: list[Row | Panel] = []
@@ -96,16 +97,15 @@ def terminal_table(
             mark = " †" if row["role"] == "primary" else ""
             cells = _significance_row(row, labels[number], mark, [k for _, k in pvalues]).cells
             texts = [Cell(c.text, c.below.strip("()")) for c in cells]
-            _, auc, other, difference, *rest = texts
-            body.append(
-                Row((cells[0], Cell(auc.text), Cell(other.text), difference, *rest[:-2], rest[-1]))
-            )
-    notes = [
-        adjustment_note(table, options),
-        *(f"The conclusions are about {text}." for text in dict.fromkeys(table["estimand"])),
-    ]
-    return Table("significance", _caption(table, title), tuple(columns), tuple(body),
-                 (*notes, *cautions))  # fmt: skip
+            _, auc, other, *rest = texts
+            body.append(Row((cells[0], Cell(auc.text), Cell(other.text), *rest)))
+    return Table(
+        name="significance",
+        caption=_caption(table, title),
+        columns=tuple(columns),
+        body=tuple(body),
+        notes=(*terminal_notes(table, options), *cautions),
+    )
 
 
 def mixed_tables(

@@ -47,6 +47,8 @@ STAGE_COUNTS = {
     "squeezenet1_1": 5,
     "mobilenet_v2": 6,
 }
+#: Pixels a side of the images that each architecture was made for.
+IMAGE_SIZES = {name: 299 if name == "inception_v3" else 224 for name in BACKBONES}
 ADAPTERS = (
     "phantom-breast",
     "phantom-knee",

@@ -46,7 +46,7 @@ import torch
 from torch import nn
 
 from ..errors import UserError, suggest
-from ..study.plan import BACKBONES, STAGE_COUNTS
+from ..study.plan import BACKBONES, IMAGE_SIZES, STAGE_COUNTS
 from .torchvision_ops import models
 
 _RESNET = {
@@ -119,8 +119,6 @@ N_FEATURES = {
     "squeezenet1_1": 512,
     "mobilenet_v2": 1280,
 }
-IMAGE_SIZE = {"inception_v3": 299}
-DEFAULT_IMAGE_SIZE = 224
 
 #: torchvision initialises from torch's global generator, which threads share.
 _INITIALISATION = threading.Lock()
@@ -280,7 +278,7 @@ def _cut(name: str, network: nn.Module) -> Backbone:
         name,
         stages,
         n_features=N_FEATURES[name],
-        image_size=IMAGE_SIZE.get(name, DEFAULT_IMAGE_SIZE),
+        image_size=IMAGE_SIZES[name],
         key_prefix="" if trunk is network else "features.",
     )
 

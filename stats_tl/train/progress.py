@@ -45,7 +45,7 @@ def print_state(state: GridState) -> None:
         try:
             datasets = state.load_datasets()
         except UserError as error:
-            print(f"\nno estimate of the time, because the data cannot be read: {error}")
+            print(f"\nno estimate of the time, and this plan would not run here:\n{error}")
             return
         state.split(datasets)
         print(f"about {format_duration(_estimate(state, datasets))} with {_workers(state)}")

@@ -15,18 +15,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..study.cells import Cell, derive_seed
-from ..study.plan import STAGE_COUNTS
+from ..study.plan import IMAGE_SIZES, STAGE_COUNTS
 
 #: Cells of a chunk: many where a cell takes a second, few where it takes minutes.
 FROZEN_CHUNK, TRAINED_CHUNK = 50, 5
-NATIVE_SIZE = {"inception_v3": 299}
-DEFAULT_SIZE = 224
 
 
 def image_size(cell: Cell) -> int:
     """Pixels a side of the images that a cell is trained on."""
     setting = cell.setting
-    return setting.training.image_size or NATIVE_SIZE.get(setting.backbone, DEFAULT_SIZE)
+    return setting.training.image_size or IMAGE_SIZES[setting.backbone]
 
 
 def weights_seed(cell: Cell) -> int | None:
@@ -105,10 +103,17 @@ def plan_units(cells: Iterable[Cell]) -> list[Unit]:
 def chunks_in_order(units: Iterable[Unit], workers: int) -> list[Chunk]:
     """Chunks in the order of dispatch.
 
-    The units with most work come first, `workers` of them side by side, so that every
-    worker begins with a feature pass of its own instead of waiting for another's.
+    The settings with most work come first, the arms of a pair next to each other, so that
+    an interrupted run leaves pairs. `workers` units go side by side, so that every worker
+    begins with a feature pass of its own instead of waiting for another's.
     """
-    ordered = sorted(units, key=_work, reverse=True)
+    settings: dict[tuple[str | int | None, ...], list[Unit]] = {}
+    for unit in units:
+        task, size, backbone, _, unfreeze, augmentation, _ = unit.key
+        settings.setdefault((task, size, backbone, unfreeze, augmentation), []).append(unit)
+    ordered: list[Unit] = []
+    for members in sorted(settings.values(), key=lambda units: -sum(map(_work, units))):
+        ordered += sorted(members, key=lambda unit: (unit.first.repeat, unit.first.seed))
     queue: list[Chunk] = []
     for start in range(0, len(ordered), workers):
         side_by_side = [_cut(unit) for unit in ordered[start : start + workers]]

@@ -80,7 +80,7 @@ def test_busbra_without_folds_and_with_another_file(busbra):
         ("malignant,1,NaN", "malignant,7,NaN", "must number the folds 1, 2"),
         ("malignant,1,NaN,1", "malignant,1,0,1", "given for a test case"),
         ("malignant,1,NaN,1", "malignant,1,NaN,2", "neither 0 nor 1"),
-        ("kFold", "fold", "no column `kFold`"),
+        ("kFold", "fold", "no column 'kFold'"),
     ],
 )
 def test_busbra_fold_file_that_is_wrong(busbra, write, old, new, message):
@@ -220,7 +220,7 @@ def test_radimagenet_small(acl):
         ("test_fold1", "0005", "0004", r"listed twice in one fold \(1\)"),
         ("test_fold2", "0002_", "0003_", "not tested exactly once"),
         ("val_fold1", "images/", "../../", "leaves the data folder"),
-        ("train_fold1", "acl_label", "label", "no column `acl_label`; did you mean 'label'"),
+        ("train_fold1", "acl_label", "label", "no column 'acl_label'; did you mean 'label'"),
         ("train_fold1", ",no", ",maybe", r"two different labels|3 classes"),
         ("train_fold1", "images/0001", "images/0001x", "fold lacks"),
     ],
@@ -431,7 +431,7 @@ def test_csv_split_in_words(csv_file, write):
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("img", "file", "no column `img`; .*allowed"),
+        ("img", "file", "no column 'img'; .*allowed"),
         ("b.png;1", "b.png;NaN", r"cases without a label \(1\): 'b.png'"),
         ("b.png;1", "b.png;2", "cannot tell which class is positive"),
         ("b.png;1;p2", "b.png;1;", "cases without a patient.*'b.png'"),
@@ -440,7 +440,7 @@ def test_csv_split_in_words(csv_file, write):
         ("b.png", "/etc/passwd", "leaves the data folder"),
         ("A;1", "A;x", "is the number of the fold|does not fit"),
         ("A;1", "A;2", "2 to 100"),
-        ("dev", "score", "no column `dev`"),
+        ("dev", "score", "no column 'dev'"),
     ],
 )
 def test_csv_that_is_wrong(csv_file, write, old, new, message):

@@ -64,7 +64,7 @@ def test_the_number_of_rows_is_bounded(write, monkeypatch):
 
 
 def test_missing_column_names_the_nearest(write):
-    with pytest.raises(UserError, match="no column `label`; did you mean 'labels'"):
+    with pytest.raises(UserError, match="no column 'label'; did you mean 'labels'"):
         table_of(write, "path,labels\na,1\n", columns=["path", "label"])
 
 

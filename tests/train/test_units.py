@@ -26,6 +26,18 @@ def test_workers_start_on_units_of_their_own(tiny):
     assert len({chunk.unit.key for chunk in chunks[:4]}) == 4
 
 
+def test_an_interrupted_run_leaves_pairs(tiny):
+    """After any even number of chunks of one worker, every pair is whole."""
+    tiny["cv"]["repeats"] = 5
+    chunks = chunks_in_order(plan_units(plan_cells(parse_plan(tiny))), 1)
+    pairs = {}
+    for number, chunk in enumerate(chunks, 1):
+        for cell in chunk.cells:
+            pairs.setdefault(cell.pair_id, set()).add(cell.setting.arm.name)
+        if number % 2 == 0:
+            assert set(map(len, pairs.values())) == {2}
+
+
 def test_frozen_heads_share_a_unit_and_depths_do_not(tiny):
     tiny["arms"][1] = {"name": "imagenet", "source": "imagenet"}
     tiny["grid"][0]["unfreeze"] = [0, 1]

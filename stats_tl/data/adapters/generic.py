@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stats_tl.data.dataset import TEST, TRAIN, VALIDATION, Dataset, build_dataset
+from stats_tl.data.dataset import Dataset, build_dataset
 from stats_tl.data.files import FolderStore, Store, open_store, safe_name
 from stats_tl.data.images import SUFFIXES, FileImages
 from stats_tl.data.problems import listed
 from stats_tl.data.tables import MISSING, Option, binary_labels, read_options, read_table
 from stats_tl.errors import UserError
 from stats_tl.study.plan import Audit, Task
+from stats_tl.study.splits import TEST, TRAIN, VALIDATION
 
 CLASS_OPTIONS = tuple(
     Option(name, (str, int, bool, list)) for name in ("positive", "negative", "exclude")

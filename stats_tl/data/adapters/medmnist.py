@@ -17,11 +17,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stats_tl.data.dataset import TEST, TRAIN, VALIDATION, Dataset, build_dataset
+from stats_tl.data.dataset import Dataset, build_dataset
 from stats_tl.data.images import ArrayImages
 from stats_tl.data.tables import Option, binary_labels, read_options
 from stats_tl.errors import UserError
 from stats_tl.study.plan import Audit, Task
+from stats_tl.study.splits import TEST, TRAIN, VALIDATION
 
 SPLITS = {"train": TRAIN, "val": VALIDATION, "test": TEST}
 MAX_BYTES = 4 * 2**30
