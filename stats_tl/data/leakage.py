@@ -1,0 +1,47 @@
+"""Near-duplicate images against splits: what an archive records and a user is told."""
+
+from __future__ import annotations
+
+__all__ = ["audit_duplicates", "describe_duplicates"]
+
+from typing import Any
+
+import numpy as np
+
+from stats_tl.data.audit import across_partitions
+from stats_tl.data.dataset import Dataset
+
+
+def audit_duplicates(dataset: Dataset, partitions: dict[int, np.ndarray]) -> dict[str, Any]:
+    """Near-duplicate images, and how many pairs a split puts on two sides.
+
+    Returns
+    -------
+    dict
+        ``pairs``, ``between_patients`` and ``across_partitions`` (numbers of pairs), and
+        ``examples`` (up to twenty pairs that straddle, with their distance in bits).
+    """
+    pairs = dataset.near_duplicates
+    splits = np.concatenate(list(partitions.values()))
+    straddling = across_partitions(pairs, splits, dataset.cases["case"])
+    straddling = straddling.drop_duplicates(["case_a", "case_b"])
+    shown = straddling[["case_a", "case_b", "distance"]].head(20)
+    return {
+        "pairs": len(pairs),
+        "between_patients": int((~pairs["same_patient"].astype(bool)).sum()),
+        "across_partitions": len(straddling),
+        "examples": [[a, b, int(d)] for a, b, d in shown.itertuples(index=False)],
+    }
+
+
+def describe_duplicates(audit: dict[str, Any]) -> str:
+    """The audit in a sentence."""
+    return (
+        f"{audit['pairs']} pairs of near-duplicate images, {audit['between_patients']} of them "
+        f"between patients; {audit['across_partitions']} lie on two sides of a split"
+        + (
+            ' (near_duplicates = "group" in [audit] keeps them together)'
+            if audit["across_partitions"]
+            else ""
+        )
+    )
