@@ -352,7 +352,7 @@ def test_a_fold_column_that_tears_a_patient_is_refused(grid_run, table, raw, tmp
     table.loc[5, "fold"] = 3 - table.loc[5, "fold"]
     write_cases(tmp_path, table)
     grid_run().refused(2, "mine", "p2", "patient")
-    assert "cannot be read: task 'mine'" in grid_run("--dry-run").done().out
+    assert "this plan would not run here:\ntask 'mine'" in grid_run("--dry-run").done().out
     assert not (tmp_path / "runs" / "torn").exists()
 
 
