@@ -30,7 +30,6 @@ from stats_tl.data.images import resize
 from stats_tl.errors import UserError
 
 SIDE = 16
-BITS = SIDE * SIDE
 MAX_PAIRS = 1_000_000
 _RADIUS = 2
 _BLOCK = 1024

@@ -32,7 +32,13 @@ from ..archive.schema import CellResult, scores_digest
 from ..errors import UserError
 from ..study.cells import Cell, derive_seed
 from ..study.splits import PARTITIONS, count_partition, partition_digest
-from .backbones import Backbone, build_backbone, freeze, parameter_counts
+from .backbones import (
+    Backbone,
+    build_backbone,
+    freeze,
+    freeze_boundary,
+    parameter_counts,
+)
 from .environment import describe_environment, peak_memory
 from .features import CachedActivations, ImagePass, Inputs, compute_activations
 from .fit import CellModel, Fit, fit_cell
@@ -250,7 +256,9 @@ class _Worker:
     def _backbone(self, unit: Unit, weights: LoadedWeights) -> Backbone:
         backbone = build_backbone(unit.first.setting.backbone)
         backbone.load_torchvision_state_dict(weights.state_dict)
-        freeze(backbone, unit.boundary)
+        depth = unit.first.setting.unfreeze
+        # Refuses a depth that would train nothing on this very network.
+        freeze(backbone, freeze_boundary(backbone, "all" if depth == "all" else int(depth)))
         # torch's annotations lack the keyword.
         return backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 

@@ -7,7 +7,6 @@ __all__ = ["format_duration", "print_state", "train_with_progress"]
 import sys
 import time
 from collections import Counter
-from typing import TextIO
 
 import pandas as pd
 from tqdm import tqdm
@@ -68,7 +67,7 @@ def train_with_progress(state: GridState, *, style: str, cache_bytes: int) -> in
     bar = style == "bar" or (style == "auto" and sys.stderr.isatty())
     failed = {c: f["reason"] for c, f in state.failed.items() if not state.options.retry_failed}
     started = time.monotonic()
-    outcomes = state.run(datasets, cache_bytes=cache_bytes)
+    outcomes = state.run(datasets, cache_bytes=cache_bytes, report=tqdm.write)
     with tqdm(
         total=total, unit="cell", disable=not bar, dynamic_ncols=True, desc=state.plan.study.name
     ) as progress:
@@ -78,26 +77,23 @@ def train_with_progress(state: GridState, *, style: str, cache_bytes: int) -> in
             progress.update()
             if style != "none" and not bar:
                 left = (time.monotonic() - started) / number * (total - number)
+                remaining = f", {format_duration(left)} left" if number < total else ""
                 result = outcome.reason or f"AUC {outcome.auc:.3f}"
                 print(
                     f"[{number:>{len(str(total))}}/{total}] {_name(outcome.cell)}  {result}  "
-                    f"{outcome.seconds:.1f} s, {format_duration(left)} left"
-                    if number < total
-                    else f"[{number}/{total}] {_name(outcome.cell)}  {result}  "
-                    f"{outcome.seconds:.1f} s",
+                    f"{outcome.seconds:.1f} s{remaining}",
                     flush=True,
                 )
     print(f"{total} cells in {format_duration(time.monotonic() - started)}: {state.root}")
     return _report_failures(failed)
 
 
-def _report_failures(failed: dict[str, str], stream: TextIO | None = None) -> int:
+def _report_failures(failed: dict[str, str]) -> int:
     if failed:
-        stream = stream or sys.stderr
-        print(f"{len(failed)} cells failed (--retry-failed trains them again):", file=stream)
+        print(f"{len(failed)} cells failed (--retry-failed trains them again):", file=sys.stderr)
         for reason, count in Counter(failed.values()).most_common(5):
-            print(f"  {count} × {reason}", file=stream)
-        print("  the whole log of each: failed/<cell>.json in the archive", file=stream)
+            print(f"  {count} × {reason}", file=sys.stderr)
+        print("  the whole log of each: failed/<cell>.json in the archive", file=sys.stderr)
     return len(failed)
 
 

@@ -34,17 +34,11 @@ def choose_device(name: str) -> str:
 
 def choose_jobs(device: str) -> int:
     """One worker a core on the CPU, one on a GPU."""
-    return (
-        1
-        if device != "cpu"
-        else len(os.sched_getaffinity(0))
-        if _has_affinity()
-        else (os.cpu_count() or 1)
-    )
-
-
-def _has_affinity() -> bool:
-    return hasattr(os, "sched_getaffinity")
+    if device != "cpu":
+        return 1
+    if hasattr(os, "sched_getaffinity"):  # fewer than all cores, on a shared machine
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def available_memory() -> int:
