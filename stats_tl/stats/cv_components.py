@@ -8,9 +8,9 @@ V(psi) = var+(psi)/n+ + var-(psi)/n-, its patient-clustered form where patients 
 - ``shared_variance`` is the mean of the covariances between psi_m and psi_l, m != l. It is
   what is left of the case variance when M grows.
 - ``repeat_variance`` is the variance of delta_m between repeats: splits and training.
-- ``elasticity`` is the slope of log(inverse normal of AUC) on log(training size), from
-  repeats with half of the training data. It measures how much a case matters as a
-  *training* case, which out-of-fold scores do not show.
+- ``elasticity`` is the slope of log(inverse normal of AUC) on log(training size). It measures
+  how much a case matters as a *training* case, which out-of-fold scores do not show;
+  :mod:`stats_tl.stats._elasticity` says where it comes from.
 """
 
 from __future__ import annotations
@@ -18,15 +18,19 @@ from __future__ import annotations
 __all__ = ["CVComponents", "repeated_cv_components"]
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from ._cv_cells import FoldCells, fold_cells, placements_within
+from ._elasticity import Elasticity, combine, composition_elasticity, half_elasticity
+from ._elasticity import prior as prior_elasticity
 from ._placements import component_covariance
 from ._validation import as_groups, as_labels, as_score_matrix, variance_obstacle
+
+
+HALF = "half-sample repeats"
 
 
 @dataclass(frozen=True)
@@ -42,10 +46,16 @@ class CVComponents:
     case_variance, shared_variance, repeat_variance : float
         See the module's notation. `shared_variance` may be negative by chance;
         it and `repeat_variance` are NaN with one repeat.
-    elasticity : float
-        Clipped to [0, 1]; NaN where no half-sample repeats were given.
-    elasticity_known : bool
-        False where AUCs of .5 or less, or of 1, left it undefined and 1 was taken.
+    shared_error : float
+        Standard error of `shared_variance` from the sampling of cases (or patients).
+    elasticity, elasticity_error : float
+        Elasticity of the learning curve, in [0, 1], and its standard error: from half-sample
+        repeats where given, from the composition of the folds, and a prior.
+    n_half_repeats : int
+        Half-sample repeats that were given.
+    elasticity_sources : dict of str to (value, variance)
+        What each source says of the elasticity: "prior", "fold composition", and
+        "half-sample repeats" where given. The variance is infinite where it says nothing.
     n_repeats, n_folds, n_cases : int
         The design.
     n_groups : int or None
@@ -63,8 +73,10 @@ class CVComponents:
     case_variance: float
     shared_variance: float
     repeat_variance: float
+    shared_error: float
     elasticity: float
-    elasticity_known: bool
+    elasticity_error: float
+    n_half_repeats: int
     n_repeats: int
     n_folds: int
     n_cases: int
@@ -72,7 +84,20 @@ class CVComponents:
     n_units: int
     n_minority: int
     straddling: int
+    elasticity_sources: dict[str, Elasticity] = field(repr=False)
     differences: np.ndarray = field(repr=False, compare=False)
+
+    def without_half(self) -> CVComponents:
+        """The same as if no half-sample repeats had been given."""
+        sources = {k: v for k, v in self.elasticity_sources.items() if k != HALF}
+        elasticity = combine(*sources.values())
+        return replace(
+            self,
+            elasticity=elasticity.value,
+            elasticity_error=math.sqrt(elasticity.variance),
+            n_half_repeats=0,
+            elasticity_sources=sources,
+        )
 
 
 def repeated_cv_components(
@@ -141,16 +166,26 @@ def repeated_cv_components(
     differences = aucs_a - aucs_b
     m = cells.n_repeats
     variance_obstacle(labels, codes)  # refuses one patient in a class
-    matrix = component_covariance(placed_a - placed_b, labels, codes)
+    placed = placed_a - placed_b
+    matrix = component_covariance(placed, labels, codes)
     case_variance = float(np.trace(matrix)) / m
     shared = repeat = math.nan
     if m > 1:
         shared = float(matrix.sum() - np.trace(matrix)) / (m * (m - 1))
         repeat = float(differences.mean(axis=1).var(ddof=1))
     aucs = (float(aucs_a.mean()), float(aucs_b.mean()))
-    elasticity, known = math.nan, True
+    pooled = (placed_a + placed_b) / 2
+    sources = {
+        "prior": prior_elasticity(sum(aucs) / 2),
+        "fold composition": composition_elasticity(pooled, labels, cells),
+    }
+    n_half = 0
     if half is not None:
-        elasticity, known = _elasticity(labels, half, sum(aucs) / 2, cells.n_folds)
+        per_repeat = (aucs_a + aucs_b).mean(axis=1) / 2
+        sources[HALF], n_half = _from_half(
+            labels, codes, half, per_repeat, pooled.mean(axis=0), cells.n_folds
+        )
+    elasticity = combine(*sources.values())
     minority = min(_count(codes, labels), _count(codes, ~labels))
     return CVComponents(
         estimate=float(differences.mean()),
@@ -158,8 +193,10 @@ def repeated_cv_components(
         case_variance=case_variance,
         shared_variance=shared,
         repeat_variance=repeat,
-        elasticity=elasticity,
-        elasticity_known=known,
+        shared_error=_error_of_variance(placed.mean(axis=0), labels, codes),
+        elasticity=elasticity.value,
+        elasticity_error=math.sqrt(elasticity.variance),
+        n_half_repeats=n_half,
         n_repeats=m,
         n_folds=cells.n_folds,
         n_cases=labels.size,
@@ -167,6 +204,7 @@ def repeated_cv_components(
         n_units=labels.size if codes is None else int(codes.max()) + 1,
         n_minority=minority,
         straddling=0 if codes is None else _straddling(codes, cells),
+        elasticity_sources=sources,
         differences=differences,
     )
 
@@ -187,10 +225,15 @@ def _score_pair(
     return a, b
 
 
-def _elasticity(
-    labels: np.ndarray, half: tuple[Any, Any, Any], auc: float, n_folds: int
-) -> tuple[float, bool]:
-    """Slope of log(probit AUC) on log(training size) between K-fold and two-fold, in [0, 1]."""
+def _from_half(
+    labels: np.ndarray,
+    codes: np.ndarray | None,
+    half: tuple[Any, Any, Any],
+    aucs: np.ndarray,
+    placements: np.ndarray,
+    n_folds: int,
+) -> tuple[Elasticity, int]:
+    """Elasticity from half-sample repeats, and their number."""
     if not isinstance(half, tuple | list) or len(half) != 3:
         raise ValueError("`half` must be a tuple (scores_a, scores_b, folds).")
     if n_folds == 2:
@@ -201,13 +244,32 @@ def _elasticity(
     cells = fold_cells(labels, half[2], a.shape[0], name="half[2]")
     if cells.n_folds != 2:
         raise ValueError(f"`half[2]` must number two folds in every repeat, got {cells.n_folds}.")
-    half_auc = np.mean([placements_within(labels, scores, cells)[0].mean() for scores in (a, b)])
-    if not (0.5 < half_auc < 1 and 0.5 < auc < 1):
-        # Without a measurable signal the training cases are taken to matter fully.
-        return 1.0, False
-    rise = math.log(special.ndtri(auc)) - math.log(special.ndtri(half_auc))
-    slope = rise / math.log(2 * (n_folds - 1) / n_folds)
-    return float(min(max(slope, 0.0), 1.0)), True
+    (aucs_a, placed_a), (aucs_b, placed_b) = (placements_within(labels, s, cells) for s in (a, b))
+    estimate = half_elasticity(
+        aucs,
+        (aucs_a + aucs_b).mean(axis=1) / 2,
+        placements,
+        (placed_a + placed_b).mean(axis=0) / 2,
+        labels,
+        codes,
+        n_folds,
+    )
+    return estimate, cells.n_repeats
+
+
+def _error_of_variance(
+    components: np.ndarray, labels: np.ndarray, codes: np.ndarray | None
+) -> float:
+    """Standard error of the variance of a mean of placement values, by fourth moments."""
+    variance = 0.0
+    for own in (labels, ~labels):
+        values = components[own] - components[own].mean()
+        if codes is not None:
+            sums = np.bincount(codes[own], weights=values)[np.unique(codes[own])]
+            values = sums * (sums.size / values.size)
+        square = values**2
+        variance += float(np.mean(square**2) - np.mean(square) ** 2) / values.size**3
+    return math.sqrt(max(variance, 0.0))
 
 
 def _count(codes: np.ndarray | None, selected: np.ndarray) -> int:

@@ -35,7 +35,7 @@ def simulate_design(
     n_units: Sequence[int] | None = None,
     seed_variance: float | None = None,
     elasticity: float | None = None,
-    method: str = "larger-variance",
+    method: str = "learning-curve",
     alpha: float = 0.05,
     power: float = 0.8,
     n_resamples: int = 4000,
@@ -56,8 +56,7 @@ def simulate_design(
         Variance of a repeat's difference between training seeds on one split. Needed where
         more than one seed is asked for; at most the repeat variance.
     elasticity : float, optional
-        Slope of the learning curve in [0, 1]; by default that of `components`, or 1
-        (cautious) where it has none.
+        Elasticity of the learning curve in [0, 1]; by default that of `components`.
     method : {"learning-curve", "repeat-delong", "larger-variance", "nadeau-bengio"}
         Variance that the test will use.
     alpha : float, default 0.05
@@ -131,7 +130,7 @@ def simulate_design(
     if not 0 < alpha < 1:
         raise ValueError(f"`alpha` must be between 0 and 1, got {alpha!r}.")
     if elasticity is None:
-        elasticity = 1.0 if math.isnan(parts.elasticity) else parts.elasticity
+        elasticity = parts.elasticity
     if not 0 <= elasticity <= 1:
         raise ValueError(f"`elasticity` must lie between 0 and 1, got {elasticity!r}.")
     if seed_variance is None and any(s != 1 for s in n_seeds):

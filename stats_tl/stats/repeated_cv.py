@@ -6,10 +6,10 @@ patients and new training runs at this sample size*. The notation is that of
 
 With a large number of repeats the estimate still varies by Var(g + h) / n, where g is the
 influence of a case as a test case and h its influence through training. Out-of-fold
-scores show g alone, which is why tests that only resample them reject too often. The three
-variances offered here treat h in different ways: the repeat-averaged DeLong variance keeps the
-noise of a single repeat in its place, the learning-curve variance takes h as beta g with beta
-the elasticity of the learning curve, and Nadeau and Bengio assume a correlation.
+scores show g alone, which is why tests that only resample them reject too often. The
+learning-curve variance takes h as beta g with beta the elasticity of the learning curve, which
+is estimated (:mod:`stats_tl.stats._elasticity`); the repeat-averaged DeLong variance keeps the
+noise of a single repeat in its place; Nadeau and Bengio assume a correlation.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from .results import TestResult
 
 METHODS = ("auto", "learning-curve", "repeat-delong", "larger-variance", "nadeau-bengio")
 ESTIMAND = "these training procedures, new patients and new training runs at this sample size"
-# The designs in which the learning-curve variance was seen to hold: see Notes of the function.
-LC_UNITS, LC_MINORITY = 700, 200
+# What the calibration study covers; outside of it the result carries a warning.
 FEWEST_REPEATS, FEWEST_FOLDS = 5, 5
-FEWEST_UNITS, FEWEST_MINORITY = 100, 35
+FEWEST_UNITS, FEWEST_MINORITY = 200, 20
+NEAR_CHANCE = 0.55
 
 
 def repeated_cv_test(
@@ -170,8 +170,30 @@ def repeated_cv_test(
     if method not in METHODS:
         raise ValueError(f"`method` must be one of {METHODS}, got {method!r}.")
     parts = repeated_cv_components(y_true, scores_a, scores_b, folds, groups=groups, half=half)
+    return infer_from_components(
+        parts,
+        method=method,
+        alternative=alternative,
+        null_value=null_value,
+        confidence_level=level,
+    )
+
+
+def infer_from_components(
+    parts: CVComponents,
+    *,
+    method: str = "auto",
+    alternative: str = "two-sided",
+    null_value: float = 0.0,
+    confidence_level: float = 0.95,
+) -> TestResult:
+    """:func:`repeated_cv_test` from the components of the scores; arguments as there."""
     chosen, why = _choose(parts) if method == "auto" else (method, "chosen by the user")
-    _check_needs(chosen, parts)
+    if chosen in ("learning-curve", "larger-variance") and parts.n_repeats < 2:
+        raise ValueError(
+            f"`scores_a` must hold at least two repeats for method={chosen!r}, got one; use "
+            "method='nadeau-bengio'."
+        )
     sentence = (
         f"Repeated cross-validation test ({chosen}, {why}; {parts.n_repeats} x "
         f"{parts.n_folds}-fold{', clustered by patient' if parts.n_groups is not None else ''}): "
@@ -185,7 +207,7 @@ def repeated_cv_test(
             n_test=parts.n_cases / parts.n_folds,
             alternative=alternative,
             null_value=null_value,
-            confidence_level=level,
+            confidence_level=confidence_level,
         )
         return dataclasses.replace(
             result,
@@ -203,7 +225,7 @@ def repeated_cv_test(
         df=df,
         null_value=null_value,
         alternative=alternative,
-        confidence_level=level,
+        confidence_level=confidence_level,
         bounds=(-1.0, 1.0),
     )
     if math.isnan(statistic):
@@ -219,7 +241,7 @@ def repeated_cv_test(
         estimates=parts.aucs,
         standard_error=standard_error,
         confidence_interval=interval,
-        confidence_level=level,
+        confidence_level=confidence_level,
         alternative=alternative,
         null_value=float(null_value),
         n_cases=parts.n_cases,
@@ -233,50 +255,16 @@ def _choose(parts: CVComponents) -> tuple[str, str]:
     """The variance that "auto" uses, and why."""
     if parts.n_repeats == 1:
         return "nadeau-bengio", "chosen automatically because with one repeat no other test holds"
-    if parts.n_repeats < FEWEST_REPEATS:
-        return (
-            "nadeau-bengio",
-            f"chosen automatically because the other tests were not studied with fewer than "
-            f"{FEWEST_REPEATS} repeats",
-        )
-    if parts.n_folds < FEWEST_FOLDS:
-        return (
-            "nadeau-bengio",
-            f"chosen automatically because the other tests are not calibrated for "
-            f"{parts.n_folds} folds",
-        )
-    if math.isnan(parts.elasticity):
-        return (
-            "repeat-delong",
-            "chosen automatically because no half-sample repeats show the learning curve",
-        )
-    unit = "cases" if parts.n_groups is None else "patients"
-    size = f"{parts.n_units} {unit}, {parts.n_minority} of the rarer class,"
-    if parts.n_units >= LC_UNITS and parts.n_minority >= LC_MINORITY:
-        return (
-            "learning-curve",
-            f"chosen automatically because half-sample repeats were given and {size} suffice",
-        )
-    return (
-        "larger-variance",
-        f"chosen automatically because half-sample repeats were given but {size} are too few for "
-        "the learning-curve variance alone",
+    source = (
+        f"{parts.n_half_repeats} half-sample repeats and the composition of the folds"
+        if parts.n_half_repeats
+        else "the composition of the folds, for want of half-sample repeats"
     )
-
-
-def _check_needs(chosen: str, parts: CVComponents) -> None:
-    if chosen not in ("learning-curve", "larger-variance"):
-        return
-    if math.isnan(parts.elasticity):
-        raise ValueError(
-            f"`half` is needed for method={chosen!r}: give (scores_a, scores_b, folds) of a few "
-            "extra repeats of two-fold cross-validation, or use method='repeat-delong'."
-        )
-    if parts.n_repeats < 2:
-        raise ValueError(
-            f"`scores_a` must hold at least two repeats for method={chosen!r}, got one; use "
-            "method='nadeau-bengio'."
-        )
+    return (
+        "learning-curve",
+        f"chosen automatically because there are repeats; elasticity {parts.elasticity:.2f} "
+        f"(standard error {parts.elasticity_error:.2f}) from {source}",
+    )
 
 
 def _variance(chosen: str, parts: CVComponents) -> tuple[float, float]:
@@ -285,7 +273,12 @@ def _variance(chosen: str, parts: CVComponents) -> tuple[float, float]:
     if chosen == "repeat-delong":
         return delong
     curve = learning_curve_variance(
-        parts.shared_variance, parts.repeat_variance, parts.elasticity, parts.n_repeats
+        parts.shared_variance,
+        parts.repeat_variance,
+        parts.elasticity,
+        parts.n_repeats,
+        shared_error=parts.shared_error,
+        elasticity_error=parts.elasticity_error,
     )
     if chosen == "learning-curve":
         return curve
@@ -293,13 +286,29 @@ def _variance(chosen: str, parts: CVComponents) -> tuple[float, float]:
 
 
 def learning_curve_variance(
-    shared: float, repeat: float, elasticity: float, n_repeats: int
+    shared: float,
+    repeat: float,
+    elasticity: float,
+    n_repeats: int,
+    *,
+    shared_error: float = 0.0,
+    elasticity_error: float = 0.0,
 ) -> tuple[float, float]:
-    """Variance and degrees of freedom of the learning-curve corrected test."""
+    """Variance and degrees of freedom of the learning-curve corrected test.
+
+    The degrees of freedom are Satterthwaite's, 2 V**2 / Var(V), with the sampling variances of
+    the shared variance, of the elasticity and of the variance between repeats.
+    """
     between = repeat / n_repeats
-    variance = (1 + elasticity) ** 2 * max(shared, 0.0) + between
-    df = (n_repeats - 1) * (variance / between) ** 2 if between > 0 else math.inf
-    return variance, df
+    shared = max(shared, 0.0)
+    variance = (1 + elasticity) ** 2 * shared + between
+    uncertainty = (
+        (2 * (1 + elasticity) * shared * elasticity_error) ** 2
+        + ((1 + elasticity) ** 2 * shared_error) ** 2
+        + 2 * between**2 / (n_repeats - 1)
+    )
+    df = 2 * variance**2 / uncertainty if uncertainty > 0 else math.inf
+    return variance, max(df, 1.0)
 
 
 def _cautions(chosen: str, parts: CVComponents) -> tuple[str, ...]:
@@ -324,20 +333,14 @@ def _cautions(chosen: str, parts: CVComponents) -> tuple[str, ...]:
     unit = "cases" if parts.n_groups is None else "patients"
     if parts.n_units < FEWEST_UNITS or parts.n_minority < FEWEST_MINORITY:
         texts.append(
-            f"few {unit} ({parts.n_units}, {parts.n_minority} of the rarer class): fewer than were "
-            "studied, and error rates are not known"
-        )
-    if chosen == "learning-curve" and parts.n_units < LC_UNITS:
-        texts.append(
-            f"the learning-curve variance was seen to reject up to 12 % of true nulls with few "
-            f"{unit} and non-linear learners; method='larger-variance' is safer at "
-            f"{parts.n_units} {unit}"
+            f"few {unit} ({parts.n_units}, {parts.n_minority} of the rarer class): error rates "
+            f"were studied with at least {FEWEST_UNITS}, {FEWEST_MINORITY} of the rarer class"
         )
     if chosen in ("learning-curve", "larger-variance"):
-        if not parts.elasticity_known:
+        if sum(parts.aucs) / 2 <= NEAR_CHANCE:
             texts.append(
-                "the slope of the learning curve is not defined at these AUCs; the steepest (1) "
-                "was taken"
+                f"the mean AUC is {sum(parts.aucs) / 2:.2f}: near chance the slope of the learning "
+                "curve is little more than an assumption"
             )
         if parts.shared_variance < 0:
             texts.append("the covariance between repeats is estimated as negative; 0 was taken")

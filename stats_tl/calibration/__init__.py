@@ -1,0 +1,44 @@
+"""Calibration: how often each test errs, on data sets where the truth is known.
+
+``python -m stats_tl.calibration --plan analysis/calibration/plan.toml`` runs a whole study; in
+a notebook, one design is
+
+>>> from stats_tl.calibration import Design, run_design
+>>> design = Design(
+...     role="mine", population="gaussian", files=(), patients=120, folds=5, auc=0.8,
+...     prevalence=0.3, images=1, learner="ridge", features=8, shared=0.5, mixture=False,
+...     advantage=1.0, datasets=20, repeats=(5,), half_repeats=5, slow=False,
+... )
+>>> table = run_design(design, seed=1).set_index("procedure")
+>>> bool(table.loc["auto", "rejected"] <= table.loc["t over folds and repeats", "rejected"])
+True
+
+Numbers in, tables out; torch is not needed. Populations, learners and the tests under study
+each have a module.
+"""
+
+from __future__ import annotations
+
+from .learners import LEARNERS
+from .populations import FeaturePopulation, GaussianPopulation, load_features
+from .procedures import COMMON, OFFERED, SLOW, conclude
+from .simulate import CrossValidated, cross_validate, stratified_folds
+from .study import CalibrationPlan, Design, load_calibration_plan, run_design
+
+__all__ = [
+    "COMMON",
+    "LEARNERS",
+    "OFFERED",
+    "SLOW",
+    "CalibrationPlan",
+    "CrossValidated",
+    "Design",
+    "FeaturePopulation",
+    "GaussianPopulation",
+    "conclude",
+    "cross_validate",
+    "load_calibration_plan",
+    "load_features",
+    "run_design",
+    "stratified_folds",
+]

@@ -1,0 +1,271 @@
+"""Populations that data sets are drawn from, with the views of both arms.
+
+A population gives patients one by one, independent of each other, and with them all that an
+arm could know of an image. Where swapping the arms changes nothing in distribution, arms that
+train alike are equally good by construction.
+
+- :class:`GaussianPopulation`: x_a = r z + q e_a + d_a y + u_a with z common to the arms, e of
+  each arm, u common to the images of a patient; or, ``mixture``, positives of two kinds.
+- :class:`FeaturePopulation`: features of real images, smoothed, so that it can be drawn from
+  without end.
+"""
+
+from __future__ import annotations
+
+__all__ = ["DataSet", "FeaturePopulation", "GaussianPopulation", "Population", "load_features"]
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from ..errors import UserError
+
+
+class DataSet(NamedTuple):
+    """Cases of one data set.
+
+    Attributes
+    ----------
+    y_true : ndarray of int, shape (n,)
+    patients : ndarray of int, shape (n,)
+        Patient of each case, 0, 1, ...; cases of a patient stand together.
+    views : tuple of two ndarrays of shape (n, p)
+        What candidate and reference see.
+    """
+
+    y_true: np.ndarray
+    patients: np.ndarray
+    views: tuple[np.ndarray, np.ndarray]
+
+
+class Population(Protocol):
+    """What a calibration draws from."""
+
+    @property
+    def halves(self) -> bool: ...
+
+    def draw(self, n_patients: int, rng: np.random.Generator) -> DataSet: ...
+
+
+def draw_labels(n_patients: int, prevalence: float, rng: np.random.Generator) -> np.ndarray:
+    """Labels of patients with a fixed number of positives, in random order."""
+    labels = np.zeros(n_patients, dtype=np.int64)
+    labels[: max(2, round(prevalence * n_patients))] = 1
+    return rng.permutation(labels)
+
+
+@dataclass(frozen=True)
+class GaussianPopulation:
+    """Gaussian features whose mean, or mixture of means, depends on the label.
+
+    Attributes
+    ----------
+    separation : float
+        Distance between the class means of the reference, in within-class standard deviations.
+    prevalence : float
+        Share of positive patients.
+    advantage : float
+        The candidate's distance as a multiple of the reference's; 1 makes the arms exchangeable.
+    n_features : int
+        Features of each arm.
+    shared : float
+        Share of the within-class variance that is common to the arms.
+    images : int
+        Most images of a patient; their number is uniform from 1.
+    patient_share : float
+        Share of the within-class variance common to the images of a patient.
+    mixture : bool
+        Positives are of two kinds with means in orthogonal directions, three to one.
+    """
+
+    separation: float = 1.0
+    prevalence: float = 0.27
+    advantage: float = 1.0
+    n_features: int = 20
+    shared: float = 0.5
+    images: int = 1
+    patient_share: float = 0.5
+    mixture: bool = False
+
+    @property
+    def halves(self) -> bool:
+        """False: the arms have features of their own."""
+        return False
+
+    def with_separation(self, separation: float) -> GaussianPopulation:
+        """The same population at another level of difficulty."""
+        return replace(self, separation=separation)
+
+    def draw(self, n_patients: int, rng: np.random.Generator) -> DataSet:
+        """A data set of `n_patients` patients."""
+        labels = draw_labels(n_patients, self.prevalence, rng)
+        counts = rng.integers(1, self.images + 1, n_patients) if self.images > 1 else None
+        patients = np.arange(n_patients)
+        if counts is not None:
+            patients = patients.repeat(counts)
+        p, y = self.n_features, labels[patients]
+        mean = np.zeros((n_patients, p))
+        if self.mixture:
+            kind = rng.random(n_patients) < 0.25
+            mean[:, 0] = labels * ~kind
+            mean[:, 1] = labels * kind
+        else:
+            mean[:, :] = labels[:, None] / math.sqrt(p)
+        noise = self._noise(n_patients, patients, 3, rng)
+        common = math.sqrt(self.shared) * noise[0]
+        views = tuple(
+            common
+            + math.sqrt(1 - self.shared) * own
+            + factor * self.separation * mean[patients]
+            for own, factor in zip(noise[1:], (self.advantage, 1.0), strict=True)
+        )
+        return DataSet(y, patients, (views[0], views[1]))
+
+    def _noise(
+        self, n_patients: int, patients: np.ndarray, parts: int, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Standard normal noise, shape (parts, cases, features), alike within a patient."""
+        own = rng.standard_normal((parts, patients.size, self.n_features))
+        if patients.size == n_patients:
+            return own
+        common = rng.standard_normal((parts, n_patients, self.n_features))[:, patients]
+        return math.sqrt(self.patient_share) * common + math.sqrt(1 - self.patient_share) * own
+
+
+@dataclass(frozen=True)
+class FeaturePopulation:
+    """Features of real images as a population that can be drawn from without end.
+
+    A patient is drawn with all of their images, with replacement, and moved by Gaussian
+    noise, part of it common to the images of the patient; scaled so that each class keeps its
+    mean and covariance (a smoothed bootstrap with shrinkage).
+
+    Attributes
+    ----------
+    features : ndarray of shape (n, p)
+    y_true, patients : ndarray of shape (n,)
+        Label and patient of each image; a patient has one label.
+    bandwidth : float
+        Standard deviation of the noise as a share of that of the features.
+    columns : tuple of two ndarrays of int, optional
+        Features that candidate and reference see, of one length. By default both see all,
+        and every repeat deals the features anew between the arms (see
+        :func:`.simulate.cross_validate`), which makes the arms exchangeable.
+    prevalence : float, optional
+        Share of positive patients; by default that of the images.
+
+    References
+    ----------
+    .. [1] Silverman, B. W. and Young, G. A. (1987). The bootstrap: to smooth or not to smooth?
+       Biometrika 74, 469-479. :doi:`10.1093/biomet/74.3.469`
+    """
+
+    features: np.ndarray
+    y_true: np.ndarray
+    patients: np.ndarray
+    columns: tuple[np.ndarray, np.ndarray] | None = None
+    prevalence: float | None = None
+    bandwidth: float = 0.5
+
+    @property
+    def halves(self) -> bool:
+        """True if the arms are dealt halves of the same features."""
+        return self.columns is None
+
+    def __post_init__(self) -> None:
+        order = np.argsort(self.patients, kind="stable")
+        _, first, counts = np.unique(
+            self.patients[order], return_index=True, return_counts=True
+        )
+        labels = self.y_true[order][first]
+        factors, means = {}, {}
+        for label in (0, 1):
+            own = self.features[self.y_true == label]
+            means[label] = own.mean(axis=0)
+            # Noise of a class has its covariance; a thin SVD is its square root.
+            _, s, vt = np.linalg.svd(own - means[label], full_matrices=False)
+            factors[label] = s[:, None] * vt / math.sqrt(len(own) - 1)
+        object.__setattr__(self, "_layout", (order, first, counts, labels, means, factors))
+
+    def draw(self, n_patients: int, rng: np.random.Generator) -> DataSet:
+        """A data set of `n_patients` patients."""
+        order, first, counts, labels, means, factors = self._layout  # type: ignore[attr-defined]
+        prevalence = float(labels.mean()) if self.prevalence is None else self.prevalence
+        wanted = draw_labels(n_patients, prevalence, rng)
+        chosen = np.empty(n_patients, dtype=np.intp)
+        for label in (0, 1):
+            own = np.flatnonzero(labels == label)
+            chosen[wanted == label] = rng.choice(own, int((wanted == label).sum()))
+        sizes = counts[chosen]
+        patients = np.arange(n_patients).repeat(sizes)
+        within = np.arange(patients.size) - (np.cumsum(sizes) - sizes).repeat(sizes)
+        x = self.features[order[first[chosen][patients] + within]]
+        y = wanted[patients]
+        for label in (0, 1):
+            rows = y == label
+            rank = len(factors[label])
+            common = rng.standard_normal((n_patients, rank), dtype=np.float32)[patients[rows]]
+            own = rng.standard_normal((int(rows.sum()), rank), dtype=np.float32)
+            noise = (common + own) * np.float32(math.sqrt(0.5)) @ factors[label]
+            x[rows] = means[label] + (x[rows] - means[label] + self.bandwidth * noise) / math.sqrt(
+                1 + self.bandwidth**2
+            )
+        if self.columns is None:
+            return DataSet(y, patients, (x, x))
+        return DataSet(y, patients, (x[:, self.columns[0]], x[:, self.columns[1]]))
+
+
+def principal_components(features: np.ndarray, n_components: int) -> np.ndarray:
+    """Scores on the first principal components, scaled to unit variance."""
+    centred = features - features.mean(axis=0)
+    u, s, _ = np.linalg.svd(centred, full_matrices=False)
+    return (u[:, :n_components] * (s[:n_components] > 0) * np.sqrt(len(u))).astype(np.float32)
+
+
+def load_features(
+    paths: Sequence[str | Path], *, n_components: int = 64, prevalence: float | None = None
+) -> FeaturePopulation:
+    """A population from files of features.
+
+    Parameters
+    ----------
+    paths : sequence of one or two path-like
+        ``.npz`` files with ``features`` (images, p), ``y_true`` and ``patients``, of the same
+        images in the same order. One: the arms share its features by halves. Two: candidate
+        and reference.
+    n_components : int, default 64
+        Principal components that stand for the features of a file.
+    prevalence : float, optional
+        Share of positive patients.
+
+    Raises
+    ------
+    UserError
+        If a file is not there or not such a file, or the files hold other images.
+    """
+    blocks: list[np.ndarray] = []
+    labels = patients = None
+    for path in paths:
+        try:
+            with np.load(path) as file:
+                features, y, p = file["features"], file["y_true"], file["patients"]
+        except (OSError, KeyError, ValueError) as error:
+            raise UserError(
+                f"{path}: expected an .npz file with `features`, `y_true` and `patients` ({error})"
+            ) from None
+        if labels is not None and not (np.array_equal(y, labels) and np.array_equal(p, patients)):
+            raise UserError(f"{path}: other images than {paths[0]}; one order of cases is needed")
+        labels, patients = y, p
+        blocks.append(principal_components(features, n_components))
+    assert labels is not None and patients is not None
+    width = blocks[0].shape[1]
+    columns = None
+    if len(blocks) == 2:
+        columns = (np.arange(width), np.arange(width, width + blocks[1].shape[1]))
+    return FeaturePopulation(
+        np.concatenate(blocks, axis=1), labels, patients, columns, prevalence
+    )
