@@ -27,7 +27,7 @@ _CORRECTIONS = {
 }
 _TESTS = {
     "repeat-delong": "DeLong’s test",
-    "larger-variance": "the larger of DeLong’s and the learning-curve corrected variance",
+    "larger-variance": "the test with the larger of DeLong’s and the learning-curve corrected variance",
     "learning-curve": "the learning-curve corrected test",
     "nadeau-bengio": "the corrected t test",
     "delong": "DeLong’s test",
@@ -60,8 +60,8 @@ def significance_notes(table: pd.DataFrame, options: AnalysisOptions) -> list[st
     used = table["test"].isin(["learning-curve", "larger-variance"])
     if used.any():
         tests.append(
-            "Learning curve: its slope, which tells how much patients matter for training, is from "
-            f"{_half_repeats(table[used])}, trained on half of the data; no AUC here includes them."
+            "Learning curve: its slope tells how much patients matter for training; it comes from "
+            f"{_half_repeats(table[used])}, on half of the data, which are part of no AUC here."
         )
     notes.append(" ".join(tests))
     notes.append(
