@@ -27,7 +27,9 @@ _CORRECTIONS = {
 }
 _TESTS = {
     "repeat-delong": "DeLong’s test",
-    "larger-variance": "the test with the larger of DeLong’s and the learning-curve corrected variance",
+    "larger-variance": (
+        "the test with the larger of DeLong’s and the learning-curve corrected variance"
+    ),
     "learning-curve": "the learning-curve corrected test",
     "nadeau-bengio": "the corrected t test",
     "delong": "DeLong’s test",
