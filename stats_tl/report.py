@@ -26,7 +26,7 @@ examples:
       one archive; differences within 0.02 count as equivalent
   python -m stats_tl.report --scores predictions.csv --reference imagenet
       predictions of any trainer: columns case,y_true,arm,score, optionally
-      patient,task,backbone,head,unfreeze,repeat,fold,seed
+      patient,task,backbone,head,unfreeze,repeat,fold,seed,design
   python -m stats_tl.report --runs runs/busbra --check
       whether analysis/busbra holds what the archive says; writes nothing
 

@@ -219,7 +219,7 @@ def differing_files(report: Report, out: str | Path) -> list[str]:
 def _test_scores(evidence: Evidence) -> Iterator[pd.DataFrame]:
     """Test scores, one task at a time: they can be large. Patients are those of the splits."""
     for task in sorted(evidence.cells["task"].astype(str).unique()):
-        scores = evidence.scores(task=task, partition="test")
+        scores = evidence.scores(task=task, partition="test", design=["cv", "half"])
         cases = _cases(evidence, task)
         if "patient" in cases.columns and "group" in cases.columns:
             patients = cases.set_index("case")["patient"]

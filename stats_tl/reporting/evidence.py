@@ -17,7 +17,9 @@ from .words import plural
 
 _MOST_BYTES = 4 * 2**30
 _NEEDED = ("case", "y_true", "arm", "score")
-_OPTIONAL = ("patient", "task", "backbone", "head", "unfreeze", "repeat", "fold", "seed")
+_OPTIONAL = (
+    "patient", "task", "backbone", "head", "unfreeze", "repeat", "fold", "seed", "design",
+)  # fmt: skip
 _KEYS = ("task", "backbone", "head", "unfreeze", "arm", "repeat", "fold", "seed")
 
 
@@ -51,8 +53,8 @@ class Predictions:
     Parameters
     ----------
     scores : DataFrame
-        One row a case and model: ``case, y_true, arm, score``; optional ``patient``
-        and the keys of a cell.
+        One row a case and model: ``case, y_true, arm, score``; optional ``patient``,
+        the keys of a cell, and ``design``: ``half`` for extra two-fold repeats.
     name : str
         Name of the study.
     digest : str, optional
@@ -72,7 +74,9 @@ class Predictions:
         self.plan: dict[str, Any] = {}
         self.digest = digest
         # Sorted, so that the order of rows cannot change the last digit of a sum.
-        self._scores = check_scores(scores).sort_values([*_KEYS, "case"], ignore_index=True)
+        self._scores = check_scores(scores).sort_values(
+            ["design", *_KEYS, "case"], ignore_index=True
+        )
         columns = [c for c in ("task", "case", "patient", "y_true") if c in self._scores.columns]
         cases = self._scores[columns].drop_duplicates()
         clash = cases[cases.duplicated(["task", "case"])]
@@ -81,7 +85,8 @@ class Predictions:
                 f"case {str(clash['case'].iloc[0])!r} has more than one label or patient in a "
                 f"task ({plural(len(clash), 'case has', 'cases have')}); a case has one in all rows"
             )
-        self.cells = self._scores[list(_KEYS)].drop_duplicates(ignore_index=True)
+        compared = self._scores["design"] == "cv"
+        self.cells = self._scores.loc[compared, list(_KEYS)].drop_duplicates(ignore_index=True)
         self.missing = pd.DataFrame(columns=list(_KEYS))
 
     def cases(self, task: str) -> pd.DataFrame:
@@ -91,11 +96,15 @@ class Predictions:
         return own[columns].drop_duplicates("case").sort_values("case", ignore_index=True)
 
     def scores(self, **filters: Any) -> pd.DataFrame:
-        """Scores of the rows that match; all of them are of test cases."""
+        """Scores of the rows that match; all of them are of test cases.
+
+        Without `design`, those of the cross-validation.
+        """
         frame = self._scores
-        for key, value in filters.items():
+        for key, value in {"design": "cv", **filters}.items():
             if key != "partition":
-                frame = frame[frame[key].astype(str) == str(value)]
+                values = value if isinstance(value, list) else [value]
+                frame = frame[frame[key].astype(str).isin([str(v) for v in values])]
         return frame
 
 
@@ -106,7 +115,8 @@ def read_predictions(path: str | Path) -> Predictions:
     ----------
     path : path-like
         Columns ``case, y_true, arm, score``; optional ``patient, task, backbone, head,
-        unfreeze, repeat, fold, seed``. Other columns are ignored, but for near misses in
+        unfreeze, repeat, fold, seed``, and ``design``: ``half`` in the rows of extra
+        two-fold repeats, ``cv`` in the others. Other columns are ignored, but for near misses in
         spelling.
 
     Returns
@@ -124,7 +134,7 @@ def read_predictions(path: str | Path) -> Predictions:
             raise UserError(f"{path}: larger than 4 GiB; split it by task")
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         # Identifiers are text: 007 and 7 are two cases, and "NA" may be a name.
-        text = dict.fromkeys(("case", "patient", "arm", *_KEYS[:4]), str)
+        text = dict.fromkeys(("case", "patient", "arm", "design", *_KEYS[:4]), str)
         frame = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
         header = pd.read_csv(path, header=None, nrows=1, dtype=str).iloc[0]
     except UnicodeDecodeError:
