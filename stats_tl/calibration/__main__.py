@@ -74,9 +74,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     from .runner import run_designs
 
-    path = run_designs(
-        designs, plan.seed, options.out, base=options.features, jobs=options.jobs
-    )
+    path = run_designs(designs, plan.seed, options.out, base=options.features, jobs=options.jobs)
     print(f"written: {path}")
     return 0
 

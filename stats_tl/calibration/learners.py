@@ -25,9 +25,7 @@ Learner = Callable[[np.ndarray, np.ndarray, np.ndarray, np.random.Generator], np
 HIDDEN = 48
 
 
-def ridge(
-    x: np.ndarray, y: np.ndarray, folds: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def ridge(x: np.ndarray, y: np.ndarray, folds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Out-of-fold scores of a ridge regression on the labels."""
     scores = np.empty(folds.shape)
     x = np.concatenate([x - x.mean(axis=0), np.ones((len(x), 1))], axis=1)
@@ -65,9 +63,7 @@ def random_relu(
     return scores
 
 
-def parzen(
-    x: np.ndarray, y: np.ndarray, folds: np.ndarray, rng: np.random.Generator
-) -> np.ndarray:
+def parzen(x: np.ndarray, y: np.ndarray, folds: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Out-of-fold log ratios of the classes' kernel density estimates."""
     x = np.ascontiguousarray((x - x.mean(axis=0)) / x.std(axis=0), dtype=np.float32)
     square = (x * x).sum(axis=1)
@@ -93,7 +89,7 @@ def network(
 ) -> np.ndarray:
     """Out-of-fold logits of a network with one hidden layer, all models trained as one."""
     x = ((x - x.mean(axis=0)) / x.std(axis=0)).astype(np.float32)
-    n_repeats, n = folds.shape
+    n_repeats = len(folds)
     n_folds, hidden, batch, epochs = int(folds.max()) + 1, 16, 32, 12
     models, p = n_repeats * n_folds, x.shape[1]
     parameters = [
@@ -165,9 +161,7 @@ def _ridge_of_repeat(
     return predicted
 
 
-def _gradients(
-    x: np.ndarray, y: np.ndarray, parameters: list[np.ndarray]
-) -> list[np.ndarray]:
+def _gradients(x: np.ndarray, y: np.ndarray, parameters: list[np.ndarray]) -> list[np.ndarray]:
     """Gradients of the mean cross-entropy of every model, with a little weight decay."""
     w1, b1, w2, b2 = parameters
     z = x @ w1 + b1

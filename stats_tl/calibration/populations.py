@@ -118,9 +118,7 @@ class GaussianPopulation:
         noise = self._noise(n_patients, patients, 3, rng)
         common = math.sqrt(self.shared) * noise[0]
         views = tuple(
-            common
-            + math.sqrt(1 - self.shared) * own
-            + factor * self.separation * mean[patients]
+            common + math.sqrt(1 - self.shared) * own + factor * self.separation * mean[patients]
             for own, factor in zip(noise[1:], (self.advantage, 1.0), strict=True)
         )
         return DataSet(y, patients, (views[0], views[1]))
@@ -155,6 +153,9 @@ class FeaturePopulation:
         Features that candidate and reference see, of one length. By default both see all,
         and every repeat deals the features anew between the arms (see
         :func:`.simulate.cross_validate`), which makes the arms exchangeable.
+    copies : bool
+        Both arms see all features, each with noise of its own: two imperfect views of the
+        same images, exchangeable as well.
     prevalence : float, optional
         Share of positive patients; by default that of the images.
 
@@ -168,19 +169,18 @@ class FeaturePopulation:
     y_true: np.ndarray
     patients: np.ndarray
     columns: tuple[np.ndarray, np.ndarray] | None = None
+    copies: bool = False
     prevalence: float | None = None
     bandwidth: float = 0.5
 
     @property
     def halves(self) -> bool:
         """True if the arms are dealt halves of the same features."""
-        return self.columns is None
+        return self.columns is None and not self.copies
 
     def __post_init__(self) -> None:
         order = np.argsort(self.patients, kind="stable")
-        _, first, counts = np.unique(
-            self.patients[order], return_index=True, return_counts=True
-        )
+        _, first, counts = np.unique(self.patients[order], return_index=True, return_counts=True)
         labels = self.y_true[order][first]
         factors, means = {}, {}
         for label in (0, 1):
@@ -193,7 +193,7 @@ class FeaturePopulation:
 
     def draw(self, n_patients: int, rng: np.random.Generator) -> DataSet:
         """A data set of `n_patients` patients."""
-        order, first, counts, labels, means, factors = self._layout  # type: ignore[attr-defined]
+        order, first, counts, labels, *_ = self._layout  # type: ignore[attr-defined]
         prevalence = float(labels.mean()) if self.prevalence is None else self.prevalence
         wanted = draw_labels(n_patients, prevalence, rng)
         chosen = np.empty(n_patients, dtype=np.intp)
@@ -205,18 +205,28 @@ class FeaturePopulation:
         within = np.arange(patients.size) - (np.cumsum(sizes) - sizes).repeat(sizes)
         x = self.features[order[first[chosen][patients] + within]]
         y = wanted[patients]
+        moved = self._smooth(x, y, patients, rng)
+        if self.copies:
+            return DataSet(y, patients, (moved, self._smooth(x, y, patients, rng)))
+        if self.columns is None:
+            return DataSet(y, patients, (moved, moved))
+        return DataSet(y, patients, (moved[:, self.columns[0]], moved[:, self.columns[1]]))
+
+    def _smooth(
+        self, x: np.ndarray, y: np.ndarray, patients: np.ndarray, rng: np.random.Generator
+    ) -> np.ndarray:
+        """`x` moved by noise that a patient's images share in part, scaled back."""
+        *_, means, factors = self._layout  # type: ignore[attr-defined]
+        moved = np.empty_like(x)
         for label in (0, 1):
             rows = y == label
-            rank = len(factors[label])
-            common = rng.standard_normal((n_patients, rank), dtype=np.float32)[patients[rows]]
-            own = rng.standard_normal((int(rows.sum()), rank), dtype=np.float32)
+            shape = (int(patients[-1]) + 1, len(factors[label]))
+            common = rng.standard_normal(shape, dtype=np.float32)[patients[rows]]
+            own = rng.standard_normal((int(rows.sum()), shape[1]), dtype=np.float32)
             noise = (common + own) * np.float32(math.sqrt(0.5)) @ factors[label]
-            x[rows] = means[label] + (x[rows] - means[label] + self.bandwidth * noise) / math.sqrt(
-                1 + self.bandwidth**2
-            )
-        if self.columns is None:
-            return DataSet(y, patients, (x, x))
-        return DataSet(y, patients, (x[:, self.columns[0]], x[:, self.columns[1]]))
+            centred = x[rows] - means[label] + self.bandwidth * noise
+            moved[rows] = means[label] + centred / math.sqrt(1 + self.bandwidth**2)
+        return moved
 
 
 def principal_components(features: np.ndarray, n_components: int) -> np.ndarray:
@@ -227,7 +237,11 @@ def principal_components(features: np.ndarray, n_components: int) -> np.ndarray:
 
 
 def load_features(
-    paths: Sequence[str | Path], *, n_components: int = 64, prevalence: float | None = None
+    paths: Sequence[str | Path],
+    *,
+    n_components: int = 64,
+    prevalence: float | None = None,
+    copies: bool = False,
 ) -> FeaturePopulation:
     """A population from files of features.
 
@@ -241,6 +255,8 @@ def load_features(
         Principal components that stand for the features of a file.
     prevalence : float, optional
         Share of positive patients.
+    copies : bool
+        One file: the arms share its features by noisy copies, not by halves.
 
     Raises
     ------
@@ -248,7 +264,8 @@ def load_features(
         If a file is not there or not such a file, or the files hold other images.
     """
     blocks: list[np.ndarray] = []
-    labels = patients = None
+    labels: np.ndarray | None = None
+    patients: np.ndarray | None = None
     for path in paths:
         try:
             with np.load(path) as file:
@@ -257,15 +274,25 @@ def load_features(
             raise UserError(
                 f"{path}: expected an .npz file with `features`, `y_true` and `patients` ({error})"
             ) from None
-        if labels is not None and not (np.array_equal(y, labels) and np.array_equal(p, patients)):
+        if (
+            labels is not None
+            and patients is not None
+            and not (np.array_equal(y, labels) and np.array_equal(p, patients))
+        ):
             raise UserError(f"{path}: other images than {paths[0]}; one order of cases is needed")
         labels, patients = y, p
         blocks.append(principal_components(features, n_components))
-    assert labels is not None and patients is not None
+    if labels is None or patients is None:
+        raise UserError("no file of features was named")
     width = blocks[0].shape[1]
     columns = None
     if len(blocks) == 2:
         columns = (np.arange(width), np.arange(width, width + blocks[1].shape[1]))
     return FeaturePopulation(
-        np.concatenate(blocks, axis=1), labels, patients, columns, prevalence
+        np.concatenate(blocks, axis=1),
+        labels,
+        patients,
+        columns,
+        copies=copies,
+        prevalence=prevalence,
     )

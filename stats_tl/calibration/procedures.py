@@ -100,12 +100,15 @@ def conclude(
             elif name in (*COMMON, *SLOW):
                 found[name] = _of(_on_scores(name, study, rng))
             else:
-                raise ValueError(f"`procedures`: unknown {name!r}; known: {OFFERED + COMMON + SLOW}")
+                raise ValueError(
+                    f"`procedures`: unknown {name!r}; known: {OFFERED + COMMON + SLOW}"
+                )
     return parts, found
 
 
 def _of(result: Any) -> Conclusion:
-    return Conclusion(result.pvalue, *result.confidence_interval, bool(result.warnings))
+    low, high = result.confidence_interval
+    return Conclusion(result.pvalue, low, high, bool(result.warnings))
 
 
 def _t_interval(differences: np.ndarray) -> Conclusion:
@@ -118,12 +121,8 @@ def _t_interval(differences: np.ndarray) -> Conclusion:
 
 def _five_by_two(study: CrossValidated) -> Conclusion:
     assert study.half is not None
-    half = repeated_cv_components(
-        study.y_true, *study.half, groups=study.groups
-    )
-    return Conclusion(
-        combined_5x2cv_ftest(half.differences).pvalue, math.nan, math.nan, False
-    )
+    half = repeated_cv_components(study.y_true, *study.half, groups=study.groups)
+    return Conclusion(combined_5x2cv_ftest(half.differences).pvalue, math.nan, math.nan, False)
 
 
 def _on_scores(name: str, study: CrossValidated, rng: np.random.Generator | None) -> Any:
@@ -133,7 +132,10 @@ def _on_scores(name: str, study: CrossValidated, rng: np.random.Generator | None
     if name == "DeLong, stacked repeats":
         m = len(a)
         return delong_test(
-            np.tile(y, m), a.ravel(), b.ravel(), groups=None if groups is None else np.tile(groups, m)
+            np.tile(y, m),
+            a.ravel(),
+            b.ravel(),
+            groups=None if groups is None else np.tile(groups, m),
         )
     if name == "Obuchowski-Rockette":
         return obuchowski_rockette_test(y, np.stack([a, b]))

@@ -16,7 +16,7 @@ import json
 import math
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -42,7 +42,7 @@ class Block(_Table):
     """``[[blocks]]``: a product of designs, or a random share of it."""
 
     role: str = Field(description="What its designs are for, such as 'confirmation'.")
-    population: Literal["gaussian", "features"] = "gaussian"
+    population: Literal["gaussian", "features", "feature copies"] = "gaussian"
     files: tuple[tuple[str, ...], ...] = Field(
         ((),), description="features: one file, or candidate's and reference's, a design."
     )
@@ -128,11 +128,12 @@ class Design(_Table):
 
     def make_population(self, base: Path) -> Population:
         """The population, with the separation that gives the wanted AUC."""
-        if self.population == "features":
+        if self.population != "gaussian":
             return load_features(
                 [base / name for name in self.files],
                 n_components=self.features,
                 prevalence=self.prevalence,
+                copies=self.population == "feature copies",
             )
         if self.auc is None or self.prevalence is None:
             raise UserError("a gaussian population needs `auc` and `prevalence`")
@@ -218,7 +219,7 @@ def run_design(design: Design, seed: int, base: Path = Path()) -> pd.DataFrame:
             for name, conclusion in conclusions.items():
                 found.setdefault((m, name), []).append(conclusion)
         aucs.append(parts.aucs)
-    null = population.halves or (design.population == "gaussian" and design.advantage == 1)
+    null = len(design.files) == 1 or (design.population == "gaussian" and design.advantage == 1)
     truth = 0.0 if null else float(np.mean(estimates[max(design.repeats)]))
     mean_a, mean_b = np.mean(aucs, axis=0)
     shared = {
@@ -229,24 +230,26 @@ def run_design(design: Design, seed: int, base: Path = Path()) -> pd.DataFrame:
         "difference": truth,
     }
     rows = []
-    for (m, name), conclusions in found.items():
+    for (m, name), outcomes in found.items():
         values = np.array(estimates[m])
         error = math.sqrt(float(np.mean((values - truth) ** 2)))
-        p, low, high, warned = (np.array(column, dtype=float) for column in zip(*conclusions, strict=True))
+        p, low, high, warned = (
+            np.array(column, dtype=float) for column in zip(*outcomes, strict=True)
+        )
         rows.append(
             {
                 **shared,
                 "n_repeats": m,
                 "procedure": name,
-                "datasets": len(conclusions),
+                "datasets": len(outcomes),
                 "standard_error": error,
                 "rejected": np.mean(p < LEVEL),
                 "oracle": np.mean(2 * sps.norm.sf(np.abs(values) / error) < LEVEL),
-                "covered": np.nan if np.isnan(low).all() else np.mean((low <= truth) & (truth <= high)),
+                "covered": np.nan
+                if np.isnan(low).all()
+                else np.mean((low <= truth) & (truth <= high)),
                 "width": np.nan if np.isnan(low).all() else float(np.median(high - low)),
                 "warned": np.mean(warned),
             }
         )
     return pd.DataFrame(rows)
-
-

@@ -5,6 +5,7 @@ from .auc_variances import hanley_mcneil_variance, obuchowski_variance
 from .bayesian_cv import BayesianTestResult, bayesian_correlated_ttest
 from .bootstrap import bootstrap_auc_test
 from .cv_components import CVComponents, repeated_cv_components
+from .cv_design import RepeatedCVDesign, repeated_cv_design
 from .delong import delong_test, delong_test_unpaired
 from .delong_omnibus import delong_omnibus_test
 from .design import simulate_design
@@ -48,6 +49,7 @@ from .ranks import (
     quade_test,
 )
 from .repeated_cv import repeated_cv_test
+from .repeated_cv_omnibus import repeated_cv_omnibus_test
 from .resampled import corrected_resampled_ttest
 from .results import AUCResult, ConfidenceInterval, DegenerateDataWarning, TestResult
 from .structural import delong_covariance, placements
@@ -68,6 +70,7 @@ __all__ = [
     "MixedModelWarning",
     "OperatingPoint",
     "Proportion",
+    "RepeatedCVDesign",
     "SingularFitWarning",
     "TestResult",
     "adjust_pvalues",
@@ -115,6 +118,8 @@ __all__ = [
     "placements",
     "quade_test",
     "repeated_cv_components",
+    "repeated_cv_design",
+    "repeated_cv_omnibus_test",
     "repeated_cv_power",
     "repeated_cv_test",
     "roc_auc",

@@ -29,7 +29,6 @@ from ._elasticity import prior as prior_elasticity
 from ._placements import component_covariance
 from ._validation import as_groups, as_labels, as_score_matrix, variance_obstacle
 
-
 HALF = "half-sample repeats"
 
 

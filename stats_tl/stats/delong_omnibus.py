@@ -87,7 +87,7 @@ def delong_omnibus_test(y_true: Any, scores: Any, *, groups: Any = None) -> Test
     else:
         components = scale_placements(labels, doubled[1:] - doubled[0])
         covariance = component_covariance(components, labels, codes)
-        quadratic, rank = _quadratic_form(components[:, labels].mean(axis=1), covariance)
+        quadratic, rank = quadratic_form(components[:, labels].mean(axis=1), covariance)
         df = float(rank)
         if math.isnan(quadratic):
             texts.append(warn_degenerate(NO_VARIANCE))
@@ -119,7 +119,7 @@ def delong_omnibus_test(y_true: Any, scores: Any, *, groups: Any = None) -> Test
     )
 
 
-def _quadratic_form(vector: np.ndarray, covariance: np.ndarray) -> tuple[float, int]:
+def quadratic_form(vector: np.ndarray, covariance: np.ndarray) -> tuple[float, int]:
     """``vector' covariance^- vector`` and the rank; NaN if `vector` leaves the range."""
     scale = np.sqrt(np.diag(covariance))
     if (vector[scale == 0] != 0).any():

@@ -199,7 +199,7 @@ def infer_from_components(
         f"{parts.n_folds}-fold{', clustered by patient' if parts.n_groups is not None else ''}): "
         f"{ESTIMAND}"
     )
-    notes = _cautions(chosen, parts)
+    notes = cautions(chosen, parts)
     if chosen == "nadeau-bengio":
         result = corrected_resampled_ttest(
             parts.differences,
@@ -311,7 +311,7 @@ def learning_curve_variance(
     return variance, max(df, 1.0)
 
 
-def _cautions(chosen: str, parts: CVComponents) -> tuple[str, ...]:
+def cautions(chosen: str, parts: CVComponents) -> tuple[str, ...]:
     """Where the simulation study shows the chosen test to fail, or does not reach."""
     texts = []
     if parts.n_repeats == 1:

@@ -100,9 +100,7 @@ def brute_force(y, a, b, folds, half=None, groups=None):
         v_if = variance_of(psi.mean(axis=0), y, groups)
         out["c_bar"] = (v_if - v_bar / m) / (1 - 1 / m)
         out["s2"] = delta.var(ddof=1)
-    mean_a, mean_b = (
-        np.array([placement(y, s[r], folds[r]) for r in range(m)]) for s in (a, b)
-    )
+    mean_a, mean_b = (np.array([placement(y, s[r], folds[r]) for r in range(m)]) for s in (a, b))
     pooled = (mean_a + mean_b) / 2
     auc_k = (auc_a.mean() + auc_b.mean()) / 2
     sources = [(min(0.08 / sps.norm.ppf(auc_k), 0.5), 0.12**2)]
@@ -172,7 +170,7 @@ def composition(y, psi, folds):
             own = ease(r) / 2
             g = [ease(other) for other in others]
             product += own * np.mean(g)
-            spread += np.mean([u * v for i, u in enumerate(g) for l, v in enumerate(g) if i != l])
+            spread += np.mean([u * v for i, u in enumerate(g) for j2, v in enumerate(g) if i != j2])
             total += own**2
     slope = product / spread
     residual = total - slope**2 * spread
@@ -320,7 +318,7 @@ def test_auto_says_what_it_chose_and_why():
 
 
 def test_warns_where_the_study_shows_failure():
-    y, a, b, folds, half = make(n=90)
+    y, a, b, folds, _ = make(n=90)
     assert any("few cases" in w for w in repeated_cv_test(y, a, b, folds).warnings)
     one = repeated_cv_test(y, a[0], b[0], folds[0], method="repeat-delong")
     assert any("one repeat only" in w for w in one.warnings)
@@ -366,7 +364,9 @@ def test_half_sample_repeats_without_a_signal_say_nothing():
     two = repeated_cv_components(y, a[:2], b[:2], folds[:2])
     assert math.isinf(two.elasticity_sources["fold composition"].variance)
     perfect = np.tile(y, (6, 1))
-    assert repeated_cv_components(y, perfect, perfect, folds).elasticity == pytest.approx(0, abs=0.2)
+    assert repeated_cv_components(y, perfect, perfect, folds).elasticity == pytest.approx(
+        0, abs=0.2
+    )
 
 
 def test_null_value_and_equivalence():
@@ -374,7 +374,9 @@ def test_null_value_and_equivalence():
     base = repeated_cv_test(y, a, b, folds, method="repeat-delong")
     at_estimate = repeated_cv_test(y, a, b, folds, null_value=base.estimate, method="repeat-delong")
     assert at_estimate.pvalue == pytest.approx(1.0)
-    low = repeated_cv_test(y, a, b, folds, null_value=base.confidence_interval.low, method="repeat-delong")
+    low = repeated_cv_test(
+        y, a, b, folds, null_value=base.confidence_interval.low, method="repeat-delong"
+    )
     assert low.pvalue == pytest.approx(0.05, rel=1e-6)
     result = equivalence_test(base, 0.5)
     assert result.pvalue == pytest.approx(
