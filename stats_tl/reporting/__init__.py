@@ -14,10 +14,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from .build import FORMATS, Report, build_report, differing_files, write_report
+from .audit import audit_findings
+from .build import FORMATS, Report, build_report
 from .comparisons import compare_arms, fold_aucs
 from .evidence import Evidence, Predictions, read_predictions
+from .files import differing_files, write_report
 from .latex import latex_document, latex_table
+from .material import Material, gather_material
 from .mixed import MixedReport, mixed_report
 from .options import CORRECTIONS, AnalysisOptions, read_analysis_plan
 from .plaintext import plain_table
@@ -31,9 +34,11 @@ __all__ = [
     "FORMATS",
     "AnalysisOptions",
     "Evidence",
+    "Material",
     "MixedReport",
     "Predictions",
     "Report",
+    "audit_findings",
     "build_report",
     "compare_arms",
     "differing_files",
@@ -41,6 +46,7 @@ __all__ = [
     "fold_aucs",
     "forest_data",
     "forest_figure",
+    "gather_material",
     "latex_document",
     "latex_table",
     "mixed_report",

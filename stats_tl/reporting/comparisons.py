@@ -73,7 +73,7 @@ _CELL = (*SETTING, "arm", "repeat", "fold", "seed")
 
 
 def compare_arms(
-    scores: pd.DataFrame | Iterable[pd.DataFrame],
+    scores: pd.DataFrame | Iterable[pd.DataFrame | Aligned],
     reference: str,
     *,
     options: AnalysisOptions | None = None,
@@ -87,7 +87,8 @@ def compare_arms(
     scores : DataFrame, or iterable of them
         Test scores, one row a case and model: ``case, y_true, arm, score``; optional
         ``patient, task, backbone, head, unfreeze, repeat, fold, seed``. Several frames
-        (one a task, say) are read one after the other and belong to one family.
+        (one a task, say) are read one after the other and belong to one family; so do
+        scores that were aligned before.
     reference : str
         The arm that the others are compared with.
     options : AnalysisOptions, optional
@@ -140,13 +141,14 @@ def compare_arms(
     0.912 0.725 superior: these fitted models, for new patients
     """
     options = options or AnalysisOptions()
-    frames = [scores] if isinstance(scores, pd.DataFrame) else scores
+    frames: Iterable = [scores] if isinstance(scores, pd.DataFrame) else scores
     rows: list[dict] = []
     lacking: list[str] = []
     arms: set[str] = set()
     waiting = _missing_by_setting(missing)
     for frame in frames:
-        for aligned in align(check_scores(frame)):
+        parts = [frame] if isinstance(frame, Aligned) else align(check_scores(frame))
+        for aligned in parts:
             arms.update(aligned.arms)
             planned = waiting.pop(tuple(aligned.setting.values()), {})
             rows += _compare_setting(aligned, reference, options, planned, lacking)

@@ -9,7 +9,7 @@ from __future__ import annotations
 __all__ = ["latex_document", "latex_table"]
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from .escaping import escape
 from .table import Cell, Column, Panel, Row, Table
@@ -44,7 +44,13 @@ def latex_table(table: Table, *, provenance: Sequence[str] = (), max_rows: int =
     return "\n".join([*head, *floats]) + "\n"
 
 
-def latex_document(title: str, inputs: Iterable[str], *, provenance: Sequence[str] = ()) -> str:
+def latex_document(
+    title: str,
+    inputs: Iterable[str],
+    *,
+    captions: Mapping[str, str] | None = None,
+    provenance: Sequence[str] = (),
+) -> str:
     """A document that inputs every table and shows every figure, and compiles alone.
 
     Parameters
@@ -52,6 +58,8 @@ def latex_document(title: str, inputs: Iterable[str], *, provenance: Sequence[st
     title : str
     inputs : iterable of str
         Paths relative to the document: ``tables/x.tex`` is input, other files are figures.
+    captions : mapping of str to str, optional
+        Captions of figures, by path.
     provenance : sequence of str
         Lines for the comment at the top.
     """
@@ -72,9 +80,11 @@ def latex_document(title: str, inputs: Iterable[str], *, provenance: Sequence[st
         if path.endswith(".tex"):
             lines.append(rf"\input{{{path}}}")
         else:
+            caption = (captions or {}).get(path, "")
             lines += [
                 r"\begin{figure}[htbp]\centering",
                 rf"\includegraphics{{{path}}}",
+                *([rf"\caption{{{escape(caption, breakable=True)}}}"] if caption else []),
                 r"\end{figure}",
             ]
     return "\n".join([*lines, r"\end{document}"]) + "\n"

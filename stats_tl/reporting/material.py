@@ -1,0 +1,175 @@
+"""What every table, figure and paragraph of a report is made from, computed once.
+
+Scores are read and aligned one time (:class:`~stats_tl.reporting.alignment.Aligned`, arrays
+of arms x runs x cases) and the comparisons and the mixed model computed one time; builders
+take the :class:`Material` and only choose what to show.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Material", "gather_material"]
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from ..errors import IncompleteError, UserError
+from .alignment import SETTING, Aligned, align, check_scores
+from .comparisons import compare_arms, fold_aucs
+from .evidence import Evidence
+from .mixed import MixedReport, mixed_report
+from .notes import caution_notes, data_notes
+from .options import AnalysisOptions
+from .sample import sample_table
+
+
+@dataclass(frozen=True)
+class Material:
+    """The evidence of a study and what was computed from it.
+
+    Attributes
+    ----------
+    evidence : Archive or Predictions
+    options : AnalysisOptions
+        With a reference.
+    settings : tuple of Aligned
+        Test scores of every task, backbone, head and depth as arrays.
+    aucs : DataFrame
+        One row a cell: its keys and ``auc`` (and what else the archive records).
+    comparisons : DataFrame
+        As from :func:`~stats_tl.reporting.compare_arms`.
+    mixed : MixedReport
+    sample : DataFrame
+        As from :func:`~stats_tl.reporting.sample_table`.
+    """
+
+    evidence: Evidence
+    options: AnalysisOptions
+    settings: tuple[Aligned, ...] = field(repr=False)
+    aucs: pd.DataFrame = field(repr=False)
+    comparisons: pd.DataFrame = field(repr=False)
+    mixed: MixedReport = field(repr=False)
+    sample: pd.DataFrame = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """Name of the study."""
+        return self.evidence.name
+
+    @property
+    def title(self) -> str:
+        """Title of the study without a full stop; may be empty."""
+        return str(self.evidence.plan.get("study", {}).get("title", "")).rstrip(".")
+
+    @property
+    def reference(self) -> str:
+        """The arm that the others are compared with."""
+        return str(self.options.reference)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether any data set is made up."""
+        return self.evidence.synthetic
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """One sentence for each gap; empty where the study is complete."""
+        return self.comparisons.attrs["lacking"]
+
+    @property
+    def general_notes(self) -> list[str]:
+        """Notes for a table that describes all that was trained."""
+        return data_notes("all that was trained", lacking=self.lacking, synthetic=self.synthetic)
+
+    @property
+    def test_notes(self) -> list[str]:
+        """Notes for a table of tests, which use complete runs only."""
+        used = "the complete runs only"
+        return [
+            *caution_notes(self.comparisons, self.options),
+            *data_notes(used, lacking=self.lacking, synthetic=self.synthetic),
+        ]
+
+    def aligned(self, row: pd.Series) -> Aligned:
+        """The scores that a row of `comparisons` was computed from."""
+        wanted = {key: str(row[key]) for key in SETTING}
+        return next(setting for setting in self.settings if setting.setting == wanted)
+
+
+def gather_material(
+    evidence: Evidence, options: AnalysisOptions, *, allow_incomplete: bool = False
+) -> Material:
+    """Read the scores of a study and compute what its report shows.
+
+    Parameters
+    ----------
+    evidence : Archive or Predictions
+    options : AnalysisOptions
+        With a reference.
+    allow_incomplete : bool, optional
+        Compare on the complete runs only.
+
+    Raises
+    ------
+    UserError
+        If the evidence does not allow the comparison.
+    IncompleteError
+        If pairs are incomplete and `allow_incomplete` is false.
+    """
+    if options.reference is None:
+        arms = ", ".join(sorted(set(evidence.cells["arm"].astype(str))))
+        raise UserError(f"which arm is the reference? Say --reference NAME; arms: {arms}")
+    if evidence.cells.empty:
+        raise IncompleteError(
+            f"{evidence.name} has no trained cell yet; run python -m stats_tl.run_grid"
+        )
+    settings = tuple(
+        aligned for frame in _test_scores(evidence) for aligned in align(check_scores(frame))
+    )
+    comparisons = compare_arms(
+        settings,
+        options.reference,
+        options=options,
+        missing=evidence.missing,
+        allow_incomplete=allow_incomplete,
+    )
+    aucs = _cell_aucs(evidence)
+    tasks = sorted(evidence.cells["task"].astype(str).unique())
+    cases = {task: grouped_cases(evidence, task) for task in tasks}
+    return Material(
+        evidence=evidence,
+        options=options,
+        settings=settings,
+        aucs=aucs,
+        comparisons=comparisons,
+        mixed=mixed_report(aucs, options.reference, confidence_level=1 - options.alpha),
+        sample=sample_table(cases, evidence.cells),
+    )
+
+
+def grouped_cases(evidence: Evidence, task: str) -> pd.DataFrame:
+    """Cases with the group that was kept on one side of every split as their patient.
+
+    Near-duplicate images can be of one group though their patients are not known to be one.
+    """
+    cases = evidence.cases(task)
+    return cases.assign(patient=cases["group"]) if "group" in cases.columns else cases
+
+
+def _test_scores(evidence: Evidence) -> Iterator[pd.DataFrame]:
+    """Test scores, one task at a time: they can be large. Patients are those of the splits."""
+    for task in sorted(evidence.cells["task"].astype(str).unique()):
+        scores = evidence.scores(task=task, partition="test")
+        cases = grouped_cases(evidence, task)
+        if "patient" in cases.columns and "group" in cases.columns:
+            patients = cases.set_index("case")["patient"]
+            scores = scores.assign(patient=scores["case"].map(patients))
+        yield scores
+
+
+def _cell_aucs(evidence: Evidence) -> pd.DataFrame:
+    """AUC of every cell, as recorded, or computed from the scores."""
+    if "auc" in evidence.cells.columns:
+        return evidence.cells.astype({key: str for key in (*SETTING, "arm")})
+    return fold_aucs(_test_scores(evidence))
