@@ -12,7 +12,7 @@ from .commands import run_command
 from .errors import UserError
 
 if TYPE_CHECKING:
-    from .reporting import AnalysisOptions, Evidence
+    from .reporting import AnalysisOptions, Evidence, Predictions
 
 # Spelt out, so that --help needs no import of the analysis.
 FORMATS = ("latex", "csv", "figures", "json")
@@ -26,7 +26,12 @@ examples:
       one archive; differences within 0.02 count as equivalent
   python -m stats_tl.report --scores predictions.csv --reference imagenet
       predictions of any trainer: columns case,y_true,arm,score, optionally
-      patient,task,backbone,head,unfreeze,repeat,fold,seed
+      patient,task,backbone,head,unfreeze,repeat,fold,seed,partition; others are covariates
+  python -m stats_tl.report --scores wide.csv --reference imagenet \\
+          --columns case=image,y_true=malignant --arms imagenet=p_in,radimagenet=p_rin
+      one row a case, a score column for each arm, other names
+  python -m stats_tl.report --scores predictions.csv --plan analysis.toml
+      as registered: [analysis] in a file whose hash the report prints
   python -m stats_tl.report --runs runs/busbra --check
       whether analysis/busbra holds what the archive says; writes nothing
 
@@ -53,7 +58,21 @@ def build_parser() -> argparse.ArgumentParser:
         help="an archive, or a folder of archives (default: runs)",
     )
     source.add_argument(
-        "--scores", type=Path, metavar="CSV", help="predictions made elsewhere, one row a case"
+        "--scores",
+        type=Path,
+        metavar="CSV",
+        help="predictions made elsewhere, one row a case and arm, or wide with --arms",
+    )
+    what.add_argument(
+        "--columns",
+        metavar="OURS=THEIRS,...",
+        help="names of the CSV's columns where they differ: case=image_id,y_true=label",
+    )
+    what.add_argument(
+        "--arms",
+        metavar="ARM=COLUMN,...",
+        help="the CSV is wide, one row a case, with a score column for each arm: "
+        "imagenet=p_in,radimagenet=p_rin",
     )
     what.add_argument(
         "--allow-incomplete",
@@ -82,6 +101,37 @@ def build_parser() -> argparse.ArgumentParser:
         choices=CORRECTIONS,
         help="adjustment for several comparisons (default: the plan's, else holm)",
     )
+    how.add_argument(
+        "--alpha",
+        type=float,
+        metavar="P",
+        help="level of the tests (default: the plan's, else 0.05)",
+    )
+    how.add_argument(
+        "--primary",
+        metavar="KEY=VALUE,...",
+        help="the primary comparison, of the keys task, backbone, head, unfreeze, arm "
+        "(default: the plan's)",
+    )
+    how.add_argument(
+        "--families",
+        metavar="KEY,...",
+        help="adjust secondary comparisons within the values of these keys (default: the plan's, "
+        "else all together)",
+    )
+    how.add_argument(
+        "--subgroups",
+        metavar="COVARIATE,...",
+        help="compare within subgroups of these covariates, '' for none (default: the plan's, "
+        "else all that qualify)",
+    )
+    how.add_argument(
+        "--target-sensitivity",
+        type=float,
+        metavar="SHARE",
+        help="set thresholds at this sensitivity on the tuning cases (default: the plan's, else "
+        "at the largest Youden index)",
+    )
     where = parser.add_argument_group("what to write")
     where.add_argument(
         "--out", type=Path, metavar="DIR", help="output folder (default: analysis/<study>)"
@@ -105,9 +155,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     formats = parse_formats(options.format)
     if options.scores is not None:
-        from .reporting import read_predictions
-
-        return report(read_predictions(options.scores), options, formats, options.out)
+        return report(predictions(options), options, formats, options.out)
+    if options.columns or options.arms:
+        raise UserError("--columns and --arms describe the table of --scores; give that too")
     roots = find_archives(options.runs)
     codes = []
     for root in roots:
@@ -153,8 +203,8 @@ def report(
     # Written first: a reader of the output that goes away, as `head` does, loses nothing.
     written = write_report(result, folder)
     print(plain_table(result.terminal))
-    if result.mixed.reason:
-        print(f"No mixed model: {result.mixed.reason}.")
+    for part in result.absent:
+        print(f"No {part.what}: {part.reason}.")
     print("\nwritten:")
     for path in written:
         print(f"  {path}")
@@ -162,9 +212,28 @@ def report(
     return 0
 
 
+def predictions(options: argparse.Namespace) -> Predictions:
+    """The CSV of ``--scores``."""
+    from .reporting import parse_mapping, read_predictions
+
+    columns, arms = options.columns, options.arms
+    found = read_predictions(
+        options.scores,
+        columns=columns and parse_mapping(columns, "--columns", "case=image_id,y_true=label"),
+        arms=arms and parse_mapping(arms, "--arms", "imagenet=p_in,radimagenet=p_rin"),
+    )
+    if found.ignored:
+        print(
+            f"note: not used, as they differ between the rows of a case: "
+            f"{', '.join(found.ignored)}",
+            file=sys.stderr,
+        )
+    return found
+
+
 def analysis_options(evidence: Evidence, options: argparse.Namespace) -> AnalysisOptions:
     """The archive's plan, then --plan, then the flags; the later prevail."""
-    from .reporting import AnalysisOptions, read_analysis_plan
+    from .reporting import AnalysisOptions, parse_mapping, read_analysis_plan
 
     analysis = AnalysisOptions()
     if evidence.plan:
@@ -172,8 +241,10 @@ def analysis_options(evidence: Evidence, options: argparse.Namespace) -> Analysi
             evidence.plan.get("analysis", {}), source="the archive", reference=evidence.reference
         )
     if options.plan is not None:
-        table, reference = read_analysis_plan(options.plan)
-        given = AnalysisOptions.from_plan(table, source=str(options.plan), reference=reference)
+        table, reference, sha256 = read_analysis_plan(options.plan)
+        given = AnalysisOptions.from_plan(
+            table, source=str(options.plan), reference=reference, sha256=sha256
+        )
         if analysis.planned:
             changes = {**({"reference": reference} if reference else {}), **table}
             analysis = analysis.override(f"in {options.plan.name}", **changes)
@@ -183,8 +254,19 @@ def analysis_options(evidence: Evidence, options: argparse.Namespace) -> Analysi
         "on the command line",
         reference=options.reference,
         margin=options.margin,
+        alpha=options.alpha,
         correction=options.correction,
+        primary=options.primary
+        and parse_mapping(options.primary, "--primary", "task=breast,backbone=resnet50"),
+        families=parse_names(options.families),
+        subgroups=parse_names(options.subgroups),
+        target_sensitivity=options.target_sensitivity,
     )
+
+
+def parse_names(text: str | None) -> list[str] | None:
+    """``"task,backbone"`` as a list; None stays None, and ``""`` is no name at all."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
 def find_archives(folder: Path | None) -> list[Path]:

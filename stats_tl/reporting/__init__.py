@@ -16,10 +16,11 @@ from typing import Any
 
 from .audit import audit_findings
 from .build import FORMATS, Report, build_report
-from .comparisons import compare_arms, fold_aucs
+from .comparisons import compare_all_pairs, compare_arms, fold_aucs
 from .evidence import Evidence, Predictions, read_predictions
 from .files import differing_files, write_report
 from .latex import latex_document, latex_table
+from .layout import arrange, parse_mapping
 from .material import Material, gather_material
 from .mixed import MixedReport, mixed_report
 from .options import CORRECTIONS, AnalysisOptions, read_analysis_plan
@@ -38,8 +39,10 @@ __all__ = [
     "MixedReport",
     "Predictions",
     "Report",
+    "arrange",
     "audit_findings",
     "build_report",
+    "compare_all_pairs",
     "compare_arms",
     "differing_files",
     "draw_forest",
@@ -51,6 +54,7 @@ __all__ = [
     "latex_table",
     "mixed_report",
     "mixed_tables",
+    "parse_mapping",
     "plain_table",
     "read_analysis_plan",
     "read_predictions",

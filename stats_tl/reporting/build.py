@@ -17,7 +17,7 @@ import pandas as pd
 from .. import __version__
 from . import contents
 from .audit import audit_findings
-from .contents import RenderedDrawing, Section
+from .contents import Absent, RenderedDrawing, Section
 from .evidence import Evidence
 from .files import VERSION_LINE, csv_bytes
 from .latex import latex_document, latex_table
@@ -42,6 +42,8 @@ class Report:
         What everything was made from.
     sections : tuple of Section
         Tables to print, with the numbers behind them.
+    absent : tuple of Absent
+        Tables that the study does not allow, and why.
     audit : DataFrame
         As from :func:`~stats_tl.reporting.audit.audit_findings`.
     summary : dict
@@ -54,6 +56,7 @@ class Report:
 
     material: Material = field(repr=False)
     sections: tuple[Section, ...] = field(repr=False)
+    absent: tuple[Absent, ...]
     audit: pd.DataFrame = field(repr=False)
     summary: dict[str, Any] = field(repr=False)
     terminal: Table
@@ -110,9 +113,11 @@ def build_report(
         If pairs are incomplete and `allow_incomplete` is false.
     """
     material = gather_material(evidence, options, allow_incomplete=allow_incomplete)
-    sections = tuple(section for build in contents.TABLES for section in build(material))
+    parts = [part for build in contents.TABLES for part in build(material)]
+    sections = tuple(part for part in parts if isinstance(part, Section))
+    absent = tuple(part for part in parts if isinstance(part, Absent))
     audit = audit_findings(material)
-    summary = summarize(material, sections, audit)
+    summary = summarize(material, sections, absent, audit)
     provenance = _provenance(evidence)
     figures = list(_figures(material)) if {"figures", "html"} & set(formats) else []
 
@@ -135,6 +140,7 @@ def build_report(
     return Report(
         material=material,
         sections=sections,
+        absent=absent,
         audit=audit,
         summary=summary,
         terminal=terminal_table(

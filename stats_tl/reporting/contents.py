@@ -4,7 +4,8 @@ To add a part, add its builder here; :mod:`.build` renders whatever the lists ho
 
 *Tables.* A builder takes the :class:`~stats_tl.reporting.material.Material` and yields
 :class:`Section` objects: the :class:`~stats_tl.reporting.table.Table` to print and the
-unrounded numbers behind it. It yields nothing where the study does not allow the table.
+unrounded numbers behind it. It yields :class:`Absent`, with the reason, where the study does
+not allow the table.
 Each section becomes ``tables/<name>.tex`` and ``tables/<name>.csv``.
 
 *Figures.* ``stats_tl.reporting.figures.FIGURES`` maps a name to a function of the material
@@ -20,7 +21,16 @@ matplotlib is slow to import. Each becomes ``figures/<name>.pdf`` and ``.png``.
 
 from __future__ import annotations
 
-__all__ = ["PAGE", "TABLES", "Drawing", "PageBuilder", "RenderedDrawing", "Section", "Words"]
+__all__ = [
+    "PAGE",
+    "TABLES",
+    "Absent",
+    "Drawing",
+    "PageBuilder",
+    "RenderedDrawing",
+    "Section",
+    "Words",
+]
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,25 +38,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
+from .all_pairs import all_pairs
 from .material import Material
+from .operating_points import operating_points
+from .section import Absent, Section
+from .subgroup_table import subgroups
 from .table import Table
 from .tables import mixed_tables, sample_text_table, significance_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-@dataclass(frozen=True)
-class Section:
-    """A table: what is printed, and the unrounded numbers behind it."""
-
-    table: Table
-    numbers: pd.DataFrame
-
-    @property
-    def name(self) -> str:
-        """Name of its files."""
-        return self.table.name
 
 
 @dataclass(frozen=True)
@@ -141,8 +142,10 @@ def _significance(material: Material) -> Iterator[Section]:
     yield Section(table, material.comparisons)
 
 
-def _mixed(material: Material) -> Iterator[Section]:
+def _mixed(material: Material) -> Iterator[Section | Absent]:
     mixed = material.mixed
+    if mixed.reason:
+        yield Absent("mixed_model", "mixed model", mixed.reason)
     tables = mixed_tables(mixed, title=material.title, cautions=material.general_notes)
     numbers = (mixed.coefficients, mixed.variance_components)
     for table, frame in zip(tables, numbers, strict=False):
@@ -150,7 +153,14 @@ def _mixed(material: Material) -> Iterator[Section]:
 
 
 #: In the order of the report.
-TABLES: tuple[Callable[[Material], Iterator[Section]], ...] = (_sample, _significance, _mixed)
+TABLES: tuple[Callable[[Material], Iterator[Section | Absent]], ...] = (
+    _sample,
+    _significance,
+    _mixed,
+    all_pairs,
+    operating_points,
+    subgroups,
+)
 
 #: Makes ``report.html``.
 PAGE: PageBuilder | None = None

@@ -19,9 +19,10 @@ from .alignment import SETTING, Aligned, align, check_scores
 from .comparisons import compare_arms, fold_aucs
 from .evidence import Evidence
 from .mixed import MixedReport, mixed_report
-from .notes import caution_notes, data_notes
+from .notes import caution_notes, data_notes, exploratory_notes
 from .options import AnalysisOptions
 from .sample import sample_table
+from .thresholds import THRESHOLD_KEYS, cell_thresholds
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,9 @@ class Material:
     mixed : MixedReport
     sample : DataFrame
         As from :func:`~stats_tl.reporting.sample_table`.
+    thresholds : DataFrame
+        As from :func:`~stats_tl.reporting.thresholds.cell_thresholds`; empty where no tuning
+        cases were scored.
     """
 
     evidence: Evidence
@@ -51,6 +55,7 @@ class Material:
     comparisons: pd.DataFrame = field(repr=False)
     mixed: MixedReport = field(repr=False)
     sample: pd.DataFrame = field(repr=False)
+    thresholds: pd.DataFrame = field(repr=False)
 
     @property
     def name(self) -> str:
@@ -88,6 +93,15 @@ class Material:
         used = "the complete runs only"
         return [
             *caution_notes(self.comparisons, self.options),
+            *data_notes(used, lacking=self.lacking, synthetic=self.synthetic),
+        ]
+
+    @property
+    def limits(self) -> list[str]:
+        """Notes for a table of secondary tests, which have cautions of their own."""
+        used = "the complete runs only"
+        return [
+            *exploratory_notes(self.options),
             *data_notes(used, lacking=self.lacking, synthetic=self.synthetic),
         ]
 
@@ -145,6 +159,7 @@ def gather_material(
         comparisons=comparisons,
         mixed=mixed_report(aucs, options.reference, confidence_level=1 - options.alpha),
         sample=sample_table(cases, evidence.cells),
+        thresholds=_thresholds(evidence, tasks, options.target_sensitivity),
     )
 
 
@@ -173,3 +188,16 @@ def _cell_aucs(evidence: Evidence) -> pd.DataFrame:
     if "auc" in evidence.cells.columns:
         return evidence.cells.astype({key: str for key in (*SETTING, "arm")})
     return fold_aucs(_test_scores(evidence))
+
+
+def _thresholds(evidence: Evidence, tasks: list[str], target: float | None) -> pd.DataFrame:
+    frames = []
+    for task in tasks:
+        scores = evidence.scores(task=task, partition="validation")
+        if len(scores):
+            names = [*SETTING, "arm"]
+            keys = scores[names].astype(dict.fromkeys(names, str))
+            frames.append(cell_thresholds(scores.assign(**keys), target))
+    if not frames:
+        return pd.DataFrame(columns=[*THRESHOLD_KEYS, "threshold", "n_tuning"])
+    return pd.concat(frames, ignore_index=True)

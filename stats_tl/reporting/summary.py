@@ -19,14 +19,17 @@ import pandas as pd
 from .. import __version__
 
 if TYPE_CHECKING:
-    from .contents import Section
     from .material import Material
+    from .section import Absent, Section
 
 SUMMARY_VERSION = 1
 
 
 def summarize(
-    material: Material, sections: Sequence[Section], audit: pd.DataFrame
+    material: Material,
+    sections: Sequence[Section],
+    absent: Sequence[Absent],
+    audit: pd.DataFrame,
 ) -> dict[str, Any]:
     """Everything that the report says in numbers, as JSON types."""
     options, evidence = material.options, material.evidence
@@ -50,7 +53,12 @@ def summarize(
                 "primary": dict(options.primary),
                 "power": options.power,
                 "planned": options.planned,
+                "families": list(options.families),
+                "subgroups": None if options.subgroups is None else list(options.subgroups),
+                "target_sensitivity": options.target_sensitivity,
                 "departures": list(options.departures),
+                "plan_sha256": options.plan_sha256,
+                "plan_sha256_of": options.plan_source,
             }
         ),
         "tables": {
@@ -61,6 +69,7 @@ def summarize(
             }
             for section in sections
         },
+        "absent": {part.name: part.reason for part in absent},
         "audit": records(audit),
     }
 
