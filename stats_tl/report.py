@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .reporting import AnalysisOptions, Evidence, Predictions
 
 # Spelt out, so that --help needs no import of the analysis.
-FORMATS = ("latex", "csv", "figures", "json")
+FORMATS = ("latex", "csv", "figures", "words", "json")
 CORRECTIONS = ("holm", "hochberg", "hommel", "bonferroni", "bh", "by", "none")
 EXIT_DIFFERS = 1
 EXAMPLES = """\

@@ -23,10 +23,11 @@ from .latex import latex_document, latex_table
 from .layout import arrange, parse_mapping
 from .material import Material, gather_material
 from .mixed import MixedReport, mixed_report
+from .mixed_tables import mixed_tables
 from .options import CORRECTIONS, AnalysisOptions, read_analysis_plan
 from .plaintext import plain_table
 from .sample import sample_table
-from .tables import mixed_tables, sample_text_table, significance_table
+from .tables import sample_text_table, significance_table
 
 _FIGURES = ("draw_forest", "forest_data", "forest_figure", "render_figure")
 

@@ -17,19 +17,20 @@ import pandas as pd
 from .. import __version__
 from . import contents
 from .audit import audit_findings
-from .contents import Absent, RenderedDrawing, Section
+from .contents import Absent, RenderedDrawing, Section, Words
 from .evidence import Evidence
 from .files import VERSION_LINE, csv_bytes
 from .latex import latex_document, latex_table
 from .material import Material, gather_material
 from .mixed import MixedReport
 from .options import AnalysisOptions
+from .prose import prose_files, report_words
 from .summary import summarize, summary_bytes
 from .table import Table
 from .tables import terminal_table
 from .words import SYNTHETIC
 
-FORMATS = ("latex", "csv", "figures", "json")
+FORMATS = ("latex", "csv", "figures", "words", "json")
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Report:
         As from :func:`~stats_tl.reporting.audit.audit_findings`.
     summary : dict
         The content of ``summary.json``.
+    words : Words
+        Paragraphs, references, checklist.
     terminal : Table
         The significance table for the terminal.
     files : dict of str to bytes
@@ -59,6 +62,7 @@ class Report:
     absent: tuple[Absent, ...]
     audit: pd.DataFrame = field(repr=False)
     summary: dict[str, Any] = field(repr=False)
+    words: Words = field(repr=False)
     terminal: Table
     files: dict[str, bytes] = field(repr=False)
 
@@ -99,7 +103,7 @@ def build_report(
         With a reference.
     allow_incomplete : bool, optional
         Compare on the complete runs only, and say so below every table.
-    formats : collection of {"latex", "csv", "figures", "json"}, optional
+    formats : collection of {"latex", "csv", "figures", "words", "json"}, optional
 
     Returns
     -------
@@ -119,6 +123,7 @@ def build_report(
     audit = audit_findings(material)
     summary = summarize(material, sections, absent, audit)
     provenance = _provenance(evidence)
+    words = report_words(material, sections)
     figures = list(_figures(material)) if {"figures", "html"} & set(formats) else []
 
     files: dict[str, bytes] = {}
@@ -133,8 +138,20 @@ def build_report(
         for drawing in figures:
             for suffix, content in drawing.files.items():
                 files[f"figures/{drawing.name}{suffix}"] = content
+    if "words" in formats:
+        files |= prose_files(words, provenance)
     if "json" in formats:
         files["summary.json"] = summary_bytes(summary)
+    if "html" in formats and contents.PAGE is not None:
+        files["report.html"] = contents.PAGE(
+            title=material.title or material.name,
+            tables=[section.table for section in sections],
+            figures=figures,
+            words=words,
+            audit=audit,
+            summary=summary,
+            cells=material.aucs,
+        )
     if "latex" in formats:
         files["all.tex"] = _document(material, files, figures, provenance)
     return Report(
@@ -146,6 +163,7 @@ def build_report(
         terminal=terminal_table(
             material.comparisons, options, title=material.title, cautions=material.test_notes
         ),
+        words=words,
         files=files,
     )
 
@@ -168,7 +186,9 @@ def _document(
     provenance: Sequence[str],
 ) -> bytes:
     captions = {f"figures/{drawing.name}.pdf": drawing.caption for drawing in figures}
-    shown = [path for path in files if path.endswith((".tex", ".pdf"))]
+    shown: list[str] = [path for path in ("methods.tex", "results.tex") if path in files]
+    shown += [p for p in files if p.startswith("tables/") and p.endswith(".tex")]
+    shown += [path for path in files if path.endswith(".pdf")]
     text = latex_document(
         material.title or material.name, shown, captions=captions, provenance=provenance
     )

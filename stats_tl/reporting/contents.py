@@ -40,11 +40,13 @@ import pandas as pd
 
 from .all_pairs import all_pairs
 from .material import Material
+from .mixed_tables import mixed_model
 from .operating_points import operating_points
+from .reproducibility import reproducibility
 from .section import Absent, Section
 from .subgroup_table import subgroups
 from .table import Table
-from .tables import mixed_tables, sample_text_table, significance_table
+from .tables import sample_text_table, significance_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -142,24 +144,15 @@ def _significance(material: Material) -> Iterator[Section]:
     yield Section(table, material.comparisons)
 
 
-def _mixed(material: Material) -> Iterator[Section | Absent]:
-    mixed = material.mixed
-    if mixed.reason:
-        yield Absent("mixed_model", "mixed model", mixed.reason)
-    tables = mixed_tables(mixed, title=material.title, cautions=material.general_notes)
-    numbers = (mixed.coefficients, mixed.variance_components)
-    for table, frame in zip(tables, numbers, strict=False):
-        yield Section(table, frame)
-
-
 #: In the order of the report.
 TABLES: tuple[Callable[[Material], Iterator[Section | Absent]], ...] = (
     _sample,
     _significance,
-    _mixed,
+    mixed_model,
     all_pairs,
     operating_points,
     subgroups,
+    reproducibility,
 )
 
 #: Makes ``report.html``.

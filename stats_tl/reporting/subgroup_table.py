@@ -18,7 +18,7 @@ from .numbers import format_count, format_interval, format_number, format_p
 from .options import AnalysisOptions
 from .section import Absent, Section
 from .table import Cell, Column, Panel, Row, Table
-from .words import comparison_labels, join_words
+from .words import comparison_labels, describe_unfreeze, join_words
 
 SUBGROUP_COLUMNS = (
     *SETTING,
@@ -209,8 +209,9 @@ def subgroup_table(
     counts = [Column("Patients", "right")] if patients else []
     return Table(
         name="subgroups",
-        caption=f"Difference in AUC within subgroups, {join_words(arms)} compared with {reference}."
-        + (f" {title}." if title else ""),
+        caption=f"Difference in AUC within subgroups, {join_words(arms)} compared with {reference}"
+        + ("" if several else _setting_words(numbers))
+        + (f". {title}." if title else "."),
         columns=(
             Column("Subgroup", "wrap"),
             *counts,
@@ -243,6 +244,15 @@ def _row(row: dict, pvalues: tuple[str, str], patients: bool) -> Row:
             *map(Cell, pvalues),
         )
     )
+
+
+def _setting_words(numbers: pd.DataFrame) -> str:
+    """Backbone, head and depth of the only comparison, in brackets."""
+    row = numbers.iloc[0]
+    head = f"{row['head']} head" if row["head"] else ""
+    words = filter(None, [row["backbone"], head, describe_unfreeze(str(row["unfreeze"]))])
+    text = ", ".join(map(str, words))
+    return f" ({text})" if text else ""
 
 
 def _notes(numbers: pd.DataFrame, options: AnalysisOptions) -> list[str]:
