@@ -65,10 +65,9 @@ def _told(material: Material, rows: pd.DataFrame, what: str) -> Iterator[str]:
         return
     labels = comparison_labels(material.comparisons)
     sizes = material.comparisons.groupby(["role", "family"])["arm"].transform("size")
+    corrected = material.options.correction != "none"
     told = [
-        _sentence(
-            row, labels[n], "adjusted " if sizes[n] > 1 and row["correction"] != "none" else ""
-        )
+        _sentence(row, labels[n], "adjusted " if corrected and sizes[n] > 1 else "")
         for n, row in zip(rows.index, rows.to_dict("records"), strict=True)
     ]
     opening = f"{what.capitalize()}{'s' * (len(told) > 1)}" if " " in what else ""
@@ -144,12 +143,9 @@ def _mixed(material: Material) -> Iterator[str]:
     if mixed.reason:
         return
     shares = mixed.variance_components.sort_values("share", ascending=False)
-    sizes = material.comparisons.groupby(["role", "family"])["arm"].transform("size")
     told = [
-        _sentence(
-            row, labels[n], "adjusted " if sizes[n] > 1 and row["correction"] != "none" else ""
-        )
-        for n, row in zip(rows.index, rows.to_dict("records"), strict=True)
+        f"{source[:1].lower() + source[1:]} {format_number(100 * share, 1)} %"
+        for source, share in zip(shares["source"], shares["share"], strict=True)
     ]
     yield f"Of the variance of a fold’s AUC around the fixed effects, {join_words(told)}."
     for row in mixed.tests.to_dict("records"):
