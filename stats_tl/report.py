@@ -26,7 +26,8 @@ examples:
       one archive; differences within 0.02 count as equivalent
   python -m stats_tl.report --scores predictions.csv --reference imagenet
       predictions of any trainer: columns case,y_true,arm,score, optionally
-      patient,task,backbone,head,unfreeze,repeat,fold,seed,partition; others are covariates
+      patient,task,backbone,head,unfreeze,repeat,fold,seed,design,partition; others are
+      covariates
   python -m stats_tl.report --scores wide.csv --reference imagenet \\
           --columns case=image,y_true=malignant --arms imagenet=p_in,radimagenet=p_rin
       one row a case, a score column for each arm, other names

@@ -43,8 +43,8 @@ def build_parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="KEY=VALUE[,VALUE]",
-        help="only cells with these values: task, backbone, head, unfreeze, arm, repeat, "
-        "fold or seed; may be given several times (default: all)",
+        help="only cells with these values: task, backbone, head, unfreeze, arm, repeat, fold, "
+        "seed or design (cv, half); may be given several times (default: all)",
     )
     what.add_argument(
         "--resume",

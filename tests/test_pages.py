@@ -49,8 +49,7 @@ def test_the_way_from_an_archive_to_the_test(monkeypatch, capsys):
     exec(block(page, "python", "repeated_cv_test("), names)
     result = names["repeated_cv_test"](
         names["cases"]["y_true"],
-        *(names["wide"][arm] for arm in ("imagenet", "random")),
-        names["folds"],
+        *names["wide"]("cv"),
         groups=names["cases"]["patient"],
     )
     assert "1875 cases of 1064 patients" in capsys.readouterr().out

@@ -1,6 +1,7 @@
 """``python -m stats_tl.report`` as a user meets it: output, files, exit codes."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -38,9 +39,10 @@ def scores():
     return simulate_scores()
 
 
-def write_archive(root, scores, *, leave_out=(), synthetic=False):
-    """An archive of simulated scores, in the layout of the trainer."""
-    plan = parse_plan(PLAN)
+def write_archive(root, scores, *, leave_out=(), synthetic=False, half=None):
+    """An archive of simulated scores, in the layout of the trainer; `half`: extra repeats."""
+    extra = 0 if half is None else half["repeat"].nunique()
+    plan = parse_plan({**PLAN, "cv": {**PLAN["cv"], "learning_curve_repeats": extra}})
     writer = ArchiveWriter(root)
     writer.open(plan.portable())
     results, configurations = [], {}
@@ -48,10 +50,13 @@ def write_archive(root, scores, *, leave_out=(), synthetic=False):
         key = cell.key
         if (key["arm"], key["repeat"], key["fold"]) in leave_out:
             continue
-        own = scores[
-            (scores["arm"] == key["arm"])
-            & (scores["repeat"] == key["repeat"])
-            & (scores["fold"] == key["fold"])
+        if (key["arm"], key["repeat"], key["fold"], key["design"]) in leave_out:
+            continue
+        source = scores if key["design"] == "cv" else half
+        own = source[
+            (source["arm"] == key["arm"])
+            & (source["repeat"] == key["repeat"])
+            & (source["fold"] == key["fold"])
         ]
         frame = own[["case", "patient", "y_true", "partition"]].assign(
             y_true=own["y_true"].astype(np.int8),
@@ -112,6 +117,57 @@ def csv(tmp_path, scores):
     path = tmp_path / "predictions.csv"
     scores.drop(columns=["partition"]).to_csv(path, index=False)
     return path
+
+
+class TestHalfSample:
+    """Archives with extra two-fold repeats."""
+
+    @pytest.fixture
+    def half(self):
+        weaker = (("imagenet", 0.8), ("radimagenet", 1.1))
+        return simulate_scores(repeats=3, folds=2, arms=weaker, model_seed=5)
+
+    def test_the_report_agrees_with_the_way_by_hand(self, run, scores, half, tmp_path):
+        """The example of the page on tests, on this archive."""
+        root = write_archive(tmp_path / "runs" / "demo", scores, half=half)
+        code, out, err = run("--out", "out")
+        assert (code, err) == (0, "")
+        assert "learning-curve corrected variance" in out
+        page = (ROOT / "docs" / "which_test.md").read_text(encoding="utf-8")
+        (example,) = (b for b in re.findall(r"```python\n(.*?)```", page, re.S) if "half" in b)
+        for old, new in (
+            ("runs/busbra", str(root)),
+            ("busbra", "breast"),
+            ("squeezenet1_1", "resnet18"),
+            ('"imagenet", "random"', '"radimagenet", "imagenet"'),
+        ):
+            example = example.replace(old, new)
+        names = {}
+        exec(example, names)
+        result = names["repeated_cv_test"](
+            names["cases"]["y_true"],
+            *names["wide"]("cv"),
+            groups=names["cases"]["patient"],
+            half=names["wide"]("half"),
+        )
+        row = pd.read_csv(tmp_path / "out/tables/significance.csv").iloc[0]
+        assert row["pvalue"] == pytest.approx(result.pvalue, rel=1e-9)
+        assert row["method"] == result.method
+        assert row["n_half_repeats"] == 3
+        sample = pd.read_csv(tmp_path / "out/tables/sample.csv").iloc[0]
+        assert (sample["n_repeats"], sample["n_folds"]) == (5, 5)
+
+    def test_a_half_sample_cell_that_lacks_stops_the_report(self, run, scores, half, tmp_path):
+        lost = [("radimagenet", 2, 1, "half")]
+        write_archive(tmp_path / "runs" / "demo", scores, half=half, leave_out=lost)
+        code, _, err = run()
+        assert code == 4
+        assert "half-sample repeat 2: 'radimagenet' lacks fold 1" in err
+        code, out, _ = run("--allow-incomplete")
+        assert code == 0
+        flat = " ".join(out.split())
+        assert "half-sample repeat 2: 'radimagenet' lacks fold 1" in flat
+        assert "2 extra repeats of two-" in flat
 
 
 class TestArchive:

@@ -27,8 +27,9 @@ def test_every_committed_plan_is_valid(path):
 def test_the_radimagenet_study_is_what_it_says():
     plan = load_plan(ROOT / "analysis/radimagenet/plan.toml")
     cells = plan_cells(plan)
-    # 2 tasks × 2 arms × 50 splits × (3 backbones × (4 frozen heads + 2 heads × 2 depths))
-    assert len(cells) == 2 * 2 * 50 * 3 * (4 + 2 * 2)
+    # 2 tasks × 2 arms × (50 splits + 10 halves)
+    # × 3 backbones × (4 frozen heads + 2 heads × 2 depths)
+    assert len(cells) == 2 * 2 * (50 + 10) * 3 * (4 + 2 * 2)
 
 
 def test_the_published_grid_has_its_88_cells_less_the_doubles():
@@ -60,7 +61,7 @@ def radimagenet_folder(tmp_path_factory):
     return root
 
 
-@pytest.mark.parametrize(("name", "cells"), [("plan", 4800), ("plan_as_published", 660)])
+@pytest.mark.parametrize(("name", "cells"), [("plan", 5760), ("plan_as_published", 660)])
 def test_a_dry_run_of_the_radimagenet_study(name, cells, radimagenet_folder, tmp_path, capsys):
     arguments = ["--plan", str(ROOT / f"analysis/radimagenet/{name}.toml"), "--dry-run"]
     arguments += ["--runs", str(tmp_path), "--device", "cpu"]
@@ -77,6 +78,7 @@ def test_a_dry_run_without_the_data_says_what_is_missing(tmp_path, capsys):
     plan = ROOT / "analysis/radimagenet/plan.toml"
     assert main(["--plan", str(plan), "--dry-run", "--runs", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
-    assert "4800 pending" in printed
+    assert "5760 pending" in printed
+    assert "0 done, 0 failed, 960 pending" in printed
     assert "no estimate of the time" in printed
     assert "radimagenet_tasks" in printed

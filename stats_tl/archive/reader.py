@@ -15,15 +15,18 @@ import pandas as pd
 from ..errors import ArchiveDamagedError, UserError
 from ..study.cells import plan_cells
 from ..study.loading import parse_plan
+from .assemble import assemble_scores
 from .files import checksum, read_parquet, read_sealed
 from .schema import SCORE_COLUMNS, split_name
 from .store import check_schema
 
 KEYS = ["task", "backbone", "head", "unfreeze", "arm", "repeat", "fold", "seed"]
+#: What names a cell: its design, where it is not that of the plan's cross-validation, too.
+_NAMES = [*KEYS, "design"]
 CELL_COLUMNS = [
     "cell_id",
     "pair_id",
-    *KEYS,
+    *_NAMES,
     "auc",
     "validation_auc",
     "epoch",
@@ -95,7 +98,11 @@ class Archive:
     tasks : dict of str to dict
         Descriptions of the data sets.
     cells : DataFrame
-        One row a verified cell: identifiers, keys, metrics, counts.
+        One row a verified cell of the plan's cross-validation: identifiers, keys, metrics,
+        counts.
+    half_cells : DataFrame
+        The same of the extra two-fold repeats (`[cv] learning_curve_repeats`), which are kept
+        apart so that no mean mixes models trained on all and on half of the data.
     damaged : dict of Path to str
         What is wrong, by file.
     """
@@ -112,10 +119,14 @@ class Archive:
         self._read_parts()
         self._miss_tasks()
         self._check_splits()
-        self.cells = self._frame_of_cells()
+        self._all_cells = self._frame_of_cells()
+        half = self._all_cells["design"] == "half"
+        self.cells = self._all_cells[~half].reset_index(drop=True)
+        self.half_cells = self._all_cells[half].reset_index(drop=True)
 
     def __repr__(self) -> str:
-        return f"<Archive {self.name!r} at {self.root}: {len(self.cells)} cells>"
+        half = f" and {len(self.half_cells)} half-sample cells" if len(self.half_cells) else ""
+        return f"<Archive {self.name!r} at {self.root}: {len(self.cells)} cells{half}>"
 
     def _read_plan(self, plan: Mapping[str, Any] | None) -> dict[str, Any]:
         path = self.root / "archive.json"
@@ -185,19 +196,20 @@ class Archive:
         """No patient on two sides, and every cell trained on the split that is archived."""
         for name in self.tasks:
             path = self.root / "tasks" / f"{name}.json"
-            torn = divided_patients(self.splits(name), self.cases(name))
+            torn = divided_patients(self._splits(name), self.cases(name))
             if len(torn):
                 split = torn.iloc[0]
                 self.damaged[path] = (
                     f"{path.with_suffix('.splits.parquet')}: "
                     f"{torn['patient'].nunique()} patients lie on two sides of a split, "
-                    f"for example {split['patient']!r} in repeat {split['repeat']}, "
-                    f"fold {split['fold']}"
+                    f"for example {split['patient']!r} in "
+                    f"{split_name(split['repeat'], split['fold'], split['design'])}"
                 )
         for cell, record in self._records.items():
             key = record["key"]
             splits = self.tasks.get(key["task"], {}).get("splits_sha256", {})
-            known = splits.get(split_name(key["repeat"], key["fold"]), record["split_sha256"])
+            name = split_name(key["repeat"], key["fold"], key.get("design", "cv"))
+            known = splits.get(name, record["split_sha256"])
             if known != record["split_sha256"]:
                 path = self.root / "parts" / f"{self._home[cell]}.json"
                 self.damaged[path] = f"{path}: cell {cell} was trained on another split"
@@ -211,6 +223,7 @@ class Archive:
                 {
                     "cell_id": cell,
                     "pair_id": record["pair_id"],
+                    "design": "cv",  # which archives of before there were two designs do not say
                     **record["key"],
                     **{name: _nan(value) for name, value in record["metrics"].items()},
                     "epoch": record["selection"]["epoch"],
@@ -223,9 +236,14 @@ class Archive:
                 }
             )
         frame = pd.DataFrame(rows, columns=None if rows else CELL_COLUMNS)
-        return frame.sort_values(KEYS, kind="stable", ignore_index=True)[
+        return frame.sort_values(_NAMES, kind="stable", ignore_index=True)[
             [*CELL_COLUMNS, *(c for c in frame.columns if c not in CELL_COLUMNS)]
         ]
+
+    @property
+    def cell_ids(self) -> frozenset[str]:
+        """Identifiers of all verified cells, of both designs."""
+        return frozenset(self._records)
 
     @property
     def reference(self) -> str:
@@ -248,8 +266,8 @@ class Archive:
         return checksum("\n".join([repr(_sorted(self.plan)), *lines]).encode())
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """The full record of each verified cell, with what it shares with its part."""
-        for cell in self.cells["cell_id"]:
+        """The full record of each verified cell of both designs, with what its part shares."""
+        for cell in self._all_cells["cell_id"]:
             part = self._parts[self._home[cell]]
             shared = {k: part[k] for k in part if k not in ("cells", "configurations")}
             record = self._records[cell]
@@ -270,7 +288,7 @@ class Archive:
 
     @cached_property
     def missing(self) -> pd.DataFrame:
-        """Cells that the plan asks for and the archive does not hold, and why."""
+        """Cells of both designs that the plan asks for and the archive does not hold, and why."""
         failures = self.failures()
         rows = [
             {
@@ -282,26 +300,45 @@ class Archive:
             for cell in plan_cells(parse_plan(self.plan, source=str(self.root)))
             if cell.cell_id not in self._records
         ]
-        return pd.DataFrame(rows, columns=["cell_id", "pair_id", *KEYS, "reason"])
+        return pd.DataFrame(rows, columns=["cell_id", "pair_id", *_NAMES, "reason"])
 
     def cases(self, task: str) -> pd.DataFrame:
         """Cases of a data set: case, patient, group, y_true and covariates."""
         name = f"{task}.parquet"
         return read_parquet(self.root / "tasks" / name, self.tasks[task]["files"][name])
 
-    def splits(self, task: str) -> pd.DataFrame:
-        """Partition of every case in every split: repeat, fold, case, partition."""
-        name = f"{task}.splits.parquet"
-        return read_parquet(self.root / "tasks" / name, self.tasks[task]["files"][name])
+    def splits(self, task: str, *, design: str = "cv") -> pd.DataFrame:
+        """Partition of every case in every split: design, repeat, fold, case, partition.
 
-    def scores(self, **filters: Any) -> pd.DataFrame:
+        Parameters
+        ----------
+        task : str
+        design : {"cv", "half"}, optional
+            The plan's cross-validation, or its extra two-fold repeats.
+        """
+        splits = self._splits(task)
+        return splits[splits["design"] == design].reset_index(drop=True)
+
+    def _splits(self, task: str) -> pd.DataFrame:
+        """The splits of both designs."""
+        name = f"{task}.splits.parquet"
+        splits = read_parquet(self.root / "tasks" / name, self.tasks[task]["files"][name])
+        if "design" not in splits.columns:  # an archive of before there were two
+            splits.insert(0, "design", "cv")
+        return splits
+
+    def scores(self, *, as_categories: bool = False, **filters: Any) -> pd.DataFrame:
         """Case-level scores of the cells that match.
 
         Parameters
         ----------
+        as_categories : bool, optional
+            Give text columns as categories, which is quicker and smaller.
         **filters
             Values, or lists of values, of any column of the result, for example
-            ``task="busbra", arm=["imagenet", "random"], partition="test"``.
+            ``task="busbra", arm=["imagenet", "random"], partition="test"``. Without `design`
+            or `cell_id`, the scores are of the plan's cross-validation; ``design="half"``
+            gives those of the extra two-fold repeats.
 
         Returns
         -------
@@ -315,12 +352,14 @@ class Archive:
         UserError
             If a filter is not a column of the result.
         """
-        allowed = ["cell_id", *KEYS, "case", "patient", "y_true", "partition"]
+        allowed = ["cell_id", *_NAMES, "case", "patient", "y_true", "partition"]
         for key in filters:
             if key not in allowed:
                 raise UserError(f"scores() cannot filter by {key!r}; allowed: {', '.join(allowed)}")
-        cells = self.cells
-        for key in set(filters) & {"cell_id", *KEYS}:
+        if not {"design", "cell_id"} & set(filters):
+            filters = {**filters, "design": "cv"}
+        cells = self._all_cells
+        for key in set(filters) & {"cell_id", *_NAMES}:
             cells = cells[_matches(cells[key], filters[key])]
         frames = []
         for stem in sorted({self._home[cell] for cell in cells["cell_id"]}):
@@ -335,27 +374,17 @@ class Archive:
             for key in set(filters) & {"case", "patient", "y_true", "partition"}:
                 keep &= _matches(frame[key], filters[key])
             frames.append(frame[keep])
-        columns = ["cell_id", *KEYS, "case", "patient", "y_true", "partition", "score"]
+        columns = ["cell_id", *_NAMES, "case", "patient", "y_true", "partition", "score"]
         if not frames:
             return pd.DataFrame(columns=columns)
-        scores = pd.concat(
-            [
-                f.astype({c: object for c in ("cell_id", "case", "patient", "partition")})
-                for f in frames
-            ],
-            ignore_index=True,
-        )
-        scores["score"] = scores["logit_1"].astype(np.float64) - scores["logit_0"]
-        scores = scores.merge(cells[["cell_id", *KEYS]], on="cell_id", how="left")
-        return scores.sort_values([*KEYS, "partition", "case"], kind="stable", ignore_index=True)[
-            columns
-        ]
+        return assemble_scores(frames, cells, _NAMES, as_categories=as_categories)
 
 
 def divided_patients(splits: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
-    """Patients with cases in more than one partition of a split: repeat, fold, patient."""
+    """Patients with cases in more than one partition of a split: the split, the patient."""
     used = splits[splits["partition"] != "unused"].merge(cases[["case", "patient"]], on="case")
-    sides = used.groupby(["repeat", "fold", "patient"], observed=True)["partition"].nunique()
+    keys = [key for key in ("design", "repeat", "fold", "patient") if key in used.columns]
+    sides = used.groupby(keys, observed=True)["partition"].nunique()
     return sides[sides > 1].index.to_frame(index=False)
 
 

@@ -36,9 +36,15 @@ class CellResult:
     files: dict[str, bytes] = field(default_factory=dict)
 
 
-def split_name(repeat: int, fold: int) -> str:
-    """The key under which a task's record holds the hash of a split."""
-    return f"repeat {repeat}, fold {fold}"
+def split_name(repeat: int, fold: int, design: str = "cv") -> str:
+    """The key under which a task's record holds the hash of a split.
+
+    Examples
+    --------
+    >>> split_name(0, 3), split_name(0, 1, "half")
+    ('repeat 0, fold 3', 'half repeat 0, fold 1')
+    """
+    return f"{'' if design == 'cv' else design + ' '}repeat {repeat}, fold {fold}"
 
 
 def scores_digest(scores: pd.DataFrame) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["audit_duplicates", "describe_duplicates"]
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,14 @@ from stats_tl.data.audit import across_partitions
 from stats_tl.data.dataset import Dataset
 
 
-def audit_duplicates(dataset: Dataset, partitions: dict[int, np.ndarray]) -> dict[str, Any]:
+def audit_duplicates(dataset: Dataset, partitions: Mapping[Any, np.ndarray]) -> dict[str, Any]:
     """Near-duplicate images, and how many pairs a split puts on two sides.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    partitions : mapping to ndarray of shape (folds, n)
+        Partition codes of every repeat.
 
     Returns
     -------

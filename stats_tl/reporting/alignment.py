@@ -1,7 +1,8 @@
 """Scores of several arms, aligned case by case; nothing is dropped in silence.
 
 A *run* here is one cross-validation of one arm: a repeat and a seed. Arms are paired
-by case identifier within a run, and within a run every case is tested in one fold.
+by case identifier within a run, and within a run every case is tested in one fold. The
+runs of the extra two-fold repeats (design ``half``) are kept apart from the others.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ __all__ = ["SETTING", "Aligned", "align", "check_scores", "complete_runs", "unfr
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from .words import plural
 
 #: What a comparison is made within.
 SETTING = ("task", "backbone", "head", "unfreeze")
+#: The cross-validation under comparison, and extra two-fold repeats for the learning curve.
+DESIGNS = ("cv", "half")
 _RUN = ("repeat", "seed")
 _NEEDED = ("case", "y_true", "arm", "score")
 _DEFAULTS: dict[str, Any] = {
@@ -30,6 +33,7 @@ _DEFAULTS: dict[str, Any] = {
     "unfreeze": "",
     "repeat": 0,
     "fold": 0,
+    "design": "cv",
 }
 _LISTED = 10
 
@@ -52,6 +56,8 @@ class Aligned:
         Fold that tested the case; -1 where the arm has no score for it.
     scores : ndarray of shape (arms, runs, cases)
         NaN where there is none.
+    half : Aligned or None
+        The half-sample runs of the same arms and cases; None in these themselves.
     """
 
     setting: dict[str, str]
@@ -62,6 +68,7 @@ class Aligned:
     arms: list[str]
     folds: np.ndarray
     scores: np.ndarray
+    half: Aligned | None = None
 
     def arm(self, name: str) -> int:
         """Position of an arm."""
@@ -74,8 +81,9 @@ def check_scores(scores: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     scores : DataFrame
-        One row a case and model: ``case, y_true, arm, score``; optional ``patient``
-        and the keys ``task, backbone, head, unfreeze, repeat, fold, seed``.
+        One row a case and model: ``case, y_true, arm, score``; optional ``patient``,
+        the keys ``task, backbone, head, unfreeze, repeat, fold, seed`` and ``design``:
+        ``half`` for extra two-fold repeats, else ``cv``.
 
     Returns
     -------
@@ -111,6 +119,18 @@ def check_scores(scores: pd.DataFrame) -> pd.DataFrame:
         frame["seed"] = 0
     for name in ("repeat", "fold", "seed"):
         frame[name] = _whole_numbers(frame, name)
+    wrong = ~frame["design"].isin(DESIGNS)
+    if wrong.any():
+        raise UserError(
+            "column 'design' must hold 'cv' or 'half' (extra repeats of two-fold "
+            f"cross-validation), got {frame.loc[wrong, 'design'].iloc[0]!r} for case "
+            f"{_first(frame, wrong)}"
+        )
+    if not frame["design"].eq("cv").any():
+        raise UserError(
+            "every score has design = 'half': these are extra repeats for the learning curve, and "
+            "there is no cross-validation to compare by; add its scores with design = 'cv'"
+        )
     labels = pd.to_numeric(frame["y_true"], errors="coerce")
     wrong = ~labels.isin([0, 1])
     if wrong.any():
@@ -126,6 +146,7 @@ def check_scores(scores: pd.DataFrame) -> pd.DataFrame:
             f"for case {_first(frame, wrong)}: {frame.loc[wrong, 'score'].iloc[0]!r}; "
             "give the logit or probability of the positive class"
         )
+    frame["design"] = pd.Categorical(frame["design"], DESIGNS)
     frame["y_true"], frame["score"] = labels.astype(np.int8), values.astype(np.float64)
     for name in ("case", "arm", *SETTING):
         if not isinstance(frame[name].dtype, pd.CategoricalDtype):
@@ -251,30 +272,15 @@ def require_complete(lacking: Sequence[str]) -> None:
 
 
 def _align_setting(setting: dict[str, str], frame: pd.DataFrame) -> Aligned:
-    case, names = pd.factorize(frame["case"], sort=True)
-    arm, arms = pd.factorize(frame["arm"].astype(str), sort=True)
-    repeat, seed = (frame[name].to_numpy() for name in _RUN)
-    runs = sorted(set(zip(repeat.tolist(), seed.tolist(), strict=True)))
-    lookup = pd.MultiIndex.from_tuples(runs)
-    run = lookup.get_indexer(pd.MultiIndex.from_arrays([repeat, seed]))
-    shape = (len(arms), len(runs), len(names))
-    flat = np.ravel_multi_index((arm, run, case), shape)
+    case, names = _sorted_codes(frame["case"])
+    arm, arms = _sorted_codes(frame["arm"])
     cases = np.asarray(names, dtype=object)
-
-    counts = np.bincount(flat, minlength=int(np.prod(shape)))
-    if counts.max() > 1:
-        a, r = (int(i) for i in np.unravel_index(int(np.argmax(counts > 1)), shape)[:2])
-        doubled = counts.reshape(shape)[a, r] > 1
-        raise UserError(
-            f"{_describe(setting)}arm {arms[a]!r}, repeat {runs[r][0]}, seed {runs[r][1]}: "
-            f"{plural(int(doubled.sum()), 'case has', 'cases have')} more than one score "
-            f"({_listed(cases[doubled])}); "
-            "give each model its own repeat, fold and seed, or average first"
-        )
-    scores = np.full(shape, np.nan)
-    folds = np.full(shape, -1, dtype=np.int64)
-    scores.ravel()[flat] = frame["score"].to_numpy()
-    folds.ravel()[flat] = frame["fold"].to_numpy()
+    half = (frame["design"] == "half").to_numpy()
+    models = frame[[*_RUN, "fold", "score"]]
+    arrays = [
+        _arrays(setting, models[rows], case[rows], cases, arm[rows], list(arms), word)
+        for rows, word in ((~half, "repeat"), (half, "half-sample repeat"))
+    ]
     labels = _one_per_case(setting, "y_true", frame["y_true"].to_numpy(), case, cases)
     if len(set(labels.tolist())) < 2:
         raise UserError(
@@ -283,13 +289,51 @@ def _align_setting(setting: dict[str, str], frame: pd.DataFrame) -> Aligned:
         )
     patients = None
     if "patient" in frame.columns:
-        codes, people = pd.factorize(frame["patient"].astype(str))
+        codes, people = _sorted_codes(frame["patient"])
         patients = np.asarray(people, dtype=object)[
             _one_per_case(setting, "patient", codes, case, cases)
         ]
-    return Aligned(
-        setting, cases, labels.astype(int), patients, runs, [str(a) for a in arms], folds, scores
+    y_true, arm_names = labels.astype(int), [str(a) for a in arms]
+    own, extra = (
+        Aligned(setting, cases, y_true, patients, runs, arm_names, folds, scores)
+        for runs, folds, scores in arrays
     )
+    return replace(own, half=extra)
+
+
+def _arrays(
+    setting: dict[str, str],
+    frame: pd.DataFrame,
+    case: np.ndarray,
+    cases: np.ndarray,
+    arm: np.ndarray,
+    arms: list[str],
+    word: str,
+) -> tuple[list[tuple[int, int]], np.ndarray, np.ndarray]:
+    """The runs of one design, and their folds and scores."""
+    repeat, seed = (frame[name].to_numpy() for name in _RUN)
+    runs = sorted(set(zip(repeat.tolist(), seed.tolist(), strict=True)))
+    shape = (len(arms), len(runs), len(cases))
+    scores = np.full(shape, np.nan)
+    folds = np.full(shape, -1, dtype=np.int64)
+    if not runs:
+        return runs, folds, scores
+    lookup = pd.MultiIndex.from_tuples(runs)
+    run = lookup.get_indexer(pd.MultiIndex.from_arrays([repeat, seed]))
+    flat = np.ravel_multi_index((arm, run, case), shape)
+    counts = np.bincount(flat, minlength=int(np.prod(shape)))
+    if counts.max() > 1:
+        a, r = (int(i) for i in np.unravel_index(int(np.argmax(counts > 1)), shape)[:2])
+        doubled = counts.reshape(shape)[a, r] > 1
+        raise UserError(
+            f"{_describe(setting)}arm {arms[a]!r}, {word} {runs[r][0]}, seed {runs[r][1]}: "
+            f"{plural(int(doubled.sum()), 'case has', 'cases have')} more than one score "
+            f"({_listed(cases[doubled])}); "
+            "give each model its own repeat, fold and seed, or average first"
+        )
+    scores.ravel()[flat] = frame["score"].to_numpy()
+    folds.ravel()[flat] = frame["fold"].to_numpy()
+    return runs, folds, scores
 
 
 def _one_per_case(
@@ -305,6 +349,20 @@ def _one_per_case(
             f"more than one {name} ({_listed(cases[differing])}); a case has one in all its rows"
         )
     return result
+
+
+def _sorted_codes(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Codes of the values as text, and the values, sorted."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        own, levels = column.cat.codes.to_numpy(), column.cat.categories
+        used = np.unique(own)
+        names = np.array([str(levels[code]) for code in used], dtype=object)
+        rank = np.argsort(names, kind="stable")
+        place = np.empty(len(levels), dtype=np.int64)
+        place[used[rank]] = np.arange(len(used))
+        return place[own], names[rank]
+    codes, found = pd.factorize(column.astype(str), sort=True)
+    return codes, np.asarray(found, dtype=object)
 
 
 def _whole_numbers(frame: pd.DataFrame, name: str) -> pd.Series:
@@ -334,5 +392,6 @@ def _describe(setting: dict[str, str]) -> str:
 
 def _where(aligned: Aligned, repeat: int, seed: int) -> str:
     seeds = {seed for _, seed in aligned.runs}
-    tail = f", seed {seed}" if len(seeds) > 1 or seed not in seeds else ""
-    return f"{_describe(aligned.setting)}repeat {repeat}{tail}"
+    tail = f", seed {seed}" if len(seeds) > 1 or (seeds and seed not in seeds) else ""
+    word = "half-sample repeat" if aligned.half is None else "repeat"
+    return f"{_describe(aligned.setting)}{word} {repeat}{tail}"

@@ -55,13 +55,15 @@ def all_pairs_table(
         if any(shown):
             body.append(Panel(", ".join(filter(None, shown))))
         body += [_row(row, options.alpha) for row in rows.to_dict("records")]
+    longest = max(len(str(name)) for name in (*numbers["arm"], *numbers["reference"]))
+    width = round(min(max(1.8 * longest, 15), 26))
     how = adjustment_note(numbers.assign(role=""), options)
     return Table(
         name="all_pairs",
         caption="All pairs of arms." + (f" {title}." if title else ""),
         columns=(
-            Column("First", "wrap"),
-            Column("Second", "wrap"),
+            Column("First", "wrap", width=width),
+            Column("Second", "wrap", width=width),
             Column("First", "decimal", "AUC"),
             Column("Second", "decimal", "AUC"),
             Column("Difference", "decimal"),

@@ -73,11 +73,14 @@ COMPARISON_COLUMNS = (
     "n_repeats",
     "n_seeds",
     "n_folds",
+    "n_half_repeats",
     "left_out",
     "warnings",
     "method",
 )
 _CELL = (*SETTING, "arm", "repeat", "fold", "seed")
+#: Planned cells without a result: arm → (repeat, fold, seed).
+_Missing = dict[str, list[tuple[int, int, int]]]
 
 
 def compare_arms(
@@ -94,19 +97,21 @@ def compare_arms(
     ----------
     scores : DataFrame, or iterable of them
         Test scores, one row a case and model: ``case, y_true, arm, score``; optional
-        ``patient, task, backbone, head, unfreeze, repeat, fold, seed``. Several frames
-        (one a task, say) are read one after the other and belong to one family; so do
-        scores that were aligned before.
+        ``patient, task, backbone, head, unfreeze, repeat, fold, seed`` and ``design``, which
+        is ``half`` for extra repeats of two-fold cross-validation. Several frames (one a
+        task, say) are read one after the other and belong to one family; so do scores that
+        were aligned before.
     reference : str
         The arm that the others are compared with.
     options : AnalysisOptions, optional
         Level, margin, correction, primary comparison.
     missing : DataFrame, optional
-        Planned cells that have no result: the keys of a cell.
+        Planned cells that have no result: the keys of a cell, optionally ``design``.
     allow_incomplete : bool, optional
         Compare on the complete runs (a run is a repeat with a seed) and list the others
         in ``left_out``; where no run is complete, on the folds of one run that both arms
-        have. Otherwise incomplete pairs are an error.
+        have. Half-sample repeats are used where they are complete. Otherwise incomplete
+        pairs are an error.
 
     Returns
     -------
@@ -237,10 +242,12 @@ def fold_aucs(scores: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.DataFrame:
     -------
     DataFrame
         One row a cell: its keys, ``n_cases``, ``n_events``, ``auc``; NaN where a class is absent.
+        Half-sample repeats are left out.
     """
     rows = []
     for frame in [scores] if isinstance(scores, pd.DataFrame) else scores:
         checked = check_scores(frame)
+        checked = checked[checked["design"] == "cv"]
         for key, cell in checked.groupby(list(_CELL), observed=True, sort=True):
             labels = cell["y_true"].to_numpy()
             events = int(labels.sum())
@@ -262,35 +269,47 @@ def _sorted(table: pd.DataFrame) -> pd.DataFrame:
 
 def _missing_by_setting(
     missing: pd.DataFrame | None,
-) -> dict[tuple[str, ...], dict[str, list[tuple[int, int, int]]]]:
-    """Planned cells without a result: setting → arm → (repeat, fold, seed)."""
+) -> dict[tuple[str, ...], dict[str, _Missing]]:
+    """Planned cells without a result: setting → design → arm → (repeat, fold, seed)."""
     result: dict = {}
     if missing is not None:
-        for row in missing[list(_CELL)].astype({key: str for key in (*SETTING, "arm")}).to_numpy():
-            cells = result.setdefault(tuple(row[:4]), {}).setdefault(row[4], [])
-            cells.append(tuple(map(int, row[5:])))
+        designs = missing["design"] if "design" in missing.columns else ["cv"] * len(missing)
+        keys = missing[list(_CELL)].astype({key: str for key in (*SETTING, "arm")}).to_numpy()
+        for design, row in zip(designs, keys, strict=True):
+            arms = result.setdefault(tuple(row[:4]), {}).setdefault(design, {})
+            arms.setdefault(row[4], []).append(tuple(map(int, row[5:])))
     return result
 
 
 def planned_gaps(
-    missing: pd.DataFrame | None, aligned: Aligned, arms: Sequence[str]
-) -> list[tuple[int, int, int]]:
-    """Planned cells of a setting and these arms without a result: repeat, fold, seed."""
-    waiting = _missing_by_setting(missing).get(tuple(aligned.setting.values()), {})
-    return [cell for arm in arms for cell in waiting.get(arm, [])]
+    missing: pd.DataFrame | None,
+) -> dict[tuple[str, ...], dict[str, list[tuple[int, int, int]]]]:
+    """Planned cells of the cross-validation without a result.
+
+    Returns
+    -------
+    dict
+        Setting → arm → (repeat, fold, seed) of each.
+    """
+    found = _missing_by_setting(missing)
+    return {setting: designs.get("cv", {}) for setting, designs in found.items()}
 
 
 def _compare_setting(
     aligned: Aligned,
     reference: str,
     options: AnalysisOptions,
-    missing: dict[str, list[tuple[int, int, int]]],
+    planned: dict[str, _Missing],
     lacking: list[str],
     candidates: Sequence[str] | None = None,
 ) -> list[dict]:
     where = " / ".join(word for word in aligned.setting.values() if word)
+    missing, missing_half = planned.get("cv", {}), planned.get("half", {})
     if candidates is None:
         candidates = sorted({*aligned.arms, *missing} - {reference})
+    if not aligned.runs:
+        lacking.append(f"{where}: half-sample repeats only; the cross-validation is not there")
+        return []
     if reference not in aligned.arms:
         if candidates and (reference in missing or where):
             lacking.append(f"{where}: the reference {reference!r} has no scores")
@@ -302,13 +321,18 @@ def _compare_setting(
             continue
         cells = [*missing.get(arm, []), *missing.get(reference, [])]
         runs, gaps = complete_runs(aligned, arm, reference, cells)
+        assert aligned.half is not None
+        cells = [*missing_half.get(arm, []), *missing_half.get(reference, [])]
+        half, half_gaps = complete_runs(aligned.half, arm, reference, cells)
+        gaps += half_gaps
         lacking += [gap for gap in gaps if gap not in lacking]
         use = np.ones(len(aligned.cases), dtype=bool)
         if not len(runs):
             runs, use = _largest_part(aligned, arm, reference)
             if not use.any() or len(set(aligned.y_true[use])) < 2:
                 continue
-        rows.append(_compare(aligned, arm, reference, runs, use, gaps, options))
+            half = half[:0]  # of other cases
+        rows.append(_compare(aligned, arm, reference, runs, half, use, gaps, options))
     return rows
 
 
@@ -325,6 +349,7 @@ def _compare(
     arm: str,
     reference: str,
     runs: np.ndarray,
+    half: np.ndarray,
     use: np.ndarray,
     gaps: Sequence[str],
     options: AnalysisOptions,
@@ -343,6 +368,7 @@ def _compare(
             aligned.folds[a, runs][:, use],
             repeats,
             groups=groups,
+            half=_half_sample(aligned.half, a, b, half),
             confidence_level=level,
         )
     except ValueError as error:
@@ -392,10 +418,27 @@ def _compare(
         "n_repeats": len(set(repeats)),
         "n_seeds": max(np.unique(repeats, return_counts=True)[1]),
         "n_folds": pair.n_folds,
+        "n_half_repeats": len(half),
         "left_out": " | ".join(gaps),
         "warnings": " | ".join(result.warnings),
         "method": result.method,
     }
+
+
+def _half_sample(
+    extra: Aligned | None, a: int, b: int, runs: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """The half-sample repeats as :func:`~stats_tl.stats.repeated_cv_test` takes them."""
+    if extra is None or not len(runs):
+        return None
+    folds = extra.folds[a, runs]
+    for run, row in zip(runs, folds, strict=True):
+        if (count := len(np.unique(row))) != 2:
+            raise ValueError(
+                f"half-sample repeat {extra.runs[run][0]} has {count} fold{'s' * (count > 1)}; "
+                "rows with design = 'half' must come from two-fold cross-validation"
+            )
+    return extra.scores[a, runs], extra.scores[b, runs], folds
 
 
 def _judge(table: pd.DataFrame, options: AnalysisOptions) -> None:

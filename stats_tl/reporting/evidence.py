@@ -19,7 +19,7 @@ from .layout import NEEDED, OPTIONAL, arrange
 from .words import plural
 
 _MOST_BYTES = 4 * 2**30
-_TEXT = ("case", "patient", "arm", "task", "backbone", "head", "unfreeze")
+_TEXT = ("case", "patient", "arm", "design", "task", "backbone", "head", "unfreeze")
 _PARTITIONS = {
     "test": "test",
     **dict.fromkeys(("validation", "val", "valid", "tune", "tuning", "dev"), "validation"),
@@ -48,7 +48,7 @@ class Evidence(Protocol):
 
     def cases(self, task: str) -> pd.DataFrame: ...
 
-    def scores(self, **filters: Any) -> pd.DataFrame: ...
+    def scores(self, *, as_categories: bool = False, **filters: Any) -> pd.DataFrame: ...
 
 
 class Predictions:
@@ -58,9 +58,10 @@ class Predictions:
     ----------
     scores : DataFrame
         One row a case and model: ``case, y_true, arm, score``; optional ``patient``,
-        the keys of a cell and ``partition`` (``test``, or ``validation`` for the cases a
-        model was tuned on; all are test cases where there is no such column). Other
-        columns are covariates of the cases.
+        the keys of a cell, ``design`` (``half`` for extra two-fold repeats) and
+        ``partition`` (``test``, or ``validation`` for the cases a model was tuned on; all
+        are test cases where there is no such column). Other columns are covariates of the
+        cases.
     name : str
         Name of the study.
     digest : str, optional
@@ -83,7 +84,9 @@ class Predictions:
         checked = check_scores(scores).assign(partition=partition)
         self._covariates, self.ignored = _covariates(scores, checked)
         # Sorted, so that the order of rows cannot change the last digit of a sum.
-        self._scores = checked.sort_values([*_KEYS, "partition", "case"], ignore_index=True)
+        self._scores = checked.sort_values(
+            ["design", *_KEYS, "partition", "case"], ignore_index=True
+        )
         if not (self._scores["partition"] == "test").any():
             raise UserError("no row has partition 'test'; nothing to compare")
         columns = [c for c in ("task", "case", "patient", "y_true") if c in self._scores.columns]
@@ -94,7 +97,8 @@ class Predictions:
                 f"case {str(clash['case'].iloc[0])!r} has more than one label or patient in a "
                 f"task ({plural(len(clash), 'case has', 'cases have')}); a case has one in all rows"
             )
-        self.cells = self._scores[list(_KEYS)].drop_duplicates(ignore_index=True)
+        compared = self._scores["design"] == "cv"
+        self.cells = self._scores.loc[compared, list(_KEYS)].drop_duplicates(ignore_index=True)
         self.missing = pd.DataFrame(columns=list(_KEYS))
 
     def cases(self, task: str) -> pd.DataFrame:
@@ -107,11 +111,12 @@ class Predictions:
         covariates = self._covariates[self._covariates["task"] == task].drop(columns="task")
         return cases.merge(covariates, on="case", how="left")
 
-    def scores(self, **filters: Any) -> pd.DataFrame:
-        """Scores of the rows that match."""
+    def scores(self, *, as_categories: bool = False, **filters: Any) -> pd.DataFrame:
+        """Scores of the rows that match; without `design`, those of the cross-validation."""
         frame = self._scores
-        for key, value in filters.items():
-            frame = frame[frame[key].astype(str) == str(value)]
+        for key, value in {"design": "cv", **filters}.items():
+            values = value if isinstance(value, list) else [value]
+            frame = frame[frame[key].astype(str).isin([str(v) for v in values])]
         return frame
 
 
@@ -127,7 +132,8 @@ def read_predictions(
     ----------
     path : path-like
         Columns ``case, y_true, arm, score``; optional ``patient, task, backbone, head,
-        unfreeze, repeat, fold, seed, partition``. Other columns are covariates of the
+        unfreeze, repeat, fold, seed, partition`` and ``design``: ``half`` in the rows of
+        extra two-fold repeats, ``cv`` in the others. Other columns are covariates of the
         cases, but for near misses in spelling.
     columns : mapping of str to str, optional
         Our name → the table's name of a column.

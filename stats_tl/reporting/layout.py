@@ -35,6 +35,7 @@ OPTIONAL = (
     "repeat",
     "fold",
     "seed",
+    "design",
     "partition",
 )
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 __all__ = ["Material", "gather_material"]
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
 from ..errors import IncompleteError, UserError
@@ -138,9 +138,14 @@ def gather_material(
         raise IncompleteError(
             f"{evidence.name} has no trained cell yet; run python -m stats_tl.run_grid"
         )
-    settings = tuple(
-        aligned for frame in _test_scores(evidence) for aligned in align(check_scores(frame))
-    )
+    tasks = sorted(evidence.cells["task"].astype(str).unique())
+    settings: list[Aligned] = []
+    thresholds = []
+    for task in tasks:
+        test, tuning = _scores(evidence, task)
+        settings += align(check_scores(test))
+        if len(tuning):
+            thresholds.append(cell_thresholds(tuning, options.target_sensitivity))
     comparisons = compare_arms(
         settings,
         options.reference,
@@ -149,17 +154,20 @@ def gather_material(
         allow_incomplete=allow_incomplete,
     )
     aucs = _cell_aucs(evidence)
-    tasks = sorted(evidence.cells["task"].astype(str).unique())
     cases = {task: grouped_cases(evidence, task) for task in tasks}
     return Material(
         evidence=evidence,
         options=options,
-        settings=settings,
+        settings=tuple(settings),
         aucs=aucs,
         comparisons=comparisons,
         mixed=mixed_report(aucs, options.reference, confidence_level=1 - options.alpha),
         sample=sample_table(cases, evidence.cells),
-        thresholds=_thresholds(evidence, tasks, options.target_sensitivity),
+        thresholds=(
+            pd.concat(thresholds, ignore_index=True)
+            if thresholds
+            else pd.DataFrame(columns=[*THRESHOLD_KEYS, "threshold", "n_tuning"])
+        ),
     )
 
 
@@ -172,32 +180,32 @@ def grouped_cases(evidence: Evidence, task: str) -> pd.DataFrame:
     return cases.assign(patient=cases["group"]) if "group" in cases.columns else cases
 
 
-def _test_scores(evidence: Evidence) -> Iterator[pd.DataFrame]:
-    """Test scores, one task at a time: they can be large. Patients are those of the splits."""
-    for task in sorted(evidence.cells["task"].astype(str).unique()):
-        scores = evidence.scores(task=task, partition="test")
-        cases = grouped_cases(evidence, task)
-        if "patient" in cases.columns and "group" in cases.columns:
-            patients = cases.set_index("case")["patient"]
-            scores = scores.assign(patient=scores["case"].map(patients))
-        yield scores
+def _scores(evidence: Evidence, task: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores of the test cases and of the tuning cases of a task, read together.
+
+    One task at a time: they can be large. Patients are those of the splits.
+    """
+    scores = evidence.scores(task=task, design=["cv", "half"], as_categories=True)
+    cases = grouped_cases(evidence, task)
+    if "patient" in cases.columns and "group" in cases.columns:
+        patients = cases.set_index("case")["patient"]
+        scores = scores.assign(patient=_mapped(scores["case"], patients))
+    tuning = scores["partition"] == "validation"
+    compared = scores["design"] == "cv"
+    return scores[scores["partition"] == "test"], scores[tuning & compared]
+
+
+def _mapped(column: pd.Series, values: pd.Series) -> pd.Categorical | np.ndarray:
+    """What `values` says of each entry, looked up once a category."""
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return column.map(values).to_numpy()
+    own = values.reindex(column.cat.categories).to_numpy(dtype=object)
+    return pd.Categorical(own[column.cat.codes.to_numpy()])
 
 
 def _cell_aucs(evidence: Evidence) -> pd.DataFrame:
     """AUC of every cell, as recorded, or computed from the scores."""
     if "auc" in evidence.cells.columns:
         return evidence.cells.astype({key: str for key in (*SETTING, "arm")})
-    return fold_aucs(_test_scores(evidence))
-
-
-def _thresholds(evidence: Evidence, tasks: list[str], target: float | None) -> pd.DataFrame:
-    frames = []
-    for task in tasks:
-        scores = evidence.scores(task=task, partition="validation")
-        if len(scores):
-            names = [*SETTING, "arm"]
-            keys = scores[names].astype(dict.fromkeys(names, str))
-            frames.append(cell_thresholds(scores.assign(**keys), target))
-    if not frames:
-        return pd.DataFrame(columns=[*THRESHOLD_KEYS, "threshold", "n_tuning"])
-    return pd.concat(frames, ignore_index=True)
+    tasks = sorted(evidence.cells["task"].astype(str).unique())
+    return fold_aucs(evidence.scores(task=task, partition="test") for task in tasks)

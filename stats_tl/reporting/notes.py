@@ -28,7 +28,8 @@ _CORRECTIONS = {
 }
 _TESTS = {
     "repeat-delong": "DeLong’s test",
-    "larger-variance": "the larger of DeLong’s and the learning-curve corrected variance",
+    "larger-variance": "the test with the larger of DeLong’s and the learning-curve corrected "
+    "variance",
     "learning-curve": "the learning-curve corrected test",
     "nadeau-bengio": "the corrected t test",
     "delong": "DeLong’s test",
@@ -57,7 +58,14 @@ def significance_notes(table: pd.DataFrame, options: AnalysisOptions) -> list[st
         tests.append("Corr. t: Nadeau and Bengio’s corrected resampled t test over folds.")
     if (table["test"] == "obuchowski-rockette").any():
         tests.append(f"MRMC: {_TESTS['obuchowski-rockette']}{clustered}.")
-    notes.append(" ".join([*tests, adjustment_note(table, options)]))
+    tests.append(adjustment_note(table, options))
+    used = table["test"].isin(["learning-curve", "larger-variance"])
+    if used.any():
+        tests.append(
+            "Learning curve: its slope tells how much patients matter for training; it comes from "
+            f"{_half_repeats(table[used])}, on half of the data, which are part of no AUC here."
+        )
+    notes.append(" ".join(tests))
     notes.append(
         "The conclusions are about "
         + join_words(
@@ -183,6 +191,14 @@ def adjustment_note(table: pd.DataFrame, options: AnalysisOptions) -> str:
         f"Adjusted: the P value of {join_words(tests)}, "
         f"{_CORRECTIONS[options.correction]} over {family}."
     )
+
+
+def _half_repeats(table: pd.DataFrame) -> str:
+    """How many extra repeats of two-fold cross-validation the comparisons have."""
+    low, high = int(table["n_half_repeats"].min()), int(table["n_half_repeats"].max())
+    if low == high:
+        return plural(low, "extra repeat") + " of two-fold cross-validation"
+    return f"{low} to {high} extra repeats of two-fold cross-validation"
 
 
 def _where(table: pd.DataFrame, column: str, value: str) -> str:

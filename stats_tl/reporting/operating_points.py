@@ -124,13 +124,21 @@ def compare_operating_points(
         which a model has no threshold are left out.
     """
     options = options or AnalysisOptions()
-    known = thresholds.set_index(THRESHOLD_KEYS)["threshold"]
+    waiting = planned_gaps(missing)
+    known = dict(
+        zip(
+            thresholds[THRESHOLD_KEYS].itertuples(index=False, name=None),
+            thresholds["threshold"],
+            strict=True,
+        )
+    )
     rows: list[dict] = []
     for aligned in settings:
         for arm in aligned.arms:
             if arm == reference or reference not in aligned.arms:
                 continue
-            gaps = planned_gaps(missing, aligned, (arm, reference))
+            planned = waiting.get(tuple(aligned.setting.values()), {})
+            gaps = [*planned.get(arm, []), *planned.get(reference, [])]
             runs, _ = complete_runs(aligned, arm, reference, gaps)
             if len(runs):
                 rows += _compare(aligned, arm, reference, runs, known, options)
@@ -146,7 +154,7 @@ def _compare(
     arm: str,
     reference: str,
     runs: np.ndarray,
-    known: pd.Series,
+    known: dict,
     options: AnalysisOptions,
 ) -> Iterator[dict]:
     calls = [_calls(aligned, name, runs, known) for name in (arm, reference)]
@@ -214,7 +222,7 @@ def _compare(
         }
 
 
-def _calls(aligned: Aligned, arm: str, runs: np.ndarray, known: pd.Series) -> np.ndarray | None:
+def _calls(aligned: Aligned, arm: str, runs: np.ndarray, known: dict) -> np.ndarray | None:
     """Whether each case is called positive, shape (runs, cases); None without thresholds."""
     position = aligned.arm(arm)
     called = np.zeros((len(runs), len(aligned.cases)), dtype=bool)

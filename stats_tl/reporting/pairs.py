@@ -11,8 +11,9 @@ one test set, several training runs an arm  :func:`~stats_tl.stats.obuchowski_ro
 Scores of different folds come from different models, so they are ranked within a fold
 only, and never stacked over repeats. Where a fold was trained with several seeds, each
 seed is a cross-validation of its own on the same split: DeLong's variance is averaged
-over all of them, and the corrected t test, whose correction is for splits, takes the
-mean over seeds of each fold.
+over all of them, as is the learning-curve variance, and the corrected t test, whose
+correction is for splits, takes the mean over seeds of each fold. The average of several
+estimates varies no more than they do on average, so that this errs on the safe side.
 """
 
 from __future__ import annotations
@@ -57,8 +58,8 @@ class PairResult:
     primary : TestResult
         Of the test that the design calls for; candidate minus reference.
     test : str
-        Its short name: ``repeat-delong``, ``nadeau-bengio``, ``delong`` or
-        ``obuchowski-rockette``.
+        Its short name: ``repeat-delong``, ``learning-curve``, ``larger-variance``,
+        ``nadeau-bengio``, ``delong`` or ``obuchowski-rockette``.
     estimand : str
         What the conclusion is about.
     intervals : tuple of two ConfidenceInterval
@@ -80,8 +81,7 @@ class PairResult:
     @property
     def df(self) -> float:
         """Degrees of freedom as a number, infinite for a normal reference."""
-        df = self.primary.df
-        return float(df[1] if isinstance(df, tuple) else df)
+        return _number(self.primary.df)
 
     def smallest_detectable_difference(self, alpha: float, power: float) -> float:
         """Difference that a two-sided test at `alpha` finds with probability `power`.
@@ -103,6 +103,7 @@ def compare_pair(
     repeats: np.ndarray,
     *,
     groups: Any = None,
+    half: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
     confidence_level: float = 0.95,
 ) -> PairResult:
     """Compare a candidate with the reference by the test that the design calls for.
@@ -118,6 +119,8 @@ def compare_pair(
         Repeat of each run: runs of one repeat share their split and differ in the seed.
     groups : array_like of shape (cases,), optional
         Patient of each case.
+    half : tuple (scores_a, scores_b, folds), optional
+        Of extra repeats of two-fold cross-validation, shape (extra repeats, cases).
     confidence_level : float, optional
 
     Returns
@@ -130,24 +133,31 @@ def compare_pair(
         If the data do not allow the test; from :mod:`stats_tl.stats`.
     """
     n_folds = len(np.unique(folds[0]))
+    if half is not None and n_folds < 3:
+        raise ValueError(
+            "half-sample repeats show the learning curve of a cross-validation with three folds or "
+            f"more, got {n_folds}; leave the rows with design = 'half' out"
+        )
     options = {"groups": groups, "confidence_level": confidence_level}
     with warnings.catch_warnings():
         # They are kept in the results, and printed in the notes of the table.
         warnings.simplefilter("ignore", DegenerateDataWarning)
         if n_folds > 1:
-            return _cross_validated(y_true, scores_a, scores_b, folds, repeats, options)
+            return _cross_validated(y_true, scores_a, scores_b, folds, repeats, half, options)
         if len(scores_a) == 1:
             return _one_model(y_true, scores_a[0], scores_b[0], options)
         return _retrained(y_true, scores_a, scores_b, options)
 
 
-def _cross_validated(y_true, a, b, folds, repeats, options) -> PairResult:
+def _cross_validated(y_true, a, b, folds, repeats, half, options) -> PairResult:
     groups, level = options["groups"], options["confidence_level"]
     parts = repeated_cv_components(y_true, a, b, folds, groups=groups)
     delong = repeated_cv_test(y_true, a, b, folds, method="repeat-delong", **options)
     # One run a repeat tells which test holds: further seeds on a split are no further splits.
     first = np.unique(repeats, return_index=True)[1]
-    primary = repeated_cv_test(y_true, a[first], b[first], folds[first], method="auto", **options)
+    primary = repeated_cv_test(
+        y_true, a[first], b[first], folds[first], half=half, method="auto", **options
+    )
     found = re.search(r"\(([a-z-]+), ", primary.method)
     test = found.group(1) if found else "auto"
 
@@ -159,7 +169,12 @@ def _cross_validated(y_true, a, b, folds, repeats, options) -> PairResult:
         confidence_level=level,
     )
     if len(first) < len(repeats):
-        base = corrected if test == "nadeau-bengio" else delong
+        if test == "nadeau-bengio":
+            base = corrected
+        elif test == "repeat-delong":
+            base = delong
+        else:
+            base = _mean_over_seeds(y_true, a, b, folds, repeats, half, test, options)
         primary = dataclasses.replace(
             base,
             estimates=parts.aucs,
@@ -183,6 +198,43 @@ def _cross_validated(y_true, a, b, folds, repeats, options) -> PairResult:
         corrected_t=corrected.pvalue,
         n_folds=parts.n_folds,
     )
+
+
+def _mean_over_seeds(y_true, a, b, folds, repeats, half, test, options) -> TestResult:
+    """The mean estimate over seeds, with the mean of their variances and the least df."""
+    runs_of = [np.flatnonzero(repeats == repeat) for repeat in np.unique(repeats)]
+    results = []
+    for seed in range(max(map(len, runs_of))):
+        # Where a repeat has fewer seeds than others, its own are taken in turn.
+        runs = np.array([own[seed % len(own)] for own in runs_of])
+        results.append(
+            repeated_cv_test(
+                y_true, a[runs], b[runs], folds[runs], half=half, method=test, **options
+            )
+        )
+    estimate = float(np.mean([result.estimate for result in results]))
+    error = math.sqrt(np.mean([result.standard_error**2 for result in results]))
+    if not error > 0:
+        return results[0]
+    df = min(_number(result.df) for result in results)
+    statistic = estimate / error
+    width = sps.t.isf((1 - options["confidence_level"]) / 2, df) * error
+    return dataclasses.replace(
+        results[0],
+        estimate=estimate,
+        standard_error=error,
+        df=df,
+        statistic=statistic,
+        pvalue=float(2 * sps.t.sf(abs(statistic), df)),
+        confidence_interval=ConfidenceInterval(
+            max(estimate - width, -1.0), min(estimate + width, 1.0)
+        ),
+        warnings=tuple(dict.fromkeys(text for r in results for text in r.warnings)),
+    )
+
+
+def _number(df: Any) -> float:
+    return float(df[1] if isinstance(df, tuple) else df)
 
 
 def _one_model(y_true, a, b, options) -> PairResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["THRESHOLD_KEYS", "cell_thresholds"]
 
 import math
+from typing import Any
 
 import pandas as pd
 
@@ -31,7 +32,8 @@ def cell_thresholds(scores: pd.DataFrame, target_sensitivity: float | None = Non
         calling all cases alike was best), ``n_tuning``.
     """
     rows = []
-    for key, cell in scores.groupby(THRESHOLD_KEYS, observed=True, sort=True):
+    groups: Any = scores.groupby(THRESHOLD_KEYS, observed=True, sort=True)
+    for key, cell in groups:
         labels, values = cell["y_true"].to_numpy(), cell["score"].to_numpy()
         threshold = math.nan
         if 0 < labels.sum() < len(labels):
@@ -40,5 +42,5 @@ def cell_thresholds(scores: pd.DataFrame, target_sensitivity: float | None = Non
                 if target_sensitivity is None
                 else sensitivity_threshold(labels, values, target_sensitivity)
             )
-        rows.append((*key, threshold, len(labels)))
+        rows.append((*map(str, key[:5]), *map(int, key[5:]), threshold, len(labels)))
     return pd.DataFrame(rows, columns=[*THRESHOLD_KEYS, "threshold", "n_tuning"])

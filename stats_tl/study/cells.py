@@ -5,17 +5,22 @@ fold × seed. Cells that differ in the arm only form a *pair*. The identifier of
 cell hashes its scientific configuration: everything that may change its scores and
 nothing else, so no path, device, worker count, analysis setting or place in the
 grid. Two plans that share cells share their identifiers.
+
+A cell is of one of two *designs*: ``cv``, the cross-validation of the plan, or ``half``,
+the extra two-fold repeats that show the learning curve. A half-sample cell is a cell like
+any other, with a split, seeds and an identifier of its own; its repeats are counted from 0.
 """
 
 from __future__ import annotations
 
-__all__ = ["Cell", "Setting", "derive_seed", "plan_cells", "plan_settings"]
+__all__ = ["DESIGNS", "Cell", "Setting", "derive_seed", "plan_cells", "plan_settings"]
 
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 from typing import Any, NamedTuple
 
 from ..errors import UserError
@@ -23,6 +28,8 @@ from .plan import STAGE_COUNTS, Arm, Head, Plan, Task, Training
 
 #: Raised when a change of the code alters what the same configuration means.
 CONFIGURATION_VERSION = 1
+#: The cross-validation of the plan, and its extra two-fold repeats.
+DESIGNS = ("cv", "half")
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,16 @@ class Setting:
         return _digest({k: v for k, v in self.configuration.items() if k != "arm"})
 
     @property
+    def design(self) -> str:
+        """``cv``, or ``half`` for the extra two-fold repeats."""
+        return self.cv.get("design", "cv")
+
+    @cached_property
+    def half(self) -> Setting:
+        """The same with half of the data; the marker tells it from a two-fold study."""
+        return replace(self, cv={**self.cv, "folds": 2, "official_folds": False, "design": "half"})
+
+    @property
     def key(self) -> dict[str, str]:
         """The names under which tables show this setting."""
         return {
@@ -99,6 +116,7 @@ class Cell(NamedTuple):
             "repeat": self.repeat,
             "fold": self.fold,
             "seed": self.seed,
+            "design": self.setting.design,
         }
 
 
@@ -111,7 +129,7 @@ def plan_settings(plan: Plan) -> Iterator[Setting]:
         If two blocks ask for the same names with different training: a table
         could not tell them apart.
     """
-    cv = plan.cv.model_dump(mode="json", exclude={"repeats", "seeds"})
+    cv = plan.cv.model_dump(mode="json", exclude={"repeats", "seeds", "learning_curve_repeats"})
     cv["near_duplicates"] = plan.audit.near_duplicates
     if plan.audit.near_duplicates == "group":
         cv["hash_distance"] = plan.audit.hash_distance
@@ -152,20 +170,30 @@ def plan_cells(plan: Plan) -> list[Cell]:
     -------
     list of Cell
         Ordered by the grid, then repeat, fold and seed; the arms of a pair follow
-        each other where the grid lists them so.
+        each other where the grid lists them so. The half-sample cells come last; they
+        are trained with one seed, as the slope needs means over many patients only.
     """
     cells: dict[str, Cell] = {}
-    for setting in plan_settings(plan):
-        own, pair = setting.digest.encode(), setting.pair_digest.encode()
-        for repeat in range(plan.cv.repeats):
-            for fold in range(plan.cv.folds):
-                for seed in range(plan.cv.seeds):
-                    tail = b"|%d|%d|%d" % (repeat, fold, seed)
-                    cell_id = hashlib.sha256(own + tail).hexdigest()[:20]
-                    if cell_id not in cells:
-                        pair_id = hashlib.sha256(pair + tail).hexdigest()[:20]
-                        cells[cell_id] = Cell(cell_id, pair_id, setting, repeat, fold, seed)
+    settings = list(plan_settings(plan))
+    cv = plan.cv
+    _add_cells(cells, settings, cv.repeats, cv.folds, cv.seeds)
+    if cv.learning_curve_repeats:
+        halves = [setting.half for setting in settings]
+        _add_cells(cells, halves, cv.learning_curve_repeats, 2, 1)
     return list(cells.values())
+
+
+def _add_cells(
+    cells: dict[str, Cell], settings: list[Setting], repeats: int, folds: int, seeds: int
+) -> None:
+    for setting in settings:
+        own, pair = setting.digest.encode(), setting.pair_digest.encode()
+        for repeat, fold, seed in product(range(repeats), range(folds), range(seeds)):
+            tail = b"|%d|%d|%d" % (repeat, fold, seed)
+            cell_id = hashlib.sha256(own + tail).hexdigest()[:20]
+            if cell_id not in cells:
+                pair_id = hashlib.sha256(pair + tail).hexdigest()[:20]
+                cells[cell_id] = Cell(cell_id, pair_id, setting, repeat, fold, seed)
 
 
 def derive_seed(*parts: str | int) -> int:

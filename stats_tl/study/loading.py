@@ -161,6 +161,13 @@ def _inconsistencies(plan: Plan) -> Iterator[str]:
             "[cv] folds = 1: a single split must be a published one; "
             "set official_folds = true and repeats = 1, or folds to 2 or more"
         )
+    if plan.cv.learning_curve_repeats and plan.cv.folds <= 2:
+        yield (
+            f"[cv] learning_curve_repeats = {plan.cv.learning_curve_repeats}: needs folds = 3 or "
+            f"more, got folds = {plan.cv.folds}; the extra repeats train on half of the data and "
+            "are compared with folds that train on more. Set folds = 5 or 10, or "
+            "learning_curve_repeats = 0"
+        )
     known = {
         "tasks": [task.name for task in plan.tasks],
         "arms": [arm.name for arm in plan.arms],

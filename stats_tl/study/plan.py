@@ -118,6 +118,13 @@ class CrossValidation(_Table):
     validation_share: float = Field(
         0.2, gt=0, lt=1, description="Share of each training part kept for choosing the epoch."
     )
+    learning_curve_repeats: int = Field(
+        0,
+        ge=0,
+        le=100,
+        description="Extra repeats of two-fold cross-validation, which train on half of the data "
+        "and show how steep the learning curve is; five suffice.",
+    )
 
 
 class Head(_Named):
@@ -282,6 +289,9 @@ class Plan(_Table):
             for key, value in plan["analysis"].items()
             if value is not None or key not in optional
         }
+        # Archives from before there was this key are of the same plan.
+        if not plan["cv"]["learning_curve_repeats"]:
+            del plan["cv"]["learning_curve_repeats"]
         return plan
 
     @property

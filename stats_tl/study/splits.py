@@ -46,6 +46,7 @@ def partition_cases(
     repeat: int,
     task: str = "",
     official: npt.NDArray[np.int8] | None = None,
+    design: str = "cv",
 ) -> npt.NDArray[np.int8]:
     """Partition of every case in every fold of one repeat.
 
@@ -66,6 +67,9 @@ def partition_cases(
     official : ndarray of shape (folds, n), optional
         Published partitions. Where they name no validation cases, these are taken from
         the training part as for our own folds.
+    design : {"cv", "half"}, optional
+        "half": an extra repeat of two-fold cross-validation, with our own folds whatever `cv`
+        says of their number and origin.
 
     Returns
     -------
@@ -80,6 +84,10 @@ def partition_cases(
     """
     y_true = np.asarray(y_true)
     groups = np.asarray(groups).astype(str)
+    label: tuple[str, ...] = ()
+    if design == "half":
+        cv = cv.model_copy(update={"folds": 2, "official_folds": False})
+        label = ("half",)
     if cv.official_folds and repeat == 0:
         if official is None:
             raise UserError(
@@ -95,7 +103,7 @@ def partition_cases(
     else:
         fold_of_case = stratified_group_deal(
             y_true, groups, np.full(cv.folds, 1 / cv.folds),
-            seed=derive_seed(seed, "folds", task, repeat),
+            seed=derive_seed(seed, "folds", task, repeat, *label),
         )  # fmt: skip
         partitions = np.where(fold_of_case == np.arange(cv.folds)[:, None], TEST, TRAIN)
         partitions = partitions.astype(np.int8)
@@ -105,11 +113,12 @@ def partition_cases(
             share = np.array([1 - cv.validation_share, cv.validation_share])
             part = stratified_group_deal(
                 y_true[rest], groups[rest], share,
-                seed=derive_seed(seed, "validation", task, repeat, fold),
+                seed=derive_seed(seed, "validation", task, repeat, fold, *label),
             )  # fmt: skip
             partition[rest[part == 1]] = VALIDATION
+        kind = "half-sample repeat" if label else "repeat"
         check_partition(
-            partition, y_true, groups, where=f"task {task!r}, repeat {repeat}, fold {fold}"
+            partition, y_true, groups, where=f"task {task!r}, {kind} {repeat}, fold {fold}"
         )
     return partitions
 

@@ -63,13 +63,13 @@ class TaskData:
     ----------
     cases : DataFrame
         Columns case, patient, group, y_true.
-    partitions : dict of int to ndarray of shape (folds, n)
-        Partition codes by repeat.
+    partitions : dict of (str, int) to ndarray of shape (folds, n)
+        Partition codes by design and repeat.
     labels_sha256 : str
     """
 
     cases: pd.DataFrame
-    partitions: dict[int, np.ndarray]
+    partitions: dict[tuple[str, int], np.ndarray]
     labels_sha256: str
 
 
@@ -301,7 +301,7 @@ class _Worker:
         backbone = pristine if unit.frozen else copy.deepcopy(pristine)
         head = build_head(setting.head, backbone.n_features, seed=derive_seed(seed, "head"))
         trainable, total = parameter_counts(backbone, head, unit.boundary)
-        partition = data.partitions[cell.repeat][cell.fold]
+        partition = data.partitions[setting.design, cell.repeat][cell.fold]
         model = CellModel(backbone, unit.boundary, head)
         y_true = data.cases["y_true"].to_numpy()
         fit = fit_cell(model, inputs, y_true, partition, setting.training, seed=seed, device=device)

@@ -1,8 +1,9 @@
 """How long pending cells will take: counted operations over a measured speed.
 
-Cells whose setting the archive already holds are timed by what those took. For the
-others, multiplications are counted on the meta device (nothing is computed) and
-divided by the speed of a short probe. It is meant to tell minutes from days.
+Cells whose setting the archive already holds are timed by what those took a training case,
+so that half-sample cells are known from the others. For the rest, multiplications are
+counted on the meta device (nothing is computed) and divided by the speed of a short probe.
+It is meant to tell minutes from days.
 """
 
 from __future__ import annotations
@@ -31,8 +32,6 @@ def estimate_seconds(
     n_cases: Mapping[str, int],
     measured: Mapping[tuple[str, ...], float],
     *,
-    validation_share: float,
-    folds: int,
     device: torch.device,
     jobs: int,
 ) -> float:
@@ -44,10 +43,7 @@ def estimate_seconds(
     n_cases : mapping of str to int
         Cases by task.
     measured : mapping of (task, backbone, head, unfreeze, arm) to float
-        Mean seconds of archived cells.
-    validation_share : float
-        Share of the training part used for validation.
-    folds : int
+        Mean seconds of archived cells, divided by their training cases.
     device : torch.device
     jobs : int
         Workers that share the work.
@@ -63,11 +59,12 @@ def estimate_seconds(
         rate, step = _speed(device)
         if unit.cacheable:
             total += n * prefix / rate
-        n_fit = n * (1 - 1 / folds) if folds > 1 else n
-        n_train, n_validation = n_fit * (1 - validation_share), n_fit * validation_share
         for cell in unit.cells:
+            folds, share = cell.setting.cv["folds"], cell.setting.cv["validation_share"]
+            n_fit = n * (1 - 1 / folds) if folds > 1 else n
+            n_train, n_validation = n_fit * (1 - share), n_fit * share
             known = measured.get(tuple(cell.setting.key.values()))
-            total += known if known is not None else _fit_seconds(
+            total += known * n_train if known is not None else _fit_seconds(
                 cell, unit, prefix, tail, n_train, n_validation, rate, step
             )  # fmt: skip
     return total / jobs

@@ -76,8 +76,8 @@ def select_cells(cells: Sequence[Cell], select: dict[str, set[str]]) -> list[Cel
         If a key or value is not of this plan, or nothing is left.
     """
     for key, wanted in select.items():
-        if key not in KEYS:
-            raise UserError(f"--select {key}=...: unknown key; {suggest(key, KEYS)}")
+        if key not in (*KEYS, "design"):
+            raise UserError(f"--select {key}=...: unknown key; {suggest(key, (*KEYS, 'design'))}")
         present = {str(cell.key[key]) for cell in cells}
         for value in wanted - present:
             raise UserError(f"--select {key}={value}: not in this plan; {suggest(value, present)}")
@@ -128,11 +128,11 @@ def open_grid(plan: Plan, options: GridOptions) -> GridState:
             if not options.retry_failed:
                 raise
             archive = load(root, strict=False, plan=plan.portable())
-        if not options.resume and len(archive.cells):
-            raise UserError(f"{root} already holds {len(archive.cells)} cells, and --no-resume")
+        if not options.resume and archive.cell_ids:
+            raise UserError(f"{root} already holds {len(archive.cell_ids)} cells, and --no-resume")
         if not options.extend:
             refuse_other_plan(root, archive.plan, plan.portable())
-        lost = set(archive.cells["cell_id"]) - {cell.cell_id for cell in cells}
+        lost = archive.cell_ids - {cell.cell_id for cell in cells}
         if lost:
             raise UserError(
                 f"{root}: {len(lost)} archived cells are not in this plan, for example "
@@ -174,7 +174,7 @@ class GridState:
     @cached_property
     def done(self) -> set[str]:
         """Identifiers of verified cells."""
-        return set() if self.archive is None else set(self.archive.cells["cell_id"])
+        return set() if self.archive is None else set(self.archive.cell_ids)
 
     @cached_property
     def failed(self) -> dict[str, dict[str, Any]]:
@@ -235,14 +235,15 @@ class GridState:
         keys = ["task", "backbone", "head", "unfreeze", "arm"]
         return frame.groupby(keys, sort=False)[["done", "failed", "pending"]].sum().reset_index()
 
-    def split(self, datasets: dict[str, Dataset]) -> dict[str, dict[int, np.ndarray]]:
-        """Partition codes by task and repeat, checked: no patient on two sides."""
+    def split(self, datasets: dict[str, Dataset]) -> dict[str, dict[tuple[str, int], np.ndarray]]:
+        """Partition codes by task, then design and repeat, checked: no patient on two sides."""
         if self.plan.cv.official_folds:
             for dataset in datasets.values():
                 dataset.check_official()
+        repeats = {"cv": self.plan.cv.repeats, "half": self.plan.cv.learning_curve_repeats}
         return {
             name: {
-                repeat: partition_cases(
+                (design, repeat): partition_cases(
                     dataset.cases["y_true"].to_numpy(),
                     dataset.cases["group"].to_numpy(),
                     self.plan.cv,
@@ -250,8 +251,10 @@ class GridState:
                     repeat=repeat,
                     task=name,
                     official=dataset.official,
+                    design=design,
                 )
-                for repeat in range(self.plan.cv.repeats)
+                for design, number in repeats.items()
+                for repeat in range(number)
             }
             for name, dataset in datasets.items()
         }
@@ -359,23 +362,23 @@ class GridState:
         self,
         writer: ArchiveWriter,
         dataset: Dataset,
-        partitions: dict[int, np.ndarray],
+        partitions: dict[tuple[str, int], np.ndarray],
         audit: dict[str, Any],
     ) -> None:
         cases = dataset.cases["case"]
         frames, digests = [], {}
-        for repeat, folds in partitions.items():
+        for (design, repeat), folds in partitions.items():
             for fold, partition in enumerate(folds):
-                digests[split_name(repeat, fold)] = partition_digest(cases, partition)
+                name = split_name(repeat, fold, design)
+                digests[name] = partition_digest(cases, partition)
                 names = pd.Series(partition).map({**PARTITIONS, -1: "unused"})
-                frames.append(
-                    pd.DataFrame(
-                        {"repeat": repeat, "fold": fold, "case": cases, "partition": names}
-                    )
-                )
+                own = {"design": design, "repeat": repeat, "fold": fold}
+                frames.append(pd.DataFrame({**own, "case": cases, "partition": names}))
         splits = pd.concat(frames, ignore_index=True)
-        splits = splits.astype({"repeat": "int32", "fold": "int32", "partition": "category"})
-        splits["case"] = splits["case"].astype("category")
+        splits = splits.astype(
+            {"repeat": "int32", "fold": "int32"}
+            | dict.fromkeys(("design", "case", "partition"), "category")
+        )
         description = {
             "description": dataset.description,
             "synthetic": dataset.synthetic,

@@ -11,6 +11,7 @@ from collections import Counter
 import pandas as pd
 from tqdm import tqdm
 
+from ..data import Dataset
 from ..errors import UserError
 from ..study.cells import Cell
 from .grid import GridState
@@ -40,14 +41,30 @@ def print_state(state: GridState) -> None:
     print(f"{counts['done']} done, {counts['failed']} failed, {counts['pending']} pending")
     for cell_id, failure in sorted(state.failed.items()):
         print(f"  failed {cell_id}: {failure['reason']}")
-    if state.pending:
-        try:
-            datasets = state.load_datasets()
-        except UserError as error:
-            print(f"\nno estimate of the time, and this plan would not run here:\n{error}")
-            return
-        state.split(datasets)
-        print(f"about {format_duration(_estimate(state, datasets))} with {_workers(state)}")
+    half = [cell for cell in state.selected if cell.setting.design == "half"]
+    if not state.pending:
+        if half:
+            print(_half_line(state, half))
+        return
+    try:
+        datasets = state.load_datasets()
+    except UserError as error:
+        if half:
+            print(_half_line(state, half))
+        print(f"\nno estimate of the time, and this plan would not run here:\n{error}")
+        return
+    state.split(datasets)
+    seconds = _estimate(state, state.pending, datasets)
+    print(f"about {format_duration(seconds)} with {_workers(state)}")
+    if half:
+        others = [cell for cell in state.pending if cell.setting.design != "half"]
+        own = seconds - _estimate(state, others, datasets)
+        cost = (
+            f", about {format_duration(own)} of the time"
+            if len(others) < len(state.pending)
+            else ""
+        )
+        print(_half_line(state, half) + cost)
 
 
 def train_with_progress(state: GridState, *, style: str, cache_bytes: int) -> int:
@@ -88,6 +105,20 @@ def train_with_progress(state: GridState, *, style: str, cache_bytes: int) -> in
     return _report_failures(failed)
 
 
+def _half_line(state: GridState, half: list[Cell]) -> str:
+    """What of the cells is the extra two-fold repeats, which only the learning curve needs."""
+    waiting = {cell.cell_id for cell in state.pending}
+    done = sum(cell.cell_id in state.done for cell in half)
+    failed = sum(cell.cell_id in state.failed for cell in half)
+    pending = sum(cell.cell_id in waiting for cell in half)
+    repeats = len({cell.repeat for cell in half})
+    return (
+        f"of these, for the learning curve ({repeats} extra two-fold "
+        f"{'repeat' if repeats == 1 else 'repeats'}, half of the data): "
+        f"{done} done, {failed} failed, {pending} pending"
+    )
+
+
 def _report_failures(failed: dict[str, str]) -> int:
     if failed:
         print(f"{len(failed)} cells failed (--retry-failed trains them again):", file=sys.stderr)
@@ -121,29 +152,29 @@ def _counts(cases: pd.DataFrame) -> str:
 
 def _name(cell: Cell) -> str:
     setting = cell.setting
+    repeat = "half-sample repeat" if setting.design == "half" else "repeat"
     return (
         f"{setting.task.name} {setting.backbone} {setting.head.name} unfreeze {setting.unfreeze} "
-        f"{setting.arm.name} repeat {cell.repeat} fold {cell.fold} seed {cell.seed}"
+        f"{setting.arm.name} {repeat} {cell.repeat} fold {cell.fold} seed {cell.seed}"
     )
 
 
-def _estimate(state: GridState, datasets) -> float:
+def _estimate(state: GridState, cells: list[Cell], datasets: dict[str, Dataset]) -> float:
     import torch
 
     from .estimate import estimate_seconds
 
     measured: dict[tuple[str, ...], float] = {}
-    if state.archive is not None and len(state.archive.cells):
+    if state.archive is not None:
         keys = ["task", "backbone", "head", "unfreeze", "arm"]
-        means = state.archive.cells.groupby(keys, as_index=False)["seconds"].mean()
-        names = zip(*(means[key] for key in keys), strict=True)
-        measured = dict(zip(names, means["seconds"], strict=True))
+        trained = pd.concat([state.archive.cells, state.archive.half_cells])
+        sums = trained.groupby(keys, as_index=False)[["seconds", "n_train"]].sum()
+        names = zip(*(sums[key] for key in keys), strict=True)
+        measured = dict(zip(names, sums["seconds"] / sums["n_train"], strict=True))
     return estimate_seconds(
-        state.pending,
+        cells,
         {name: len(dataset.cases) for name, dataset in datasets.items()},
         measured,
-        validation_share=state.plan.cv.validation_share,
-        folds=state.plan.cv.folds,
         device=torch.device(state.options.device),
         jobs=state.options.jobs,
     )

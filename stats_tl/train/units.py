@@ -37,8 +37,9 @@ def weights_seed(cell: Cell) -> int | None:
     if setting.arm.source != "random":
         return None
     return derive_seed(
-        setting.study_seed, "weights", setting.arm.name, setting.backbone, cell.repeat, cell.seed
-    )
+        setting.study_seed, "weights", setting.arm.name, setting.backbone, cell.repeat, cell.seed,
+        *_label(cell),
+    )  # fmt: skip
 
 
 def fit_seed(cell: Cell) -> int:
@@ -46,8 +47,13 @@ def fit_seed(cell: Cell) -> int:
     setting = cell.setting
     return derive_seed(
         setting.study_seed, "fit", setting.task.name, setting.backbone, setting.head.name,
-        setting.unfreeze, cell.repeat, cell.fold, cell.seed,
+        setting.unfreeze, cell.repeat, cell.fold, cell.seed, *_label(cell),
     )  # fmt: skip
+
+
+def _label(cell: Cell) -> tuple[str, ...]:
+    """What sets the seeds of half-sample cells apart from those of the cross-validation."""
+    return () if cell.setting.design == "cv" else (cell.setting.design,)
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,10 @@ def chunks_in_order(units: Iterable[Unit], workers: int) -> list[Chunk]:
         settings.setdefault((task, size, backbone, unfreeze, augmentation), []).append(unit)
     ordered: list[Unit] = []
     for members in sorted(settings.values(), key=lambda units: -sum(map(_work, units))):
-        ordered += sorted(members, key=lambda unit: (unit.first.repeat, unit.first.seed))
+        ordered += sorted(
+            members,
+            key=lambda unit: (unit.first.setting.design, unit.first.repeat, unit.first.seed),
+        )
     queue: list[Chunk] = []
     for start in range(0, len(ordered), workers):
         side_by_side = [_cut(unit) for unit in ordered[start : start + workers]]
