@@ -143,8 +143,12 @@ def main() -> None:
         start = time.perf_counter()
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
         seconds = time.perf_counter() - start
-        peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
-        print(f"report in {seconds:.1f} s, peak memory {peak:.1f} GiB")
+        use = resource.getrusage(resource.RUSAGE_CHILDREN)
+        peak = use.ru_maxrss / 2**20
+        print(
+            f"report in {seconds:.1f} s ({use.ru_utime + use.ru_stime:.1f} s of processor time), "
+            f"peak memory {peak:.1f} GiB"
+        )
 
 
 if __name__ == "__main__":

@@ -48,7 +48,9 @@ def assemble_scores(
         codes[column], levels[column] = _together([frame[column] for frame in frames])
     cells = cells.sort_values(list(names), kind="stable", ignore_index=True)
     position = pd.Index(cells["cell_id"]).get_indexer(levels["cell_id"])[codes["cell_id"]]
-    order = np.lexsort((codes["case"], codes["partition"], position))
+    # One whole number a row in place of three keys: parts are nearly sorted already.
+    key = position * len(levels["partition"]) + codes["partition"]
+    order = np.argsort(key * len(levels["case"]) + codes["case"], kind="stable")
     position = position[order]
 
     def text(own: np.ndarray, known: np.ndarray) -> Any:

@@ -362,6 +362,7 @@ class Archive:
         for key in set(filters) & {"cell_id", *_NAMES}:
             cells = cells[_matches(cells[key], filters[key])]
         frames = []
+        wanted = set(cells["cell_id"])
         for stem in sorted({self._home[cell] for cell in cells["cell_id"]}):
             part = self._parts[stem]
             frame = read_parquet(
@@ -370,7 +371,7 @@ class Archive:
                 list(SCORE_COLUMNS),
             )
             home = {cell for cell in frame["cell_id"].unique() if self._home.get(cell) == stem}
-            keep = frame["cell_id"].isin(home & set(cells["cell_id"]))
+            keep = frame["cell_id"].isin(home & wanted)
             for key in set(filters) & {"case", "patient", "y_true", "partition"}:
                 keep &= _matches(frame[key], filters[key])
             frames.append(frame[keep])

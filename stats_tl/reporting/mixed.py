@@ -6,10 +6,10 @@ One row a cell, y the AUC of its test fold:
 
 with the terms that the design allows. With three tasks or more the task is random, and
 so is the arm's effect between tasks (a random slope of the arm; for more than two arms
-with one variance for all); with two it is fixed. Likewise the backbone from six on.
-Fewer backbones, classifier (head and unfreezing depth) and two tasks are coded as
-deviations from their mean, so that an arm's coefficient is its difference from the
-reference *averaged* over them.
+with one variance for all); with two it is fixed. Likewise the backbone from six on, and
+classifiers (head and unfreezing depth) from twelve on. Fewer of them, and two tasks, are
+coded as deviations from their mean, so that an arm's coefficient is its difference from
+the reference *averaged* over them.
 
 It describes; it is not the primary test. Folds of one repeat share most of their training
 data and repeats share their cases, which no term of the model knows: in simulation
@@ -39,6 +39,8 @@ KENWARD_ROGER_ROWS = 2000
 _MIN_RANDOM_TASKS = 3
 #: From so many on they are taken as a sample of backbones.
 MIN_RANDOM_BACKBONES = 6
+#: The same for combinations of head and depth.
+MIN_RANDOM_CLASSIFIERS = 12
 PLURALS = {"task": "tasks", "backbone": "backbones", "classifier": "heads and depths"}
 
 
@@ -196,7 +198,7 @@ class _Design:
             return
         tasks = sorted(set(data["task"]))
         self._tasks(data, tasks)
-        self._backbones(data)
+        self._samples(data)
         self._arms(data, arms, reference)
         factors = dict(self._factors(data, tasks))
         for name, levels in factors.items():
@@ -229,11 +231,17 @@ class _Design:
             slope = data["task"] + "/" + data["arm"]
             self._random_intercept("task_arm", slope, "Task × arm (slope of the arm)")
 
-    def _backbones(self, data: pd.DataFrame) -> None:
-        if data["backbone"].nunique() >= MIN_RANDOM_BACKBONES:
-            self._random_intercept("backbone", data["backbone"], "Backbone")
-            slope = data["backbone"] + "/" + data["arm"]
-            self._random_intercept("backbone_arm", slope, "Backbone × arm (slope of the arm)")
+    def _samples(self, data: pd.DataFrame) -> None:
+        """Random backbones and classifiers, where there are many."""
+        classifier = data["head"] + "/" + data["unfreeze"]
+        for name, values, least, label in (
+            ("backbone", data["backbone"], MIN_RANDOM_BACKBONES, "Backbone"),
+            ("classifier", classifier, MIN_RANDOM_CLASSIFIERS, "Head and depth"),
+        ):
+            if values.nunique() >= least:
+                self._random_intercept(name, values, label)
+                slope = values + "/" + data["arm"]
+                self._random_intercept(f"{name}_arm", slope, f"{label} × arm (slope of the arm)")
 
     def _arms(self, data: pd.DataFrame, arms: list[str], reference: str) -> None:
         for number, arm in enumerate(arms, 1):
@@ -256,7 +264,7 @@ class _Design:
             set(zip(data["head"], data["unfreeze"], strict=True)),
             key=lambda pair: (pair[0], unfreeze_order(pair[1])),
         )
-        if len(pairs) > 1:
+        if 1 < len(pairs) < MIN_RANDOM_CLASSIFIERS:
             show = [varies(data["head"]), varies(data["unfreeze"])]
             yield (
                 "classifier",

@@ -32,9 +32,10 @@ def cell_thresholds(scores: pd.DataFrame, target_sensitivity: float | None = Non
         calling all cases alike was best), ``n_tuning``.
     """
     rows = []
-    groups: Any = scores.groupby(THRESHOLD_KEYS, observed=True, sort=True)
-    for key, cell in groups:
-        labels, values = cell["y_true"].to_numpy(), cell["score"].to_numpy()
+    y_true, score = scores["y_true"].to_numpy(), scores["score"].to_numpy()
+    groups: Any = scores.groupby(THRESHOLD_KEYS, observed=True, sort=False).indices
+    for key in sorted(groups, key=lambda key: (*map(str, key[:5]), *key[5:])):
+        labels, values = y_true[groups[key]], score[groups[key]]
         threshold = math.nan
         if 0 < labels.sum() < len(labels):
             threshold = (
