@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ from .commands import run_command
 from .errors import UserError
 
 if TYPE_CHECKING:
-    from .reporting import AnalysisOptions, Evidence, Predictions
+    from .reporting import AnalysisOptions, Evidence, GridReport, Predictions, Report
 
 # Spelt out, so that --help needs no import of the analysis.
 FORMATS = ("latex", "csv", "figures", "words", "json")
@@ -33,6 +35,9 @@ examples:
       one row a case, a score column for each arm, other names
   python -m stats_tl.report --scores predictions.csv --plan analysis.toml
       as registered: [analysis] in a file whose hash the report prints
+  python -m stats_tl.report --aucs grid.csv --reference imagenet
+      a published grid, one row a model: arm,auc and configuration (or what tells models
+      apart), optionally task,backbone
   python -m stats_tl.report --runs runs/busbra --check
       whether analysis/busbra holds what the archive says; writes nothing
 
@@ -63,6 +68,12 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="CSV",
         help="predictions made elsewhere, one row a case and arm, or wide with --arms",
+    )
+    source.add_argument(
+        "--aucs",
+        type=Path,
+        metavar="CSV",
+        help="AUCs of trained models without their scores: a mixed model only",
     )
     what.add_argument(
         "--columns",
@@ -157,6 +168,8 @@ def main(arguments: list[str] | None = None) -> int:
     formats = parse_formats(options.format)
     if options.scores is not None:
         return report(predictions(options), options, formats, options.out)
+    if options.aucs is not None:
+        return finish(grid_report(options, formats), options, options.out)
     if options.columns or options.arms:
         raise UserError("--columns and --arms describe the table of --scores; give that too")
     roots = find_archives(options.runs)
@@ -180,26 +193,35 @@ def report(
     evidence: Evidence, options: argparse.Namespace, formats: list[str], out: Path | None
 ) -> int:
     """Report one study, on the terminal and into files."""
-    from .reporting import build_report, differing_files, plain_table, write_report
+    from .reporting import build_report
 
-    result = build_report(
-        evidence,
-        analysis_options(evidence, options),
-        allow_incomplete=options.allow_incomplete,
-        formats=formats,
-    )
-    folder = out or Path("analysis") / evidence.name
+    with Progress(evidence.name) as progress:
+        result = build_report(
+            evidence,
+            analysis_options(evidence, options),
+            allow_incomplete=options.allow_incomplete,
+            formats=formats,
+            progress=progress,
+        )
+    return finish(result, options, out)
+
+
+def finish(result: Report | GridReport, options: argparse.Namespace, out: Path | None) -> int:
+    """Write or check what was built, and show it on the terminal."""
+    from .reporting import differing_files, plain_table, write_report
+
+    folder = out or Path("analysis") / result.name
     if options.check:
         problems = differing_files(result, folder)
         for problem in problems:
             print(problem, file=sys.stderr)
         if problems:
             print(
-                f"{folder} differs from {evidence.name}: run python -m stats_tl.report again",
+                f"{folder} differs from {result.name}: run python -m stats_tl.report again",
                 file=sys.stderr,
             )
             return EXIT_DIFFERS
-        print(f"{folder}: {len(result.files)} files, as {evidence.name} says")
+        print(f"{folder}: {len(result.files)} files, as {result.name} says")
         return 0
     # Written first: a reader of the output that goes away, as `head` does, loses nothing.
     written = write_report(result, folder)
@@ -211,6 +233,25 @@ def report(
         print(f"  {path}")
     print()
     return 0
+
+
+def grid_report(options: argparse.Namespace, formats: list[str]) -> GridReport:
+    """The report of ``--aucs``."""
+    from .reporting import AnalysisOptions, build_grid_report, parse_mapping, read_aucs
+
+    if options.arms:
+        raise UserError("--arms describes a table of --scores; --aucs has one row a model and arm")
+    columns = options.columns and parse_mapping(options.columns, "--columns", "auc=test_auc")
+    frame, digest = read_aucs(options.aucs, columns=columns)
+    analysis = overridden(planned(AnalysisOptions(), options), options)
+    return build_grid_report(
+        frame,
+        analysis,
+        name=file_name(options.aucs),
+        digest=digest,
+        allow_incomplete=options.allow_incomplete,
+        formats=formats,
+    )
 
 
 def predictions(options: argparse.Namespace) -> Predictions:
@@ -234,23 +275,36 @@ def predictions(options: argparse.Namespace) -> Predictions:
 
 def analysis_options(evidence: Evidence, options: argparse.Namespace) -> AnalysisOptions:
     """The archive's plan, then --plan, then the flags; the later prevail."""
-    from .reporting import AnalysisOptions, parse_mapping, read_analysis_plan
+    from .reporting import AnalysisOptions
 
     analysis = AnalysisOptions()
     if evidence.plan:
         analysis = AnalysisOptions.from_plan(
             evidence.plan.get("analysis", {}), source="the archive", reference=evidence.reference
         )
-    if options.plan is not None:
-        table, reference, sha256 = read_analysis_plan(options.plan)
-        given = AnalysisOptions.from_plan(
-            table, source=str(options.plan), reference=reference, sha256=sha256
-        )
-        if analysis.planned:
-            changes = {**({"reference": reference} if reference else {}), **table}
-            analysis = analysis.override(f"in {options.plan.name}", **changes)
-        else:
-            analysis = given
+    return overridden(planned(analysis, options), options)
+
+
+def planned(analysis: AnalysisOptions, options: argparse.Namespace) -> AnalysisOptions:
+    """What ``--plan`` makes of the options."""
+    from .reporting import AnalysisOptions, read_analysis_plan
+
+    if options.plan is None:
+        return analysis
+    table, reference, sha256 = read_analysis_plan(options.plan)
+    given = AnalysisOptions.from_plan(
+        table, source=str(options.plan), reference=reference, sha256=sha256
+    )
+    if not analysis.planned:
+        return given
+    changes = {**({"reference": reference} if reference else {}), **table}
+    return analysis.override(f"in {options.plan.name}", **changes)
+
+
+def overridden(analysis: AnalysisOptions, options: argparse.Namespace) -> AnalysisOptions:
+    """What the flags make of the options."""
+    from .reporting import parse_mapping
+
     return analysis.override(
         "on the command line",
         reference=options.reference,
@@ -263,6 +317,42 @@ def analysis_options(evidence: Evidence, options: argparse.Namespace) -> Analysi
         subgroups=parse_names(options.subgroups),
         target_sensitivity=options.target_sensitivity,
     )
+
+
+class Progress:
+    """Steps of a report that takes long, on a terminal's standard error.
+
+    Nothing is shown in the first seconds, nor where standard error is no terminal.
+    """
+
+    AFTER_SECONDS = 3.0
+
+    def __init__(self, name: str):
+        self.name = name
+        self._start = time.monotonic()
+        self._width = 0
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """Say that a step begins: its name, its number, and how many there are."""
+        elapsed = time.monotonic() - self._start
+        if elapsed < self.AFTER_SECONDS or not sys.stderr.isatty():
+            return
+        bar = "#" * round(20 * done / total)
+        text = f"{self.name} [{bar:<20}] {step} ({elapsed:.0f} s)"
+        print(f"\r{text:<{self._width}}", end="", file=sys.stderr, flush=True)
+        self._width = len(text)
+
+    def __exit__(self, *error: object) -> None:
+        if self._width:
+            print(f"\r{'':<{self._width}}\r", end="", file=sys.stderr, flush=True)
+
+
+def file_name(path: Path) -> str:
+    """A name of a study from that of a file."""
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "-", path.stem).strip(".-") or "report"
 
 
 def parse_names(text: str | None) -> list[str] | None:

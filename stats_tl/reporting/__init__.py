@@ -19,6 +19,8 @@ from .build import FORMATS, Report, build_report
 from .comparisons import compare_all_pairs, compare_arms, fold_aucs
 from .evidence import Evidence, Predictions, read_predictions
 from .files import differing_files, write_report
+from .grid import GridFit, fit_grid, read_aucs
+from .grid_report import GridReport, build_grid_report
 from .latex import latex_document, latex_table
 from .layout import arrange, parse_mapping
 from .material import Material, gather_material
@@ -36,17 +38,21 @@ __all__ = [
     "FORMATS",
     "AnalysisOptions",
     "Evidence",
+    "GridFit",
+    "GridReport",
     "Material",
     "MixedReport",
     "Predictions",
     "Report",
     "arrange",
     "audit_findings",
+    "build_grid_report",
     "build_report",
     "compare_all_pairs",
     "compare_arms",
     "differing_files",
     "draw_forest",
+    "fit_grid",
     "fold_aucs",
     "forest_data",
     "forest_figure",
@@ -58,6 +64,7 @@ __all__ = [
     "parse_mapping",
     "plain_table",
     "read_analysis_plan",
+    "read_aucs",
     "read_predictions",
     "render_figure",
     "sample_table",

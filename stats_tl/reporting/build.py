@@ -8,7 +8,7 @@ from __future__ import annotations
 
 __all__ = ["FORMATS", "Report", "build_report"]
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,6 +93,7 @@ def build_report(
     *,
     allow_incomplete: bool = False,
     formats: Collection[str] = FORMATS,
+    progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
     """Compute and render a report; writes nothing.
 
@@ -104,6 +105,8 @@ def build_report(
     allow_incomplete : bool, optional
         Compare on the complete runs only, and say so below every table.
     formats : collection of {"latex", "csv", "figures", "words", "json"}, optional
+    progress : callable, optional
+        Called as ``progress(step, done, total)`` when a step begins.
 
     Returns
     -------
@@ -116,15 +119,23 @@ def build_report(
     IncompleteError
         If pairs are incomplete and `allow_incomplete` is false.
     """
-    material = gather_material(evidence, options, allow_incomplete=allow_incomplete)
-    parts = [part for build in contents.TABLES for part in build(material)]
+    drawn = bool({"figures", "html"} & set(formats))
+    steps = _Steps(progress, 3 + len(contents.TABLES) + drawn)
+    steps("reading the scores")
+    material = gather_material(evidence, options, allow_incomplete=allow_incomplete, step=steps)
+    parts: list[Section | Absent] = []
+    for build in contents.TABLES:
+        steps(build.__name__.strip("_").replace("_", " "))
+        parts += build(material)
     sections = tuple(part for part in parts if isinstance(part, Section))
     absent = tuple(part for part in parts if isinstance(part, Absent))
     audit = audit_findings(material)
     summary = summarize(material, sections, absent, audit)
-    provenance = _provenance(evidence)
+    provenance = _provenance(material)
     words = report_words(material, sections)
-    figures = list(_figures(material)) if {"figures", "html"} & set(formats) else []
+    if drawn:
+        steps("figures")
+    figures = list(_figures(material)) if drawn else []
 
     files: dict[str, bytes] = {}
     if "csv" in formats:
@@ -168,6 +179,18 @@ def build_report(
     )
 
 
+class _Steps:
+    """Counts the steps of a report and tells them."""
+
+    def __init__(self, progress: Callable[[str, int, int], None] | None, total: int):
+        self._progress, self._total, self._done = progress, total, 0
+
+    def __call__(self, step: str) -> None:
+        if self._progress is not None:
+            self._progress(step, self._done, self._total)
+        self._done += 1
+
+
 def _figures(material: Material) -> Iterator[RenderedDrawing]:
     # Imported here: tables alone need no matplotlib.
     from .figures import FIGURES, render_figure
@@ -195,7 +218,9 @@ def _document(
     return text.encode("ascii")
 
 
-def _provenance(evidence: Evidence) -> list[str]:
-    source = "predictions" if evidence.reference is None else "archive"
-    lines = [f"{VERSION_LINE}{__version__}", f"{source} sha256: {evidence.digest}"]
-    return [*lines, SYNTHETIC] if evidence.synthetic else lines
+def _provenance(material: Material) -> list[str]:
+    source = "predictions" if material.evidence.reference is None else "archive"
+    lines = [f"{VERSION_LINE}{__version__}", f"{source} sha256: {material.evidence.digest}"]
+    if material.options.plan_sha256:
+        lines.append(f"analysis plan sha256: {material.options.plan_sha256}")
+    return [*lines, SYNTHETIC] if material.synthetic else lines

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 __all__ = ["Material", "gather_material"]
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,7 +20,7 @@ from .alignment import SETTING, Aligned, align, check_scores
 from .comparisons import compare_arms, fold_aucs
 from .evidence import Evidence
 from .mixed import MixedReport, mixed_report
-from .notes import caution_notes, data_notes, exploratory_notes
+from .notes import caution_notes, data_notes, exploratory_notes, plan_notes
 from .options import AnalysisOptions
 from .sample import sample_table
 from .thresholds import THRESHOLD_KEYS, cell_thresholds
@@ -93,6 +94,7 @@ class Material:
         used = "the complete runs only"
         return [
             *caution_notes(self.comparisons, self.options),
+            *plan_notes(self.options),
             *data_notes(used, lacking=self.lacking, synthetic=self.synthetic),
         ]
 
@@ -112,7 +114,11 @@ class Material:
 
 
 def gather_material(
-    evidence: Evidence, options: AnalysisOptions, *, allow_incomplete: bool = False
+    evidence: Evidence,
+    options: AnalysisOptions,
+    *,
+    allow_incomplete: bool = False,
+    step: Callable[[str], None] = lambda _: None,
 ) -> Material:
     """Read the scores of a study and compute what its report shows.
 
@@ -123,6 +129,8 @@ def gather_material(
         With a reference.
     allow_incomplete : bool, optional
         Compare on the complete runs only.
+    step : callable, optional
+        Called with the name of each long step.
 
     Raises
     ------
@@ -146,6 +154,7 @@ def gather_material(
         settings += align(check_scores(test))
         if len(tuning):
             thresholds.append(cell_thresholds(tuning, options.target_sensitivity))
+    step("comparing the arms")
     comparisons = compare_arms(
         settings,
         options.reference,
@@ -153,6 +162,7 @@ def gather_material(
         missing=evidence.missing,
         allow_incomplete=allow_incomplete,
     )
+    step("mixed model")
     aucs = _cell_aucs(evidence)
     cases = {task: grouped_cases(evidence, task) for task in tasks}
     return Material(

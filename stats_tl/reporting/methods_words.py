@@ -255,10 +255,10 @@ def _operating_test(material: Material) -> str:
 def _plan(material: Material) -> Iterator[str]:
     options = material.options
     if options.planned:
+        which = f" (sha256 {options.plan_sha256}, of {options.plan_source})"
         yield (
-            f"The analysis followed a plan (sha256 {options.plan_sha256[:12]}…, of "
-            f"{options.plan_source}); whether it was registered before the results were known is "
-            "not recorded in the data."
+            f"The analysis followed a plan{which if options.plan_sha256 else ''}; whether it was "
+            "registered before the results were known is not recorded in the data."
         )
         if options.departures:
             yield (

@@ -7,6 +7,7 @@ __all__ = [
     "caution_notes",
     "data_notes",
     "exploratory_notes",
+    "plan_notes",
     "significance_notes",
     "terminal_notes",
 ]
@@ -147,6 +148,13 @@ def exploratory_notes(options: AnalysisOptions) -> list[str]:
     if not options.planned:
         return ["No analysis plan was given: the comparisons are exploratory."]
     return []
+
+
+def plan_notes(options: AnalysisOptions) -> list[str]:
+    """The hash of the analysis plan, so that a registered one can be recognised."""
+    if not options.plan_sha256:
+        return []
+    return [f"Analysis plan: sha256 {options.plan_sha256}, of {options.plan_source}."]
 
 
 def incomplete_note(lacking: Sequence[str], used: str, most: int = 8) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from .material import Material
+from .notes import plan_notes
 from .numbers import format_count, format_interval, format_number, format_p
 from .section import Section
 from .words import comparison_labels, join_words, plural
@@ -217,5 +218,6 @@ def _subgroups(material: Material, sections: Mapping[str, Section]) -> Iterator[
 
 
 def _cautions(material: Material) -> Iterator[str]:
-    """Exactly what stands below the table of comparisons."""
-    yield from material.test_notes
+    """What stands below the table of comparisons; the plan is told in the methods."""
+    plan = plan_notes(material.options)
+    yield from (note for note in material.test_notes if note not in plan)
