@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +14,10 @@ from .commands import run_command
 from .errors import UserError
 
 if TYPE_CHECKING:
-    from .reporting import AnalysisOptions, Evidence
+    from .reporting import AnalysisOptions, Evidence, GridReport, Predictions, Report
 
 # Spelt out, so that --help needs no import of the analysis.
-FORMATS = ("latex", "csv", "figures")
+FORMATS = ("latex", "csv", "figures", "words", "json")
 CORRECTIONS = ("holm", "hochberg", "hommel", "bonferroni", "bh", "by", "none")
 EXIT_DIFFERS = 1
 EXAMPLES = """\
@@ -26,7 +28,16 @@ examples:
       one archive; differences within 0.02 count as equivalent
   python -m stats_tl.report --scores predictions.csv --reference imagenet
       predictions of any trainer: columns case,y_true,arm,score, optionally
-      patient,task,backbone,head,unfreeze,repeat,fold,seed,design
+      patient,task,backbone,head,unfreeze,repeat,fold,seed,design,partition; others are
+      covariates
+  python -m stats_tl.report --scores wide.csv --reference imagenet \\
+          --columns case=image,y_true=malignant --arms imagenet=p_in,radimagenet=p_rin
+      one row a case, a score column for each arm, other names
+  python -m stats_tl.report --scores predictions.csv --plan analysis.toml
+      as registered: [analysis] in a file whose hash the report prints
+  python -m stats_tl.report --aucs grid.csv --reference imagenet
+      a published grid, one row a model: arm,auc and configuration (or what tells models
+      apart), optionally task,backbone
   python -m stats_tl.report --runs runs/busbra --check
       whether analysis/busbra holds what the archive says; writes nothing
 
@@ -53,7 +64,27 @@ def build_parser() -> argparse.ArgumentParser:
         help="an archive, or a folder of archives (default: runs)",
     )
     source.add_argument(
-        "--scores", type=Path, metavar="CSV", help="predictions made elsewhere, one row a case"
+        "--scores",
+        type=Path,
+        metavar="CSV",
+        help="predictions made elsewhere, one row a case and arm, or wide with --arms",
+    )
+    source.add_argument(
+        "--aucs",
+        type=Path,
+        metavar="CSV",
+        help="AUCs of trained models without their scores: a mixed model only",
+    )
+    what.add_argument(
+        "--columns",
+        metavar="OURS=THEIRS,...",
+        help="names of the CSV's columns where they differ: case=image_id,y_true=label",
+    )
+    what.add_argument(
+        "--arms",
+        metavar="ARM=COLUMN,...",
+        help="the CSV is wide, one row a case, with a score column for each arm: "
+        "imagenet=p_in,radimagenet=p_rin",
     )
     what.add_argument(
         "--allow-incomplete",
@@ -82,6 +113,37 @@ def build_parser() -> argparse.ArgumentParser:
         choices=CORRECTIONS,
         help="adjustment for several comparisons (default: the plan's, else holm)",
     )
+    how.add_argument(
+        "--alpha",
+        type=float,
+        metavar="P",
+        help="level of the tests (default: the plan's, else 0.05)",
+    )
+    how.add_argument(
+        "--primary",
+        metavar="KEY=VALUE,...",
+        help="the primary comparison, of the keys task, backbone, head, unfreeze, arm "
+        "(default: the plan's)",
+    )
+    how.add_argument(
+        "--families",
+        metavar="KEY,...",
+        help="adjust secondary comparisons within the values of these keys (default: the plan's, "
+        "else all together)",
+    )
+    how.add_argument(
+        "--subgroups",
+        metavar="COVARIATE,...",
+        help="compare within subgroups of these covariates, '' for none (default: the plan's, "
+        "else all that qualify)",
+    )
+    how.add_argument(
+        "--target-sensitivity",
+        type=float,
+        metavar="SHARE",
+        help="set thresholds at this sensitivity on the tuning cases (default: the plan's, else "
+        "at the largest Youden index)",
+    )
     where = parser.add_argument_group("what to write")
     where.add_argument(
         "--out", type=Path, metavar="DIR", help="output folder (default: analysis/<study>)"
@@ -105,9 +167,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     formats = parse_formats(options.format)
     if options.scores is not None:
-        from .reporting import read_predictions
-
-        return report(read_predictions(options.scores), options, formats, options.out)
+        return report(predictions(options), options, formats, options.out)
+    if options.aucs is not None:
+        return finish(grid_report(options, formats), options, options.out)
+    if options.columns or options.arms:
+        raise UserError("--columns and --arms describe the table of --scores; give that too")
     roots = find_archives(options.runs)
     codes = []
     for root in roots:
@@ -129,32 +193,41 @@ def report(
     evidence: Evidence, options: argparse.Namespace, formats: list[str], out: Path | None
 ) -> int:
     """Report one study, on the terminal and into files."""
-    from .reporting import build_report, differing_files, plain_table, write_report
+    from .reporting import build_report
 
-    result = build_report(
-        evidence,
-        analysis_options(evidence, options),
-        allow_incomplete=options.allow_incomplete,
-        formats=formats,
-    )
-    folder = out or Path("analysis") / evidence.name
+    with Progress(evidence.name) as progress:
+        result = build_report(
+            evidence,
+            analysis_options(evidence, options),
+            allow_incomplete=options.allow_incomplete,
+            formats=formats,
+            progress=progress,
+        )
+    return finish(result, options, out)
+
+
+def finish(result: Report | GridReport, options: argparse.Namespace, out: Path | None) -> int:
+    """Write or check what was built, and show it on the terminal."""
+    from .reporting import differing_files, plain_table, write_report
+
+    folder = out or Path("analysis") / result.name
     if options.check:
         problems = differing_files(result, folder)
         for problem in problems:
             print(problem, file=sys.stderr)
         if problems:
             print(
-                f"{folder} differs from {evidence.name}: run python -m stats_tl.report again",
+                f"{folder} differs from {result.name}: run python -m stats_tl.report again",
                 file=sys.stderr,
             )
             return EXIT_DIFFERS
-        print(f"{folder}: {len(result.files)} files, as {evidence.name} says")
+        print(f"{folder}: {len(result.files)} files, as {result.name} says")
         return 0
     # Written first: a reader of the output that goes away, as `head` does, loses nothing.
     written = write_report(result, folder)
     print(plain_table(result.terminal))
-    if result.mixed.reason:
-        print(f"No mixed model: {result.mixed.reason}.")
+    for part in result.absent:
+        print(f"No {part.what}: {part.reason}.")
     print("\nwritten:")
     for path in written:
         print(f"  {path}")
@@ -162,29 +235,129 @@ def report(
     return 0
 
 
+def grid_report(options: argparse.Namespace, formats: list[str]) -> GridReport:
+    """The report of ``--aucs``."""
+    from .reporting import AnalysisOptions, build_grid_report, parse_mapping, read_aucs
+
+    if options.arms:
+        raise UserError("--arms describes a table of --scores; --aucs has one row a model and arm")
+    columns = options.columns and parse_mapping(options.columns, "--columns", "auc=test_auc")
+    frame, digest = read_aucs(options.aucs, columns=columns)
+    analysis = overridden(planned(AnalysisOptions(), options), options)
+    return build_grid_report(
+        frame,
+        analysis,
+        name=file_name(options.aucs),
+        digest=digest,
+        allow_incomplete=options.allow_incomplete,
+        formats=formats,
+    )
+
+
+def predictions(options: argparse.Namespace) -> Predictions:
+    """The CSV of ``--scores``."""
+    from .reporting import parse_mapping, read_predictions
+
+    columns, arms = options.columns, options.arms
+    found = read_predictions(
+        options.scores,
+        columns=columns and parse_mapping(columns, "--columns", "case=image_id,y_true=label"),
+        arms=arms and parse_mapping(arms, "--arms", "imagenet=p_in,radimagenet=p_rin"),
+    )
+    if found.ignored:
+        print(
+            f"note: not used, as they differ between the rows of a case: "
+            f"{', '.join(found.ignored)}",
+            file=sys.stderr,
+        )
+    return found
+
+
 def analysis_options(evidence: Evidence, options: argparse.Namespace) -> AnalysisOptions:
     """The archive's plan, then --plan, then the flags; the later prevail."""
-    from .reporting import AnalysisOptions, read_analysis_plan
+    from .reporting import AnalysisOptions
 
     analysis = AnalysisOptions()
     if evidence.plan:
         analysis = AnalysisOptions.from_plan(
             evidence.plan.get("analysis", {}), source="the archive", reference=evidence.reference
         )
-    if options.plan is not None:
-        table, reference = read_analysis_plan(options.plan)
-        given = AnalysisOptions.from_plan(table, source=str(options.plan), reference=reference)
-        if analysis.planned:
-            changes = {**({"reference": reference} if reference else {}), **table}
-            analysis = analysis.override(f"in {options.plan.name}", **changes)
-        else:
-            analysis = given
+    return overridden(planned(analysis, options), options)
+
+
+def planned(analysis: AnalysisOptions, options: argparse.Namespace) -> AnalysisOptions:
+    """What ``--plan`` makes of the options."""
+    from .reporting import AnalysisOptions, read_analysis_plan
+
+    if options.plan is None:
+        return analysis
+    table, reference, sha256 = read_analysis_plan(options.plan)
+    given = AnalysisOptions.from_plan(
+        table, source=str(options.plan), reference=reference, sha256=sha256
+    )
+    if not analysis.planned:
+        return given
+    changes = {**({"reference": reference} if reference else {}), **table}
+    return analysis.override(f"in {options.plan.name}", **changes)
+
+
+def overridden(analysis: AnalysisOptions, options: argparse.Namespace) -> AnalysisOptions:
+    """What the flags make of the options."""
+    from .reporting import parse_mapping
+
     return analysis.override(
         "on the command line",
         reference=options.reference,
         margin=options.margin,
+        alpha=options.alpha,
         correction=options.correction,
+        primary=options.primary
+        and parse_mapping(options.primary, "--primary", "task=breast,backbone=resnet50"),
+        families=parse_names(options.families),
+        subgroups=parse_names(options.subgroups),
+        target_sensitivity=options.target_sensitivity,
     )
+
+
+class Progress:
+    """Steps of a report that takes long, on a terminal's standard error.
+
+    Nothing is shown in the first seconds, nor where standard error is no terminal.
+    """
+
+    AFTER_SECONDS = 3.0
+
+    def __init__(self, name: str):
+        self.name = name
+        self._start = time.monotonic()
+        self._width = 0
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """Say that a step begins: its name, its number, and how many there are."""
+        elapsed = time.monotonic() - self._start
+        if elapsed < self.AFTER_SECONDS or not sys.stderr.isatty():
+            return
+        bar = "#" * round(20 * done / total)
+        text = f"{self.name} [{bar:<20}] {step} ({elapsed:.0f} s)"
+        print(f"\r{text:<{self._width}}", end="", file=sys.stderr, flush=True)
+        self._width = len(text)
+
+    def __exit__(self, *error: object) -> None:
+        if self._width:
+            print(f"\r{'':<{self._width}}\r", end="", file=sys.stderr, flush=True)
+
+
+def file_name(path: Path) -> str:
+    """A name of a study from that of a file."""
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "-", path.stem).strip(".-") or "report"
+
+
+def parse_names(text: str | None) -> list[str] | None:
+    """``"task,backbone"`` as a list; None stays None, and ``""`` is no name at all."""
+    return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
 
 
 def find_archives(folder: Path | None) -> list[Path]:

@@ -15,6 +15,7 @@ import pandas as pd
 from ..errors import ArchiveDamagedError, UserError
 from ..study.cells import plan_cells
 from ..study.loading import parse_plan
+from .assemble import assemble_scores
 from .files import checksum, read_parquet, read_sealed
 from .schema import SCORE_COLUMNS, split_name
 from .store import check_schema
@@ -326,11 +327,13 @@ class Archive:
             splits.insert(0, "design", "cv")
         return splits
 
-    def scores(self, **filters: Any) -> pd.DataFrame:
+    def scores(self, *, as_categories: bool = False, **filters: Any) -> pd.DataFrame:
         """Case-level scores of the cells that match.
 
         Parameters
         ----------
+        as_categories : bool, optional
+            Give text columns as categories, which is quicker and smaller.
         **filters
             Values, or lists of values, of any column of the result, for example
             ``task="busbra", arm=["imagenet", "random"], partition="test"``. Without `design`
@@ -359,6 +362,7 @@ class Archive:
         for key in set(filters) & {"cell_id", *_NAMES}:
             cells = cells[_matches(cells[key], filters[key])]
         frames = []
+        wanted = set(cells["cell_id"])
         for stem in sorted({self._home[cell] for cell in cells["cell_id"]}):
             part = self._parts[stem]
             frame = read_parquet(
@@ -367,25 +371,14 @@ class Archive:
                 list(SCORE_COLUMNS),
             )
             home = {cell for cell in frame["cell_id"].unique() if self._home.get(cell) == stem}
-            keep = frame["cell_id"].isin(home & set(cells["cell_id"]))
+            keep = frame["cell_id"].isin(home & wanted)
             for key in set(filters) & {"case", "patient", "y_true", "partition"}:
                 keep &= _matches(frame[key], filters[key])
             frames.append(frame[keep])
         columns = ["cell_id", *_NAMES, "case", "patient", "y_true", "partition", "score"]
         if not frames:
             return pd.DataFrame(columns=columns)
-        scores = pd.concat(
-            [
-                f.astype({c: object for c in ("cell_id", "case", "patient", "partition")})
-                for f in frames
-            ],
-            ignore_index=True,
-        )
-        scores["score"] = scores["logit_1"].astype(np.float64) - scores["logit_0"]
-        scores = scores.merge(cells[["cell_id", *_NAMES]], on="cell_id", how="left")
-        return scores.sort_values([*_NAMES, "partition", "case"], kind="stable", ignore_index=True)[
-            columns
-        ]
+        return assemble_scores(frames, cells, _NAMES, as_categories=as_categories)
 
 
 def divided_patients(splits: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:

@@ -272,8 +272,8 @@ def require_complete(lacking: Sequence[str]) -> None:
 
 
 def _align_setting(setting: dict[str, str], frame: pd.DataFrame) -> Aligned:
-    case, names = pd.factorize(frame["case"], sort=True)
-    arm, arms = pd.factorize(frame["arm"].astype(str), sort=True)
+    case, names = _sorted_codes(frame["case"])
+    arm, arms = _sorted_codes(frame["arm"])
     cases = np.asarray(names, dtype=object)
     half = (frame["design"] == "half").to_numpy()
     models = frame[[*_RUN, "fold", "score"]]
@@ -289,7 +289,7 @@ def _align_setting(setting: dict[str, str], frame: pd.DataFrame) -> Aligned:
         )
     patients = None
     if "patient" in frame.columns:
-        codes, people = pd.factorize(frame["patient"].astype(str))
+        codes, people = _sorted_codes(frame["patient"])
         patients = np.asarray(people, dtype=object)[
             _one_per_case(setting, "patient", codes, case, cases)
         ]
@@ -349,6 +349,20 @@ def _one_per_case(
             f"more than one {name} ({_listed(cases[differing])}); a case has one in all its rows"
         )
     return result
+
+
+def _sorted_codes(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Codes of the values as text, and the values, sorted."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        own, levels = column.cat.codes.to_numpy(), column.cat.categories
+        used = np.unique(own)
+        names = np.array([str(levels[code]) for code in used], dtype=object)
+        rank = np.argsort(names, kind="stable")
+        place = np.empty(len(levels), dtype=np.int64)
+        place[used[rank]] = np.arange(len(used))
+        return place[own], names[rank]
+    codes, found = pd.factorize(column.astype(str), sort=True)
+    return codes, np.asarray(found, dtype=object)
 
 
 def _whole_numbers(frame: pd.DataFrame, name: str) -> pd.Series:

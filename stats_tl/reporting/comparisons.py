@@ -5,8 +5,15 @@ Every number keeps its full precision here; :mod:`.tables` prints them.
 
 from __future__ import annotations
 
-__all__ = ["COMPARISON_COLUMNS", "compare_arms", "fold_aucs"]
+__all__ = [
+    "COMPARISON_COLUMNS",
+    "compare_all_pairs",
+    "compare_arms",
+    "fold_aucs",
+    "planned_gaps",
+]
 
+import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 
@@ -32,6 +39,7 @@ COMPARISON_COLUMNS = (
     "arm",
     "reference",
     "role",
+    "family",
     "auc",
     "auc_low",
     "auc_high",
@@ -76,7 +84,7 @@ _Missing = dict[str, list[tuple[int, int, int]]]
 
 
 def compare_arms(
-    scores: pd.DataFrame | Iterable[pd.DataFrame],
+    scores: pd.DataFrame | Iterable[pd.DataFrame | Aligned],
     reference: str,
     *,
     options: AnalysisOptions | None = None,
@@ -91,7 +99,8 @@ def compare_arms(
         Test scores, one row a case and model: ``case, y_true, arm, score``; optional
         ``patient, task, backbone, head, unfreeze, repeat, fold, seed`` and ``design``, which
         is ``half`` for extra repeats of two-fold cross-validation. Several frames (one a
-        task, say) are read one after the other and belong to one family.
+        task, say) are read one after the other and belong to one family; so do scores that
+        were aligned before.
     reference : str
         The arm that the others are compared with.
     options : AnalysisOptions, optional
@@ -123,9 +132,10 @@ def compare_arms(
     -----
     `pvalue` belongs to the primary test of the design (see :mod:`.pairs`); `pvalue_adjusted`
     corrects it over the family. A primary comparison is a family of its own, and the
-    others, secondary, are another. The verdict follows from adjusted p values alone:
-    superior or inferior (p < alpha), else equivalent within the margin (two one-sided
-    tests, p < alpha), else non-inferior (p < alpha / 2), else inconclusive.
+    others, secondary, are another, divided by the keys in ``options.families``. The verdict
+    follows from adjusted p values alone: superior or inferior (p < alpha), else equivalent
+    within the margin (two one-sided tests, p < alpha), else non-inferior (p < alpha / 2),
+    else inconclusive.
 
     Do not use it on scores that were averaged over repeats or seeds: such a mean is an
     ensemble, which nobody trained, and its variance is not that of a model.
@@ -145,13 +155,14 @@ def compare_arms(
     0.912 0.725 superior: these fitted models, for new patients
     """
     options = options or AnalysisOptions()
-    frames = [scores] if isinstance(scores, pd.DataFrame) else scores
+    frames: Iterable = [scores] if isinstance(scores, pd.DataFrame) else scores
     rows: list[dict] = []
     lacking: list[str] = []
     arms: set[str] = set()
     waiting = _missing_by_setting(missing)
     for frame in frames:
-        for aligned in align(check_scores(frame)):
+        parts = [frame] if isinstance(frame, Aligned) else align(check_scores(frame))
+        for aligned in parts:
             arms.update(aligned.arms)
             planned = waiting.pop(tuple(aligned.setting.values()), {})
             rows += _compare_setting(aligned, reference, options, planned, lacking)
@@ -169,14 +180,54 @@ def compare_arms(
         )
     table = pd.DataFrame(rows)
     _judge(table, options)
-    table = table.sort_values(
-        [*SETTING, "arm"],
-        key=lambda column: column.map(unfreeze_order) if column.name == "unfreeze" else column,
-        kind="stable",
-        ignore_index=True,
-    )
+    table = _sorted(table)
     table.attrs["lacking"] = tuple(lacking)
     return table[list(COMPARISON_COLUMNS)]
+
+
+def compare_all_pairs(
+    settings: Iterable[Aligned],
+    reference: str,
+    *,
+    options: AnalysisOptions | None = None,
+    missing: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Compare every two arms in each task, backbone, head and unfreezing depth.
+
+    Parameters
+    ----------
+    settings : iterable of Aligned
+        Scores, as from :func:`~stats_tl.reporting.alignment.align`.
+    reference : str
+        Comes second in its pairs; the others are in alphabetical order, and the difference
+        is first minus second.
+    options : AnalysisOptions, optional
+        Level, margin, correction, families. All pairs of the table are one family, or those
+        that agree in ``options.families``; no pair is primary.
+    missing : DataFrame, optional
+        Planned cells that have no result. Runs that lack one are left out.
+
+    Returns
+    -------
+    DataFrame
+        As from :func:`compare_arms`, with the second arm of a pair in ``reference``.
+    """
+    options = dataclasses.replace(options or AnalysisOptions(), primary={})
+    waiting = _missing_by_setting(missing)
+    rows: list[dict] = []
+    for aligned in settings:
+        planned = waiting.get(tuple(aligned.setting.values()), {})
+        order = [arm for arm in aligned.arms if arm != reference]
+        if reference in aligned.arms:
+            order.append(reference)
+        for number, second in enumerate(order):
+            earlier = order[:number]
+            rows += _compare_setting(aligned, second, options, planned, [], earlier)
+    if not rows:
+        return pd.DataFrame(columns=list(COMPARISON_COLUMNS))
+    table = pd.DataFrame(rows)
+    _judge(table, options)
+    return _sorted(table)[list(COMPARISON_COLUMNS)]
 
 
 def fold_aucs(scores: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.DataFrame:
@@ -207,6 +258,15 @@ def fold_aucs(scores: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*_CELL, "n_cases", "n_events", "auc"])
 
 
+def _sorted(table: pd.DataFrame) -> pd.DataFrame:
+    return table.sort_values(
+        [*SETTING, "arm"],
+        key=lambda column: column.map(unfreeze_order) if column.name == "unfreeze" else column,
+        kind="stable",
+        ignore_index=True,
+    )
+
+
 def _missing_by_setting(
     missing: pd.DataFrame | None,
 ) -> dict[tuple[str, ...], dict[str, _Missing]]:
@@ -221,16 +281,32 @@ def _missing_by_setting(
     return result
 
 
+def planned_gaps(
+    missing: pd.DataFrame | None,
+) -> dict[tuple[str, ...], dict[str, list[tuple[int, int, int]]]]:
+    """Planned cells of the cross-validation without a result.
+
+    Returns
+    -------
+    dict
+        Setting → arm → (repeat, fold, seed) of each.
+    """
+    found = _missing_by_setting(missing)
+    return {setting: designs.get("cv", {}) for setting, designs in found.items()}
+
+
 def _compare_setting(
     aligned: Aligned,
     reference: str,
     options: AnalysisOptions,
     planned: dict[str, _Missing],
     lacking: list[str],
+    candidates: Sequence[str] | None = None,
 ) -> list[dict]:
     where = " / ".join(word for word in aligned.setting.values() if word)
     missing, missing_half = planned.get("cv", {}), planned.get("half", {})
-    candidates = sorted({*aligned.arms, *missing} - {reference})
+    if candidates is None:
+        candidates = sorted({*aligned.arms, *missing} - {reference})
     if not aligned.runs:
         lacking.append(f"{where}: half-sample repeats only; the cross-validation is not there")
         return []
@@ -380,9 +456,13 @@ def _judge(table: pd.DataFrame, options: AnalysisOptions) -> None:
             )
         )
     table["role"] = np.where(primary, "primary", "secondary") if options.primary else ""
+    table["family"] = [
+        "" if role == "primary" else " / ".join(str(row[key]) for key in options.families)
+        for role, row in zip(table["role"], table.to_dict("records"), strict=True)
+    ]
     for name in ("pvalue", "equivalence_pvalue", "noninferiority_pvalue"):
         adjusted = np.full(len(table), np.nan)
-        for family in table.groupby("role", sort=False).indices.values():
+        for family in table.groupby(["role", "family"], sort=False).indices.values():
             values = table[name].to_numpy(dtype=float)[family]
             adjusted[family] = adjust_pvalues(values, options.correction)
         table[f"{name}_adjusted"] = adjusted

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-__all__ = ["Evidence", "Predictions", "read_predictions"]
+__all__ = ["Evidence", "Predictions", "read_csv", "read_predictions"]
 
 import hashlib
 import re
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import pandas as pd
 
-from ..errors import UserError, suggest
+from ..errors import UserError
 from .alignment import check_scores
+from .layout import NEEDED, OPTIONAL, arrange
 from .words import plural
 
 _MOST_BYTES = 4 * 2**30
-_NEEDED = ("case", "y_true", "arm", "score")
-_OPTIONAL = (
-    "patient", "task", "backbone", "head", "unfreeze", "repeat", "fold", "seed", "design",
-)  # fmt: skip
+_TEXT = ("case", "patient", "arm", "design", "task", "backbone", "head", "unfreeze")
+_PARTITIONS = {
+    "test": "test",
+    **dict.fromkeys(("validation", "val", "valid", "tune", "tuning", "dev"), "validation"),
+}
 _KEYS = ("task", "backbone", "head", "unfreeze", "arm", "repeat", "fold", "seed")
 
 
@@ -44,7 +48,7 @@ class Evidence(Protocol):
 
     def cases(self, task: str) -> pd.DataFrame: ...
 
-    def scores(self, **filters: Any) -> pd.DataFrame: ...
+    def scores(self, *, as_categories: bool = False, **filters: Any) -> pd.DataFrame: ...
 
 
 class Predictions:
@@ -54,7 +58,10 @@ class Predictions:
     ----------
     scores : DataFrame
         One row a case and model: ``case, y_true, arm, score``; optional ``patient``,
-        the keys of a cell, and ``design``: ``half`` for extra two-fold repeats.
+        the keys of a cell, ``design`` (``half`` for extra two-fold repeats) and
+        ``partition`` (``test``, or ``validation`` for the cases a model was tuned on; all
+        are test cases where there is no such column). Other columns are covariates of the
+        cases.
     name : str
         Name of the study.
     digest : str, optional
@@ -73,10 +80,15 @@ class Predictions:
         self.name = name
         self.plan: dict[str, Any] = {}
         self.digest = digest
+        partition = _partitions(scores)
+        checked = check_scores(scores).assign(partition=partition)
+        self._covariates, self.ignored = _covariates(scores, checked)
         # Sorted, so that the order of rows cannot change the last digit of a sum.
-        self._scores = check_scores(scores).sort_values(
-            ["design", *_KEYS, "case"], ignore_index=True
+        self._scores = checked.sort_values(
+            ["design", *_KEYS, "partition", "case"], ignore_index=True
         )
+        if not (self._scores["partition"] == "test").any():
+            raise UserError("no row has partition 'test'; nothing to compare")
         columns = [c for c in ("task", "case", "patient", "y_true") if c in self._scores.columns]
         cases = self._scores[columns].drop_duplicates()
         clash = cases[cases.duplicated(["task", "case"])]
@@ -90,34 +102,44 @@ class Predictions:
         self.missing = pd.DataFrame(columns=list(_KEYS))
 
     def cases(self, task: str) -> pd.DataFrame:
-        """Cases of a task: ``case, y_true`` and, where given, ``patient``."""
+        """Cases of a task: ``case, y_true``, where given ``patient``, and covariates."""
         own = self._scores[self._scores["task"].astype(str) == task]
         columns = [c for c in ("case", "patient", "y_true") if c in own.columns]
-        return own[columns].drop_duplicates("case").sort_values("case", ignore_index=True)
+        cases = own[columns].drop_duplicates("case").sort_values("case", ignore_index=True)
+        if self._covariates is None:
+            return cases
+        covariates = self._covariates[self._covariates["task"] == task].drop(columns="task")
+        return cases.merge(covariates, on="case", how="left")
 
-    def scores(self, **filters: Any) -> pd.DataFrame:
-        """Scores of the rows that match; all of them are of test cases.
-
-        Without `design`, those of the cross-validation.
-        """
+    def scores(self, *, as_categories: bool = False, **filters: Any) -> pd.DataFrame:
+        """Scores of the rows that match; without `design`, those of the cross-validation."""
         frame = self._scores
         for key, value in {"design": "cv", **filters}.items():
-            if key != "partition":
-                values = value if isinstance(value, list) else [value]
-                frame = frame[frame[key].astype(str).isin([str(v) for v in values])]
+            values = value if isinstance(value, list) else [value]
+            frame = frame[frame[key].astype(str).isin([str(v) for v in values])]
         return frame
 
 
-def read_predictions(path: str | Path) -> Predictions:
-    """Read a CSV of predictions.
+def read_predictions(
+    path: str | Path,
+    *,
+    columns: Mapping[str, str] | None = None,
+    arms: Mapping[str, str] | None = None,
+) -> Predictions:
+    """Read a CSV of predictions, long or wide.
 
     Parameters
     ----------
     path : path-like
         Columns ``case, y_true, arm, score``; optional ``patient, task, backbone, head,
-        unfreeze, repeat, fold, seed``, and ``design``: ``half`` in the rows of extra
-        two-fold repeats, ``cv`` in the others. Other columns are ignored, but for near misses in
-        spelling.
+        unfreeze, repeat, fold, seed, partition`` and ``design``: ``half`` in the rows of
+        extra two-fold repeats, ``cv`` in the others. Other columns are covariates of the
+        cases, but for near misses in spelling.
+    columns : mapping of str to str, optional
+        Our name → the table's name of a column.
+    arms : mapping of str to str, optional
+        Arm → the column of its scores: the table is wide, one row a case; see
+        :mod:`.layout`.
 
     Returns
     -------
@@ -129,40 +151,77 @@ def read_predictions(path: str | Path) -> Predictions:
         If the file cannot be read or is not such a table.
     """
     path = Path(path)
+    frame, digest = read_csv(path, columns)
+    try:
+        name = re.sub(r"[^A-Za-z0-9_.+-]+", "-", path.stem).strip(".-") or "predictions"
+        return Predictions(arrange(frame, columns=columns, arms=arms), name=name, digest=digest)
+    except UserError as error:
+        raise type(error)(f"{path}: {error}") from None
+
+
+def read_csv(path: Path, columns: Mapping[str, str] | None = None) -> tuple[pd.DataFrame, str]:
+    """A CSV table with identifiers as text, and the SHA-256 of the file."""
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise UserError(f"{path}: larger than 4 GiB; split it by task")
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        header = pd.read_csv(path, header=None, nrows=1, dtype=str, encoding="utf-8-sig").iloc[0]
+        # pandas would rename the second of two columns of one name.
+        names = header.fillna("").str.strip()
+        if names.duplicated().any():
+            doubled = names[names.duplicated()].iloc[0]
+            raise UserError(f"{path}: the column {doubled!r} is there more than once")
         # Identifiers are text: 007 and 7 are two cases, and "NA" may be a name.
-        text = dict.fromkeys(("case", "patient", "arm", "design", *_KEYS[:4]), str)
-        frame = pd.read_csv(path, dtype=text, keep_default_na=False, na_values=[""])
-        header = pd.read_csv(path, header=None, nrows=1, dtype=str).iloc[0]
+        theirs = {name: (columns or {}).get(name, name) for name in _TEXT}
+        text = {position: str for position, name in enumerate(names) if name in theirs.values()}
+        with warnings.catch_warnings():
+            # A row with more fields than the header would lose them.
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                path, header=None, skiprows=1, names=range(len(names)), dtype=text,
+                keep_default_na=False, na_values=[""], index_col=False, encoding="utf-8-sig",
+            )  # fmt: skip
     except UnicodeDecodeError:
         raise UserError(f"{path}: not a text file in UTF-8; save it as CSV in UTF-8") from None
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
+    except pd.errors.ParserWarning:
+        raise UserError(f"{path}: a row has more fields than the header") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise UserError(f"{path}: not a CSV table: {error}") from None
-    # pandas would rename the second of two columns of one name.
-    names = header.fillna("").str.strip()
-    if names.duplicated().any():
-        doubled = names[names.duplicated()].iloc[0]
-        raise UserError(f"{path}: the column {doubled!r} is there more than once")
     frame.columns = list(names)
-    absent = [name for name in _NEEDED if name not in frame.columns]
-    if absent:
-        found = ", ".join(frame.columns)
+    return frame, digest
+
+
+def _partitions(scores: pd.DataFrame) -> Any:
+    """``test`` or ``validation`` of every row, whatever word was used."""
+    if "partition" not in scores.columns:
+        return "test"
+    words = scores["partition"].astype(str).str.strip().str.lower().map(_PARTITIONS)
+    if words.isna().any():
+        found = sorted(set(scores.loc[words.isna(), "partition"].astype(str)))[:5]
         raise UserError(
-            f"{path}: the column{'s' * (len(absent) > 1)} {', '.join(absent)} "
-            f"{'are' if len(absent) > 1 else 'is'} missing; found: {found}. One row a case and "
-            "model is expected: case,y_true,arm,score, optionally " + ",".join(_OPTIONAL)
+            f"column 'partition' holds {', '.join(map(repr, found))}; allowed: "
+            f"{', '.join(_PARTITIONS)}. Leave training cases out"
         )
-    known = {*_NEEDED, *_OPTIONAL}
-    for column in frame.columns:
-        if column not in known and column.lower() in known:
-            raise UserError(f"{path}: unknown column {column!r}; {suggest(column.lower(), known)}")
-    try:
-        name = re.sub(r"[^A-Za-z0-9_.+-]+", "-", path.stem).strip(".-") or "predictions"
-        return Predictions(frame, name=name, digest=digest)
-    except UserError as error:
-        raise type(error)(f"{path}: {error}") from None
+    return words
+
+
+def _covariates(
+    scores: pd.DataFrame, checked: pd.DataFrame
+) -> tuple[pd.DataFrame | None, tuple[str, ...]]:
+    """Columns that are the same in all rows of a case, and the names of the others."""
+    names = [c for c in scores.columns if c not in (*NEEDED, *OPTIONAL)]
+    if not names:
+        return None, ()
+    keys = checked[["task", "case"]].astype(str)
+    n_cases = len(keys.drop_duplicates())
+    kept, ignored = [], []
+    for name in names:
+        values = scores[name].astype(object).where(scores[name].notna(), None)
+        own = keys.assign(**{str(name): values.map(str, na_action="ignore")}).drop_duplicates()
+        if len(own) == n_cases:
+            kept.append(own.set_index(["task", "case"])[str(name)])
+        else:
+            ignored.append(str(name))
+    return (pd.concat(kept, axis=1).reset_index() if kept else None), tuple(ignored)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["draw_forest", "forest_data", "forest_figure", "render_figure"]
+__all__ = ["FIGURES", "draw_forest", "forest_data", "forest_figure", "render_figure"]
 
 import io
 import math
 import textwrap
+from collections.abc import Callable
 from typing import Any
 
 import matplotlib as mpl
@@ -16,6 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from .contents import Drawing
+from .material import Material
 from .numbers import MINUS, format_interval, format_number
 from .words import comparison_labels
 
@@ -219,3 +222,22 @@ def _fit(figure: Figure, ax: Axes, note: str) -> None:
     figure.text(
         0.01, 0.04 / height, "\n".join(lines), ha="left", va="bottom", color=_GREY, fontsize=5.5
     )
+
+
+def _forest(material: Material) -> Drawing:
+    table = material.comparisons
+    figure = forest_figure(table, synthetic=material.synthetic, incomplete=bool(material.lacking))
+    level = f"{100 * table['confidence_level'].iloc[0]:g} %"
+    caption = (
+        f"Differences in AUC, candidate {MINUS} {material.reference}, with {level} confidence "
+        "intervals; positive values favor the candidate."
+    )
+    listed = "; ".join(
+        " ".join(filter(None, [row["task"], *row["label"].split("\n")])) + f": {row['text']}"
+        for row in forest_data(table).to_dict("records")
+    )
+    return Drawing(figure, caption, f"Forest plot. {caption} {listed}.")
+
+
+#: Figures by the name of their files, in the order of the report.
+FIGURES: dict[str, Callable[[Material], Drawing | None]] = {"forest": _forest}

@@ -9,11 +9,12 @@ from __future__ import annotations
 __all__ = ["latex_document", "latex_table"]
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from .escaping import escape
 from .table import Cell, Column, Panel, Row, Table
 
+_HEADINGS = {"methods.tex": "Statistical analysis", "results.tex": "Results"}
 PACKAGES = ("array", "booktabs", "siunitx", "threeparttable")
 
 
@@ -44,14 +45,23 @@ def latex_table(table: Table, *, provenance: Sequence[str] = (), max_rows: int =
     return "\n".join([*head, *floats]) + "\n"
 
 
-def latex_document(title: str, inputs: Iterable[str], *, provenance: Sequence[str] = ()) -> str:
+def latex_document(
+    title: str,
+    inputs: Iterable[str],
+    *,
+    captions: Mapping[str, str] | None = None,
+    provenance: Sequence[str] = (),
+) -> str:
     """A document that inputs every table and shows every figure, and compiles alone.
 
     Parameters
     ----------
     title : str
     inputs : iterable of str
-        Paths relative to the document: ``tables/x.tex`` is input, other files are figures.
+        Paths relative to the document: ``tables/x.tex`` is input, other files are figures;
+        ``methods.tex`` and ``results.tex`` bring their references.
+    captions : mapping of str to str, optional
+        Captions of figures, by path.
     provenance : sequence of str
         Lines for the comment at the top.
     """
@@ -68,15 +78,22 @@ def latex_document(title: str, inputs: Iterable[str], *, provenance: Sequence[st
         r"\begin{document}",
         rf"\section*{{{escape(title)}}}",
     ]
-    for path in inputs:
-        if path.endswith(".tex"):
+    paths = list(inputs)
+    for path in paths:
+        if path in _HEADINGS:
+            lines += [rf"\subsection*{{{_HEADINGS[path]}}}", rf"\input{{{path}}}"]
+        elif path.endswith(".tex"):
             lines.append(rf"\input{{{path}}}")
         else:
+            caption = (captions or {}).get(path, "")
             lines += [
                 r"\begin{figure}[htbp]\centering",
                 rf"\includegraphics{{{path}}}",
+                *([rf"\caption{{{escape(caption, breakable=True)}}}"] if caption else []),
                 r"\end{figure}",
             ]
+    if _HEADINGS.keys() & set(paths):
+        lines += [r"\bibliographystyle{unsrt}", r"\bibliography{references}"]
     return "\n".join([*lines, r"\end{document}"]) + "\n"
 
 
@@ -135,7 +152,7 @@ def _specification(table: Table) -> Iterator[str]:
             cells = [row.cells[index] for row in rows]
             texts = [column.header, *(c.text for c in cells), *(c.below for c in cells)]
             most = 28 if any(c.spanner for c in table.columns) else 60
-            width = min(max(1.8 * max(map(len, texts)), 15), most)
+            width = column.width or min(max(1.8 * max(map(len, texts)), 15), most)
             yield rf">{{\raggedright\arraybackslash}}p{{{width:.0f}mm}}"
         elif column.align == "decimal":
             yield f"S[table-format={_decimal_format(row.cells[index].text for row in rows)}]"

@@ -6,9 +6,10 @@ One row a cell, y the AUC of its test fold:
 
 with the terms that the design allows. With three tasks or more the task is random, and
 so is the arm's effect between tasks (a random slope of the arm; for more than two arms
-with one variance for all); with two it is fixed. Backbone, classifier (head and
-unfreezing depth) and two tasks are coded as deviations from their mean, so that an arm's
-coefficient is its difference from the reference *averaged* over them.
+with one variance for all); with two it is fixed. Likewise the backbone from six on, and
+classifiers (head and unfreezing depth) from twelve on. Fewer of them, and two tasks, are
+coded as deviations from their mean, so that an arm's coefficient is its difference from
+the reference *averaged* over them.
 
 It describes; it is not the primary test. Folds of one repeat share most of their training
 data and repeats share their cases, which no term of the model knows: in simulation
@@ -22,7 +23,7 @@ __all__ = ["MixedReport", "mixed_report"]
 import math
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import compress
 
 import numpy as np
@@ -30,11 +31,16 @@ import pandas as pd
 
 from ..stats import fit_mixed_model
 from .alignment import unfreeze_order
+from .mixed_means import Layout, arm_means, interaction_tests
 from .words import describe_unfreeze, join_words, varies
 
 #: Rows up to which the Kenward-Roger rule is used: its cost grows with their square.
 KENWARD_ROGER_ROWS = 2000
 _MIN_RANDOM_TASKS = 3
+#: From so many on they are taken as a sample of backbones.
+MIN_RANDOM_BACKBONES = 6
+#: The same for combinations of head and depth.
+MIN_RANDOM_CLASSIFIERS = 12
 PLURALS = {"task": "tasks", "backbone": "backbones", "classifier": "heads and depths"}
 
 
@@ -49,6 +55,12 @@ class MixedReport:
         ci_high``; `effect` is for readers, `term` as in `formula`.
     variance_components : DataFrame
         Columns ``source, variance, sd, share``; the last row is the residual.
+    tests : DataFrame
+        Joint F tests of interactions: ``effect, statistic, df_numerator, df_denominator,
+        pvalue``.
+    means : DataFrame
+        Marginal means of the arms, over all and within each level of the factors they
+        interact with: ``factor, level, arm, estimate, standard_error, df, ci_low, ci_high``.
     formula : str
         What was fitted, with the names of the columns ``term``.
     described : str
@@ -67,6 +79,8 @@ class MixedReport:
 
     coefficients: pd.DataFrame
     variance_components: pd.DataFrame
+    tests: pd.DataFrame = field(default_factory=pd.DataFrame)
+    means: pd.DataFrame = field(default_factory=pd.DataFrame)
     formula: str = ""
     described: str = ""
     ddf: str = ""
@@ -146,6 +160,8 @@ def mixed_report(
     return MixedReport(
         coefficients,
         components,
+        tests=interaction_tests(fit, design.interactions),
+        means=arm_means(fit, design.layout),
         formula=design.formula,
         described=design.described,
         ddf=fit.ddf,
@@ -169,6 +185,8 @@ class _Design:
         self.sources: dict[str, str] = {}
         self.reason = ""
         self.described = ""
+        self.interactions: dict[str, list[str]] = {}
+        self.layout = Layout(reference)
         self._fixed: list[str] = []
         self._random: list[str] = []
         arms = sorted(set(data["arm"]) - {reference})
@@ -180,6 +198,7 @@ class _Design:
             return
         tasks = sorted(set(data["task"]))
         self._tasks(data, tasks)
+        self._samples(data)
         self._arms(data, arms, reference)
         factors = dict(self._factors(data, tasks))
         for name, levels in factors.items():
@@ -190,7 +209,8 @@ class _Design:
         mean = f", mean over {join_words(averaged)}" if averaged else ""
         self.labels["(Intercept)"] = f"AUC of {reference}{mean}"
         within = [name for name in ("task", "backbone") if name in factors]
-        fixed = f"arm * ({' + '.join(within)})" if within else "arm"
+        crossed = within[0] if len(within) == 1 else f"({' + '.join(within)})"
+        fixed = f"arm * {crossed}" if within else "arm"
         classifier = ["classifier"] if "classifier" in factors else []
         self.described = "auc ~ " + " + ".join([fixed, *classifier, *self._random])
 
@@ -211,12 +231,25 @@ class _Design:
             slope = data["task"] + "/" + data["arm"]
             self._random_intercept("task_arm", slope, "Task × arm (slope of the arm)")
 
+    def _samples(self, data: pd.DataFrame) -> None:
+        """Random backbones and classifiers, where there are many."""
+        classifier = data["head"] + "/" + data["unfreeze"]
+        for name, values, least, label in (
+            ("backbone", data["backbone"], MIN_RANDOM_BACKBONES, "Backbone"),
+            ("classifier", classifier, MIN_RANDOM_CLASSIFIERS, "Head and depth"),
+        ):
+            if values.nunique() >= least:
+                self._random_intercept(name, values, label)
+                slope = values + "/" + data["arm"]
+                self._random_intercept(f"{name}_arm", slope, f"{label} × arm (slope of the arm)")
+
     def _arms(self, data: pd.DataFrame, arms: list[str], reference: str) -> None:
         for number, arm in enumerate(arms, 1):
             name = f"arm{number}"
             self.frame[name] = (data["arm"] == arm).astype(float)
             self.labels[name] = f"{arm} − {reference}"
             self._fixed.append(name)
+            self.layout.arms[arm] = name
 
     def _factors(
         self, data: pd.DataFrame, tasks: list[str]
@@ -225,13 +258,13 @@ class _Design:
         if len(tasks) == 2:
             yield "task", {level: data["task"] == level for level in tasks}
         backbones = sorted(set(data["backbone"]))
-        if len(backbones) > 1:
+        if 1 < len(backbones) < MIN_RANDOM_BACKBONES:
             yield "backbone", {level: data["backbone"] == level for level in backbones}
         pairs = sorted(
             set(zip(data["head"], data["unfreeze"], strict=True)),
             key=lambda pair: (pair[0], unfreeze_order(pair[1])),
         )
-        if len(pairs) > 1:
+        if 1 < len(pairs) < MIN_RANDOM_CLASSIFIERS:
             show = [varies(data["head"]), varies(data["unfreeze"])]
             yield (
                 "classifier",
@@ -256,12 +289,18 @@ class _Design:
         self, data: pd.DataFrame, arms: list[str], factors: dict[str, dict[str, pd.Series]]
     ) -> None:
         for name in ("task", "backbone"):
-            for level in range(1, len(factors.get(name, {}))):
+            if name not in factors:
+                continue
+            self.layout.factors[name] = list(factors[name])
+            columns = []
+            for level in range(1, len(factors[name])):
                 for arm in range(1, len(arms) + 1):
                     column = f"arm{arm}:{name}{level}"
                     who = list(factors[name])[level - 1]
-                    self._fixed.append(column)
+                    columns.append(column)
                     self.labels[column] = f"{self.labels[f'arm{arm}']} in {who}, from the mean"
+            self._fixed += columns
+            self.interactions[f"arm × {name}"] = columns
 
     def _splits(self, data: pd.DataFrame) -> None:
         repeat = data["task"] + "/" + data["repeat"].astype(str)

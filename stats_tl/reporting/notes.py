@@ -6,6 +6,8 @@ __all__ = [
     "adjustment_note",
     "caution_notes",
     "data_notes",
+    "exploratory_notes",
+    "plan_notes",
     "significance_notes",
     "terminal_notes",
 ]
@@ -135,13 +137,25 @@ def caution_notes(table: pd.DataFrame, options: AnalysisOptions) -> list[str]:
         tasks = _unique(table.loc[rows, "task"])
         where = "" if rows.all() or not all(tasks) else f" ({join_words(tasks)})"
         notes.append(f"Caution{where}: {text}.")
+    return [*notes, *exploratory_notes(options)]
+
+
+def exploratory_notes(options: AnalysisOptions) -> list[str]:
+    """That the analysis was not planned, or not so; nothing where it was."""
     if options.departures:
-        notes.append(
+        return [
             f"Exploratory: the analysis departs from its plan in {join_words(options.departures)}."
-        )
-    elif not options.planned:
-        notes.append("No analysis plan was given: the comparisons are exploratory.")
-    return notes
+        ]
+    if not options.planned:
+        return ["No analysis plan was given: the comparisons are exploratory."]
+    return []
+
+
+def plan_notes(options: AnalysisOptions) -> list[str]:
+    """The hash of the analysis plan, so that a registered one can be recognised."""
+    if not options.plan_sha256:
+        return []
+    return [f"Analysis plan: sha256 {options.plan_sha256}, of {options.plan_source}."]
 
 
 def incomplete_note(lacking: Sequence[str], used: str, most: int = 8) -> str:
@@ -159,7 +173,20 @@ def adjustment_note(table: pd.DataFrame, options: AnalysisOptions) -> str:
     """Which test the adjusted P value is of, by what correction, over what family."""
     tests = [f"{_TESTS[t]}{_where(table, 'test', t)}" for t in _unique(table["test"])]
     own, rest = (int((table["role"] == role).sum()) for role in ("primary", "secondary"))
-    if not (own and rest):
+    divided = table.loc[table["role"] != "primary", "family"]
+    sizes = divided.value_counts()
+    if options.families and len(sizes) > 1:
+        low, high = sizes.min(), sizes.max()
+        counts = f"{low}" if low == high else f"{low} to {high}"
+        keys = join_words(options.families)
+        family = f"the comparisons of each {keys} separately ({counts} each)"
+        if own:
+            family += (
+                "; the primary one (†) is tested alone"
+                if own == 1
+                else (f"; the {own} primary ones (†) are a family of their own")
+            )
+    elif not (own and rest):
         family = plural(len(table), "comparison")
     elif own == 1:
         family = f"the {rest} secondary comparisons; the primary one (†) is tested alone"

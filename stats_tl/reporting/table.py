@@ -18,12 +18,14 @@ class Column:
     """One column: its header, the header it shares with its neighbours, its alignment.
 
     ``align="decimal"`` aligns at the decimal point, ``"p"`` does so for P values, whose
-    ``<`` and ``>`` hang on the left; ``"wrap"`` is text that may break into lines.
+    ``<`` and ``>`` hang on the left; ``"wrap"`` is text that may break into lines, of `width`
+    millimetres in print where that is given.
     """
 
     header: str
     align: Literal["left", "right", "center", "decimal", "p", "wrap"] = "left"
     spanner: str = ""
+    width: int | None = None
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["mixed_tables", "sample_text_table", "significance_table", "terminal_table"]
+__all__ = ["sample_text_table", "significance_table", "terminal_table"]
 
 import math
 from collections.abc import Sequence
 
 import pandas as pd
 
-from .mixed import MixedReport
 from .notes import significance_notes, terminal_notes
 from .numbers import MISSING, format_count, format_interval, format_number, format_p
 from .options import AnalysisOptions
@@ -106,77 +105,6 @@ def terminal_table(
         body=tuple(body),
         notes=(*terminal_notes(table, options), *cautions),
     )
-
-
-def mixed_tables(
-    report: MixedReport, *, title: str = "", cautions: Sequence[str] = ()
-) -> list[Table]:
-    """Fixed effects and variance components as two tables; none where there is no model."""
-    if report.reason:
-        return []
-    rule = {"kenward-roger": "Kenward and Roger’s", "satterthwaite": "Satterthwaite’s"}
-    of_study = f" {title}." if title else ""
-    level = f"{100 * report.confidence_level:g} %"
-    notes = [
-        f"Linear mixed model of the AUCs of {report.n_rows} test folds, restricted maximum "
-        f"likelihood, {rule.get(report.ddf, report.ddf)} degrees of freedom: {report.described}.",
-        "It describes where the variance comes from and is not the test between arms: the folds of "
-        "a repeat share training data and the repeats share their cases, which makes its P values "
-        "too small. The table of comparisons has the test.",
-        *report.remarks,
-        *cautions,
-    ]
-    effects = Table(
-        name="mixed_model",
-        caption=f"Mixed model of the folds’ AUCs: fixed effects.{of_study}",
-        columns=(
-            Column("Effect", "wrap"),
-            Column("Estimate", "decimal"),
-            Column("SE", "decimal"),
-            Column(f"{level} CI", "center"),
-            Column("df", "decimal"),
-            Column("t", "decimal"),
-            Column("P value", "p"),
-        ),
-        body=tuple(
-            Row(
-                (
-                    Cell(row["effect"]),
-                    Cell(format_number(row["estimate"])),
-                    Cell(format_number(row["standard_error"])),
-                    Cell(format_interval(row["ci_low"], row["ci_high"])),
-                    Cell(format_number(row["df"], 1)),
-                    Cell(format_number(row["statistic"], 2)),
-                    Cell(format_p(row["pvalue"])),
-                )
-            )
-            for row in report.coefficients.to_dict("records")
-        ),
-        notes=tuple(notes),
-    )
-    components = Table(
-        name="variance_components",
-        caption=f"Where the variance of a fold’s AUC comes from.{of_study}",
-        columns=(
-            Column("Source", "left"),
-            Column("Variance × 1000", "decimal"),
-            Column("SD", "decimal"),
-            Column("Share, %", "decimal"),
-        ),
-        body=tuple(
-            Row(
-                (
-                    Cell(row["source"]),
-                    Cell(format_number(1000 * row["variance"])),
-                    Cell(format_number(row["sd"])),
-                    Cell(format_number(100 * row["share"], 1)),
-                )
-            )
-            for row in report.variance_components.to_dict("records")
-        ),
-        notes=(notes[0], *report.remarks, *cautions),
-    )
-    return [effects, components]
 
 
 def sample_text_table(

@@ -27,7 +27,13 @@ from .mixed import (
 )
 from .mrmc import MRMCResult, obuchowski_rockette_test
 from .multiplicity import adjust_pvalues, max_t_adjust
-from .operating import OperatingPoint, Proportion, sensitivity_specificity, youden_threshold
+from .operating import (
+    OperatingPoint,
+    Proportion,
+    sensitivity_specificity,
+    sensitivity_threshold,
+    youden_threshold,
+)
 from .paired_tasks import paired_ttest, sign_test, wilcoxon_test
 from .partial_auc import partial_auc, partial_auc_test, roc_point_test
 from .permutation import permutation_auc_test
@@ -50,9 +56,11 @@ from .ranks import (
 )
 from .repeated_cv import repeated_cv_test
 from .repeated_cv_omnibus import repeated_cv_omnibus_test
+from .repeated_operating import repeated_operating_point_test, repeated_proportion
 from .resampled import corrected_resampled_ttest
 from .results import AUCResult, ConfidenceInterval, DegenerateDataWarning, TestResult
 from .structural import delong_covariance, placements
+from .subgroups import SubgroupResult, subgroup_auc_test
 from .venkatraman import venkatraman_test
 
 __all__ = [
@@ -72,6 +80,7 @@ __all__ = [
     "Proportion",
     "RepeatedCVDesign",
     "SingularFitWarning",
+    "SubgroupResult",
     "TestResult",
     "adjust_pvalues",
     "average_precision",
@@ -122,13 +131,17 @@ __all__ = [
     "repeated_cv_omnibus_test",
     "repeated_cv_power",
     "repeated_cv_test",
+    "repeated_operating_point_test",
+    "repeated_proportion",
     "roc_auc",
     "roc_point_test",
     "sensitivity_specificity",
+    "sensitivity_threshold",
     "sign_test",
     "simulate_design",
     "smallest_detectable_difference",
     "smallest_equivalence_margin",
+    "subgroup_auc_test",
     "venkatraman_test",
     "wilcoxon_test",
     "youden_threshold",

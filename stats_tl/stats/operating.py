@@ -11,8 +11,10 @@ __all__ = [
     "OperatingPoint",
     "Proportion",
     "check_threshold",
+    "effective_wilson",
     "ratio_error",
     "sensitivity_specificity",
+    "sensitivity_threshold",
     "youden_threshold",
 ]
 
@@ -209,7 +211,7 @@ def _proportion(
             effective = float(n_groups)
         elif standard_error > 0:
             effective = min(share * (1 - share) / standard_error**2, float(n))
-    interval = _wilson if method == "wilson" else _clopper_pearson
+    interval = effective_wilson if method == "wilson" else _clopper_pearson
     return Proportion(
         estimate=share,
         standard_error=standard_error,
@@ -270,6 +272,60 @@ def youden_threshold(y_true: Any, scores: Any) -> float:
     return float(levels[best] / 2 + levels[best + 1] / 2)
 
 
+def sensitivity_threshold(y_true: Any, scores: Any, target: float) -> float:
+    """Highest threshold at which at least `target` of the positive cases are called.
+
+    Parameters
+    ----------
+    y_true : array_like of shape (n,)
+        Labels 0 and 1 of the *tuning* data, at least one positive.
+    scores : array_like of shape (n,)
+        Higher means more likely positive.
+    target : float
+        Sensitivity, above 0 and at most 1.
+
+    Returns
+    -------
+    float
+        Midway between the score of the last case called and the next lower score; the score
+        itself where there is no lower one.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, there is no positive case, a label or score is missing, or `target`
+        is not above 0 and at most 1.
+
+    Notes
+    -----
+    For use on *other* cases, as :func:`youden_threshold`; there the sensitivity is not exactly
+    `target`, and lower on average where few positive cases set the threshold.
+
+    References
+    ----------
+    .. [1] Pepe MS. The Statistical Evaluation of Medical Tests for Classification and
+       Prediction. Oxford University Press 2003. ISBN 978-0-19-850984-4
+
+    Examples
+    --------
+    >>> from stats_tl.stats import sensitivity_threshold
+    >>> sensitivity_threshold([0, 0, 0, 1, 1, 1, 1], [1, 2, 5, 3, 4, 6, 7], 0.75)
+    3.5
+    """
+    labels = as_labels(y_true, both_classes=False)
+    values = as_scores(scores, labels.size)
+    if not 0 < float(target) <= 1:
+        raise ValueError(f"`target` must be above 0 and at most 1, got {target!r}.")
+    if not labels.any():
+        raise ValueError("`y_true` holds no positive case; a sensitivity needs one.")
+    positive = np.sort(values[labels])[::-1]
+    # Rounded first: .9 of 10 cases are 9, not 9.000000000000002 and so 10.
+    needed = math.ceil(round(float(target) * positive.size, 9))
+    last = positive[needed - 1]
+    lower = values[values < last]
+    return float(last if lower.size == 0 else last / 2 + lower.max() / 2)
+
+
 def ratio_error(values: np.ndarray, codes: np.ndarray) -> float:
     """Standard error of the mean of `values` with patients as clusters; NaN for one patient."""
     _, codes = np.unique(codes, return_inverse=True)
@@ -280,7 +336,8 @@ def ratio_error(values: np.ndarray, codes: np.ndarray) -> float:
     return math.sqrt(n_groups / (n_groups - 1) * float(np.sum(residual**2))) / values.size
 
 
-def _wilson(share: float, n: float, level: float) -> ConfidenceInterval:
+def effective_wilson(share: float, n: float, level: float) -> ConfidenceInterval:
+    """Wilson's interval of a proportion of `n` cases, which need not be a whole number."""
     z = sps.norm.isf((1 - level) / 2)
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)

@@ -231,6 +231,15 @@ class Analysis(_Table):
     primary: dict[Literal["task", "backbone", "head", "unfreeze", "arm"], str] = Field(
         {}, description="The primary comparison, by its keys; the others are secondary."
     )
+    families: list[Literal["task", "backbone", "head", "unfreeze", "arm"]] | None = Field(
+        None, description="Keys within whose values secondary p values are adjusted."
+    )
+    subgroups: list[str] | None = Field(
+        None, description="Covariates of the cases whose subgroups are compared."
+    )
+    target_sensitivity: float | None = Field(
+        None, gt=0, lt=1, description="Of the thresholds set on the tuning cases; else Youden's."
+    )
 
 
 class Audit(_Table):
@@ -272,6 +281,14 @@ class Plan(_Table):
                 task["path"] = PurePath(task["path"]).name
         for arm in plan["arms"]:
             arm["files"] = {key: PurePath(path).name for key, path in arm["files"].items()}
+        # Keys of the analysis that are not given are left out: a plan that does not use
+        # them is the plan it was before they were known.
+        optional = ("families", "subgroups", "target_sensitivity")
+        plan["analysis"] = {
+            key: value
+            for key, value in plan["analysis"].items()
+            if value is not None or key not in optional
+        }
         # Archives from before there was this key are of the same plan.
         if not plan["cv"]["learning_curve_repeats"]:
             del plan["cv"]["learning_curve_repeats"]

@@ -1,5 +1,7 @@
 """Predictions made elsewhere, and the options of an analysis."""
 
+import hashlib
+
 import pytest
 
 from stats_tl.errors import UserError
@@ -97,11 +99,13 @@ class TestOptions:
 
     def test_a_plan_of_the_analysis_only(self, tmp_path):
         path = write(tmp_path, '[analysis]\nmargin = 0.02\nreference = "b"\n', "a.toml")
-        assert read_analysis_plan(path) == ({"margin": 0.02, "reference": "b"}, None)
+        table, reference, sha256 = read_analysis_plan(path)
+        assert (table, reference) == ({"margin": 0.02, "reference": "b"}, None)
+        assert sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
     def test_a_whole_plan_names_its_reference(self, tmp_path):
         text = '[study]\nname = "x"\n[[arms]]\nname = "b"\nreference = true\n[analysis]\n'
-        assert read_analysis_plan(write(tmp_path, text, "a.toml")) == ({}, "b")
+        assert read_analysis_plan(write(tmp_path, text, "a.toml"))[:2] == ({}, "b")
 
     @pytest.mark.parametrize(
         ("text", "message"),

@@ -93,7 +93,7 @@ def test_three_tasks_are_random_with_a_slope_of_the_arm():
 def test_terms_follow_the_design():
     two = mixed_report(grid(tasks=("a", "b"), heads=("h", "i"), seeds=2), "old")
     assert two.described == (
-        "auc ~ arm * (task) + classifier + (1 | repeat) + (1 | fold) + (1 | seed)"
+        "auc ~ arm * task + classifier + (1 | repeat) + (1 | fold) + (1 | seed)"
     )
     one = mixed_report(grid(repeats=1), "old")
     assert one.described == "auc ~ arm + (1 | fold)"
