@@ -132,7 +132,7 @@ class TestHalfSample:
         root = write_archive(tmp_path / "runs" / "demo", scores, half=half)
         code, out, err = run("--out", "out")
         assert (code, err) == (0, "")
-        assert "learning-curve corrected variance" in out
+        assert "learning-curve corrected test" in " ".join(out.split())
         page = (ROOT / "docs" / "which_test.md").read_text(encoding="utf-8")
         (example,) = (b for b in re.findall(r"```python\n(.*?)```", page, re.S) if "half" in b)
         for old, new in (

@@ -64,8 +64,8 @@ def significance_notes(table: pd.DataFrame, options: AnalysisOptions) -> list[st
     used = table["test"].isin(["learning-curve", "larger-variance"])
     if used.any():
         tests.append(
-            "Learning curve: its slope tells how much patients matter for training; it comes from "
-            f"{_half_repeats(table[used])}, on half of the data, which are part of no AUC here."
+            "Learning curve: its slope tells how much patients matter for training; it was "
+            f"estimated {_half_repeats(table[used])}."
         )
     notes.append(" ".join(tests))
     notes.append(
@@ -203,11 +203,16 @@ def adjustment_note(table: pd.DataFrame, options: AnalysisOptions) -> str:
 
 
 def _half_repeats(table: pd.DataFrame) -> str:
-    """How many extra repeats of two-fold cross-validation the comparisons have."""
+    """From what the slope of the learning curve was estimated."""
     low, high = int(table["n_half_repeats"].min()), int(table["n_half_repeats"].max())
-    if low == high:
-        return plural(low, "extra repeat") + " of two-fold cross-validation"
-    return f"{low} to {high} extra repeats of two-fold cross-validation"
+    folds = "from how the AUC of a fold follows the ease of its cases"
+    if high == 0:
+        return f"{folds}, with a prior from the AUC"
+    extra = plural(low, "extra repeat") if low == high else f"{low} to {high} extra repeats"
+    return (
+        f"{folds} and from {extra} of two-fold cross-validation, on half of the data, which are "
+        "part of no AUC here"
+    )
 
 
 def _where(table: pd.DataFrame, column: str, value: str) -> str:

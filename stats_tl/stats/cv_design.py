@@ -145,9 +145,9 @@ def repeated_cv_design(
     >>> from stats_tl.stats import repeated_cv_design
     >>> print(repeated_cv_design(780, prevalence=0.27, auc=0.8, difference=0.04))
     780 patients, 211 events; 10 x 5-fold cross-validation; reference AUC 0.800
-    expected standard error of a difference 0.0191 (df 91, elasticity 0.10)
-    power for a difference of 0.040: 54 %
-    detectable with 80 % power: 0.054 (two-sided, alpha 0.05)
+    expected standard error of a difference 0.0200 (df 102, elasticity 0.10)
+    power for a difference of 0.040: 51 %
+    detectable with 80 % power: 0.056 (two-sided, alpha 0.05)
     """
     n = check_positive_int(n_units, name="n_units", minimum=10)
     k = check_positive_int(n_folds, name="n_folds", minimum=2)

@@ -110,17 +110,18 @@ def simulate_design(
     >>> y = np.arange(n) % 3 == 0
     >>> folds = np.array([rng.permutation(n // 3).repeat(3) % 5 for _ in range(repeats)])
     >>> shared = y + rng.standard_normal(n)
-    >>> a, b = (shared + 0.6 * rng.standard_normal((repeats, n)) for _ in range(2))
+    >>> own = 0.5 * rng.standard_normal((2, 1, n))
+    >>> a, b = shared + own + 0.6 * rng.standard_normal((2, repeats, n))
     >>> parts = repeated_cv_components(y, a, b, folds)
     >>> plan = simulate_design(
     ...     parts, difference=0.05, n_repeats=(5, 20), n_units=(300, 1200), rng=1
     ... )
     >>> plan[["n_units", "n_repeats", "power"]].round(2)
        n_units  n_repeats  power
-    0      300          5   0.54
-    1      300         20   0.65
-    2     1200          5   0.67
-    3     1200         20   1.00
+    0      300          5   0.48
+    1      300         20   0.69
+    2     1200          5   0.62
+    3     1200         20   0.98
     """
     parts = components
     if math.isnan(parts.repeat_variance):

@@ -151,19 +151,19 @@ def repeated_cv_test(
     >>> import numpy as np
     >>> from stats_tl.stats import repeated_cv_test
     >>> rng = np.random.default_rng(0)
-    >>> n, repeats = 150, 5
+    >>> n, repeats = 240, 5
     >>> y = np.arange(n) % 3 == 0
     >>> folds = np.array([rng.permutation(n // 3).repeat(3) % 5 for _ in range(repeats)])
     >>> shared = y + rng.standard_normal(n)
     >>> a = shared + 0.3 * rng.standard_normal((repeats, n))
-    >>> b = shared + 0.9 * rng.standard_normal((repeats, n))
+    >>> b = shared + rng.standard_normal(n) + 0.5 * rng.standard_normal((repeats, n))
     >>> print(repeated_cv_test(y, a, b, folds))
-    Repeated cross-validation test (repeat-delong, chosen automatically because ...
-    statistic = 2.0061, p = 0.0449
+    Repeated cross-validation test (learning-curve, chosen automatically because ...
+    statistic = 1.7367, df = 59.9, p = 0.0876
     alternative: the estimate is not equal to 0
-    estimate = 0.0868 (standard error 0.0433), 95 % confidence interval 0.0020 to 0.1716
-    estimates: 0.7390, 0.6522
-    150 cases
+    estimate = 0.0600 (standard error 0.0345), 95 % confidence interval -0.0091 to 0.1291
+    estimates: 0.7409, 0.6809
+    240 cases
     """
     check_alternative(alternative)
     level = check_confidence_level(confidence_level)

@@ -58,15 +58,16 @@ def test_the_p_value_is_that_of_the_test_with_half(curved):
     assert row["difference_high"] == pytest.approx(result.confidence_interval.high, rel=1e-12)
     assert row["method"] == result.method
     assert f"({row['test']}, " in result.method
-    assert row["test"] in ("learning-curve", "larger-variance")
+    assert row["test"] == "learning-curve"
     assert row["n_half_repeats"] == 3
 
 
-def test_they_change_the_test_and_no_auc(curved):
+def test_they_are_named_and_change_no_auc(curved):
     plain = curved[curved["design"] == "cv"]
     without = compare_arms(plain.drop(columns="design"), "imagenet").iloc[0]
     row = compare_arms(curved, "imagenet").iloc[0]
-    assert without["test"] != row["test"]
+    assert "for want of half-sample repeats" in without["method"]
+    assert "3 half-sample repeats" in row["method"]
     assert without["n_half_repeats"] == 0
     for column in ("auc", "auc_reference", "difference", "auc_low", "pvalue_delong", "n_repeats"):
         assert row[column] == without[column]
@@ -122,7 +123,7 @@ def test_half_sample_cells_that_were_not_trained_are_listed(curved):
     with pytest.raises(IncompleteError, match="half-sample repeat 0: not trained"):
         compare_arms(plain, "imagenet", missing=missing)
     row = compare_arms(plain, "imagenet", missing=missing, allow_incomplete=True).iloc[0]
-    assert (row["test"], row["n_half_repeats"]) == ("repeat-delong", 0)
+    assert (row["test"], row["n_half_repeats"]) == ("learning-curve", 0)
     assert "half-sample repeat 0" in row["left_out"]
     assert row["n_repeats"] == 5
 
@@ -170,7 +171,7 @@ def test_a_csv_with_designs_is_reported_with_the_test_that_was_used(curved, tmp_
     row = report.comparisons.iloc[0]
     assert row["pvalue"] == pytest.approx(direct(curved).pvalue, rel=1e-9)
     notes = " ".join(report.terminal.notes)
-    assert "learning-curve corrected variance" in notes
+    assert "learning-curve corrected test" in notes
     assert "3 extra repeats of two-fold cross-validation" in notes
     assert report.sample["n_repeats"].tolist() == [5]
     assert report.mixed.n_rows == 2 * 5 * 5
