@@ -38,6 +38,8 @@ examples:
   python -m stats_tl.report --aucs grid.csv --reference imagenet
       a published grid, one row a model: arm,auc and configuration (or what tells models
       apart), optionally task,backbone
+  python -m stats_tl.report --design n=780,prevalence=0.27,auc=0.8,difference=0.04
+      what a planned study of 780 patients could detect
   python -m stats_tl.report --runs runs/busbra --check
       whether analysis/busbra holds what the archive says; writes nothing
 
@@ -74,6 +76,13 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="CSV",
         help="AUCs of trained models without their scores: a mixed model only",
+    )
+    source.add_argument(
+        "--design",
+        metavar="N=VALUE,...",
+        help="no results yet: power and detectable difference of a planned study, from n, "
+        "prevalence, auc and, optionally, folds, repeats, difference, correlation, noise, "
+        "elasticity, half, alpha, power",
     )
     what.add_argument(
         "--columns",
@@ -165,6 +174,11 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Parse, call, return the exit code."""
     options = build_parser().parse_args(arguments)
+    if options.design is not None:
+        from .reporting.planning import design_table, design_text, parse_design
+
+        print(design_text(design_table(parse_design(options.design))))
+        return 0
     formats = parse_formats(options.format)
     if options.scores is not None:
         return report(predictions(options), options, formats, options.out)
