@@ -24,6 +24,7 @@ from .populations import FeaturePopulation, GaussianPopulation, load_features
 from .procedures import COMMON, OFFERED, SLOW, conclude
 from .simulate import CrossValidated, cross_validate, stratified_folds
 from .study import CalibrationPlan, Design, load_calibration_plan, run_design
+from .summary import draw_power, draw_sizes, summarise
 
 __all__ = [
     "COMMON",
@@ -37,8 +38,11 @@ __all__ = [
     "GaussianPopulation",
     "conclude",
     "cross_validate",
+    "draw_power",
+    "draw_sizes",
     "load_calibration_plan",
     "load_features",
     "run_design",
     "stratified_folds",
+    "summarise",
 ]

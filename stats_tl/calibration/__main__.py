@@ -34,7 +34,8 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path("calibration"),
         metavar="DIR",
-        help="where results.csv and a file for each finished design go (default: calibration)",
+        help="where results.csv, summary.csv, the figure and a file for each finished design go "
+        "(default: calibration)",
     )
     parser.add_argument("--role", metavar="NAME", help="only designs of this role (default: all)")
     parser.add_argument(

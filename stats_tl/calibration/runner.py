@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from .study import Design, run_design
+from .summary import summarise, write_figures
 
 
 def run_designs(
@@ -34,7 +35,7 @@ def run_designs(
     Returns
     -------
     Path
-        Of ``results.csv``.
+        Of ``results.csv``; ``summary.csv`` and the figure lie beside it.
     """
     folder = out / "designs"
     folder.mkdir(parents=True, exist_ok=True)
@@ -49,7 +50,9 @@ def run_designs(
         pass
     table = pd.concat([pd.read_csv(path) for path in paths], ignore_index=True)
     result = out / "results.csv"
-    table.to_csv(result, index=False, float_format="%.6g", lineterminator="\n")
+    _write(table, result)
+    _write(summarise(table), out / "summary.csv")
+    write_figures(table, out)
     return result
 
 
@@ -57,5 +60,9 @@ def _run(design: Design, seed: int, path: Path, base: Path) -> None:
     with threadpool_limits(1):
         table = run_design(design, seed, base)
     aside = path.with_suffix(".part")
-    table.to_csv(aside, index=False, float_format="%.6g", lineterminator="\n")
+    _write(table, aside)
     os.replace(aside, path)  # noqa: PTH105 - atomic
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")

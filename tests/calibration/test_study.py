@@ -88,6 +88,13 @@ def test_the_command_resumes_and_writes_one_table(tmp_path, capsys):
     table = pd.read_csv(out / "results.csv")
     assert table[["patients", "learner"]].drop_duplicates().shape[0] == 4
     assert (table["datasets"] == 6).all()
+    summary = pd.read_csv(out / "summary.csv")
+    assert (summary["designs"] == 4).all()
+    row = summary[(summary["procedure"] == "auto") & (summary["n_repeats"] == 3)].iloc[0]
+    own = table[(table["procedure"] == "auto") & (table["n_repeats"] == 3)]["rejected"]
+    assert (row["rejected_min"], row["rejected_max"]) == (own.min(), own.max())
+    assert row["right"] == pytest.approx(own.between(0.035, 0.065).mean())
+    figure = (out / "calibration.png").read_bytes()
     victim = sorted((out / "designs").glob("*.csv"))[0]
     before = {p: p.read_bytes() for p in (out / "designs").glob("*.csv")}
     kept = (out / "results.csv").read_bytes()
@@ -95,6 +102,7 @@ def test_the_command_resumes_and_writes_one_table(tmp_path, capsys):
     assert main(["--plan", str(plan), "--out", str(out)]) == 0
     assert {p: p.read_bytes() for p in (out / "designs").glob("*.csv")} == before
     assert (out / "results.csv").read_bytes() == kept
+    assert (out / "calibration.png").read_bytes() == figure
     assert main(["--plan", str(plan), "--list"]) == 0
     assert capsys.readouterr().out.count("patients=60") == 2
 
