@@ -48,7 +48,9 @@ def run_designs(
     )
     for _ in tqdm(done, total=len(left), unit="design", disable=None):
         pass
-    table = pd.concat([pd.read_csv(path) for path in paths], ignore_index=True)
+    # A role may be called "null", which is no missing value.
+    tables = [pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in paths]
+    table = pd.concat(tables, ignore_index=True)
     result = out / "results.csv"
     _write(table, result)
     _write(summarise(table), out / "summary.csv")

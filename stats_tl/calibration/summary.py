@@ -15,10 +15,6 @@ if TYPE_CHECKING:
 
 #: Sizes that count as right at a nominal 5 %.
 RIGHT = (0.035, 0.065)
-_DESIGN = (
-    "role population files patients folds auc prevalence images learner features shared mixture "
-    "advantage"
-).split()
 _NAMES = {
     "auto with half-sample repeats": "learning curve,\nhalf-sample repeats",
     "auto": "learning curve",

@@ -114,10 +114,10 @@ def design_text(table: pd.DataFrame) -> str:
         f"{'repeats':>8}{'SE':>9}{'df':>7}{f'power for {design.difference:g}':>18}"
         f"{f'detectable, {100 * design.wanted_power:g} % power':>30}",
     ]
-    for row in table.itertuples():
+    for repeats, error, df, power, detectable in table.to_numpy().tolist():
         lines.append(
-            f"{row.repeats:>8}{row.standard_error:>9.4f}{min(row.df, 9999):>7.0f}"
-            f"{100 * row.power:>16.0f} %{row.smallest_detectable_difference:>30.3f}"
+            f"{repeats:>8.0f}{error:>9.4f}{min(df, 9999):>7.0f}{100 * power:>16.0f} %"
+            f"{detectable:>30.3f}"
         )
     return "\n".join(
         [

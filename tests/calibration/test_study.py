@@ -88,7 +88,7 @@ def test_the_command_resumes_and_writes_one_table(tmp_path, capsys):
     table = pd.read_csv(out / "results.csv")
     assert table[["patients", "learner"]].drop_duplicates().shape[0] == 4
     assert (table["datasets"] == 6).all()
-    summary = pd.read_csv(out / "summary.csv")
+    summary = pd.read_csv(out / "summary.csv", keep_default_na=False)
     assert (summary["designs"] == 4).all()
     row = summary[(summary["procedure"] == "auto") & (summary["n_repeats"] == 3)].iloc[0]
     own = table[(table["procedure"] == "auto") & (table["n_repeats"] == 3)]["rejected"]
