@@ -86,8 +86,8 @@ def repeated_cv_test(
     ------
     ValueError
         If shapes disagree, a score is NaN, a case is not tested in a repeat, a fold lacks a
-        class, `half` is missing where the method needs it, or all cases of a class belong to
-        one patient.
+        class, a method needs more than the one repeat given, or all cases of a class belong
+        to one patient.
 
     Warns
     -----
@@ -97,6 +97,8 @@ def repeated_cv_test(
     See Also
     --------
     delong_test : Two fitted models on one test set.
+    repeated_cv_omnibus_test : Several training procedures at once.
+    repeated_cv_design : What a planned study could detect.
     obuchowski_rockette_test : Several training runs, one training set, one test set.
     equivalence_test : Takes the result of this test.
     simulate_design : How many repeats, seeds and patients a difference needs.
@@ -105,30 +107,23 @@ def repeated_cv_test(
     -----
     With M repeats of K folds, V the mean DeLong variance of one repeat, C the mean
     covariance between repeats, s2 the variance between repeats and beta in [0, 1] the
-    elasticity of the learning curve, from the AUCs with K folds and with two:
+    elasticity of the learning curve:
 
-    - "repeat-delong": variance V, normal reference. Conservative when M is large, needs
-      nothing beyond the scores.
-    - "learning-curve": variance L = (1 + beta)**2 C + s2 / M, Student's t with
-      L**2 / ((s2 / M)**2 / (M - 1)) degrees of freedom. A heuristic.
+    - "learning-curve": variance L = (1 + beta)**2 C + s2 / M. beta is the precision-weighted
+      mean of what half-sample repeats say, what the composition of the folds says, and a
+      prior from the AUC; `repeated_cv_components` returns each. Student's t with
+      Satterthwaite's degrees of freedom, which account for the errors of C, beta and s2.
+    - "repeat-delong": variance V, normal reference. Conservative where training runs are
+      noisy and repeats many, liberal where they are not.
+    - "larger-variance": the larger of these two.
     - "nadeau-bengio": the corrected resampled t test on the M K differences.
 
-    What a first simulation study found (Gaussian data, prevalence .35, ridge, Parzen and
-    random-network scorers; nominal 5 %, error about half a percentage point). At n = 780,
-    K >= 5 and M = 20 the learning-curve test rejected true nulls in 3.8 to 7.8 % of data sets
-    (mean 5.6), with M = 5 in 4.6 to 7.4 %; the repeat-averaged DeLong test in 0 to 6.3 % and
-    .4 to 7.0 %, the larger variance in 0 to 6.0 % and .4 to 6.3 %. Over all 140 designs,
-    from n = 100, the maxima were 12.1, 8.7 and 8.7 %; the learning-curve test exceeded
-    with n <= 200 and non-linear learners. With patients of one to three images and K = 5: 4.1
-    to 5.4 % (learning curve) and 2.7 to 5.5 % (repeat-averaged DeLong). With M = 1
-    everything but Nadeau-Bengio failed (3 to 20 %). At n = 780, M = 20 and a difference an
-    oracle finds with 76 % power, the powers were 75 (learning curve), 64 (the two others)
-    and 30 % (Nadeau-Bengio).
+    "auto" is "learning-curve", and "nadeau-bengio" with one repeat, where no other test holds.
 
-    Hence the rule of "auto", conservative until a larger study is done: Nadeau-Bengio where
-    M < 5 or K < 5; the learning-curve variance where `half` is given and there are at least
-    700 patients (or cases), 200 of the rarer class; the larger variance where `half` is given
-    and there are fewer; else the repeat-averaged DeLong variance.
+    That a case matters for training in proportion to what it matters for testing is a
+    heuristic. @@DOC@@
+    The study is ``analysis/calibration``; :mod:`stats_tl.calibration` runs it on a design of
+    your own.
 
     Do not use it for one trained model on an external test set, nor for several seeds on one
     split: the first is DeLong's test, the second Obuchowski-Rockette's.
