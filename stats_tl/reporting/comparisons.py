@@ -260,7 +260,7 @@ def fold_aucs(scores: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 def _sorted(table: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(
-        [*SETTING, "arm"],
+        [*SETTING, "arm", "reference"],
         key=lambda column: column.map(unfreeze_order) if column.name == "unfreeze" else column,
         kind="stable",
         ignore_index=True,

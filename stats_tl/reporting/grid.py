@@ -143,7 +143,7 @@ def _checked(frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     if wrong.any():
         raise UserError(
             f"column 'auc' has {int(wrong.sum())} values that are no AUC between 0 and 1, the "
-            f"first {frame.loc[wrong, 'auc'].iloc[0]!r}"
+            f"first {str(frame.loc[wrong, 'auc'].iloc[0])!r}"
         )
     rest = [c for c in frame.columns if c not in ("arm", "auc", "task")]
     if not rest:
