@@ -8,7 +8,7 @@ from __future__ import annotations
 
 __all__ = ["FORMATS", "Report", "build_report"]
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -135,7 +135,7 @@ def build_report(
     words = report_words(material, sections)
     if drawn:
         steps("figures")
-    figures = list(_figures(material)) if drawn else []
+    figures, undrawn = _figures(material) if drawn else ([], ())
 
     files: dict[str, bytes] = {}
     if "csv" in formats:
@@ -191,15 +191,20 @@ class _Steps:
         self._done += 1
 
 
-def _figures(material: Material) -> Iterator[RenderedDrawing]:
+def _figures(material: Material) -> tuple[list[RenderedDrawing], tuple[Absent, ...]]:
+    """The figures that the study allows, and why it does not allow the others."""
     # Imported here: tables alone need no matplotlib.
     from .figures import FIGURES, render_figure
 
+    figures, absent = [], []
     for name, build in FIGURES.items():
         drawing = build(material)
-        if drawing is not None:
+        if isinstance(drawing, Absent):
+            absent.append(drawing)
+        else:
             rendered = render_figure(drawing.figure)
-            yield RenderedDrawing(name, drawing.caption, drawing.alt, rendered)
+            figures.append(RenderedDrawing(name, drawing.caption, drawing.alt, rendered))
+    return figures, tuple(absent)
 
 
 def _document(

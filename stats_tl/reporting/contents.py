@@ -9,9 +9,9 @@ not allow the table.
 Each section becomes ``tables/<name>.tex`` and ``tables/<name>.csv``.
 
 *Figures.* ``stats_tl.reporting.figures.FIGURES`` maps a name to a function of the material
-that returns a :class:`Drawing` (figure, caption, text for those who cannot see it), or None
-where the study does not allow it. It is looked up when figures are asked for, because
-matplotlib is slow to import. Each becomes ``figures/<name>.pdf`` and ``.png``.
+that returns a :class:`Drawing` (figure, caption, text for those who cannot see it), or
+:class:`Absent` where the study does not allow it. It is looked up when figures are asked for,
+because matplotlib is slow to import. Each becomes ``figures/<name>.pdf`` and ``.png``.
 
 *Page.* A :class:`PageBuilder` in :data:`PAGE` makes ``report.html``; None: there is no page.
 
@@ -101,7 +101,8 @@ class PageBuilder(Protocol):
         title: str,
         tables: Sequence[Table],
         figures: Sequence[RenderedDrawing],
-        words: Words,
+        absent: Sequence[Absent],
+        words: Words | None,
         audit: pd.DataFrame,
         summary: Mapping[str, Any],
         cells: pd.DataFrame,
@@ -115,7 +116,9 @@ class PageBuilder(Protocol):
         tables : sequence of Table
             In the order of the report, notes included.
         figures : sequence of RenderedDrawing
-        words : Words
+        absent : sequence of Absent
+            Tables and figures that the study does not allow.
+        words : Words or None
         audit : DataFrame
             As from :func:`~stats_tl.reporting.audit.audit_findings`: ``check, task, finding,
             detail``, `finding` one of ``ok, problem, unknown``.
