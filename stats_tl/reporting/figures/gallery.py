@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..contents import Drawing, Absent
+from ..contents import Absent, Drawing
 from ..numbers import MINUS, format_interval, format_number
 from ..words import comparison_labels, plural, varies
 from .calibration import calibration_data, calibration_summary, draw_calibration
