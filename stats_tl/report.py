@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .reporting import AnalysisOptions, Evidence, GridReport, Predictions, Report
 
 # Spelt out, so that --help needs no import of the analysis.
-FORMATS = ("latex", "csv", "figures", "words", "json")
+FORMATS = ("latex", "csv", "figures", "words", "json", "html")
 CORRECTIONS = ("holm", "hochberg", "hommel", "bonferroni", "bh", "by", "none")
 EXIT_DIFFERS = 1
 EXAMPLES = """\

@@ -30,7 +30,7 @@ from .table import Table
 from .tables import terminal_table
 from .words import SYNTHETIC
 
-FORMATS = ("latex", "csv", "figures", "words", "json")
+FORMATS = ("latex", "csv", "figures", "words", "json", "html")
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def build_report(
         With a reference.
     allow_incomplete : bool, optional
         Compare on the complete runs only, and say so below every table.
-    formats : collection of {"latex", "csv", "figures", "words", "json"}, optional
+    formats : collection of {"latex", "csv", "figures", "words", "json", "html"}, optional
     progress : callable, optional
         Called as ``progress(step, done, total)`` when a step begins.
 
@@ -153,11 +153,12 @@ def build_report(
         files |= prose_files(words, provenance)
     if "json" in formats:
         files["summary.json"] = summary_bytes(summary)
-    if "html" in formats and contents.PAGE is not None:
+    if "html" in formats:
         files["report.html"] = contents.PAGE(
             title=material.title or material.name,
             tables=[section.table for section in sections],
             figures=figures,
+            absent=(*absent, *undrawn),
             words=words,
             audit=audit,
             summary=summary,

@@ -13,7 +13,7 @@ that returns a :class:`Drawing` (figure, caption, text for those who cannot see 
 :class:`Absent` where the study does not allow it. It is looked up when figures are asked for,
 because matplotlib is slow to import. Each becomes ``figures/<name>.pdf`` and ``.png``.
 
-*Page.* A :class:`PageBuilder` in :data:`PAGE` makes ``report.html``; None: there is no page.
+*Page.* The :class:`PageBuilder` in :data:`PAGE` makes ``report.html``.
 
 *Words.* :class:`Words` holds the paragraphs; citations in them are ``[@key]``, or
 ``[@key1; @key2]``, of `references`.
@@ -42,6 +42,7 @@ from .all_pairs import all_pairs
 from .material import Material
 from .mixed_tables import mixed_model
 from .operating_points import operating_points
+from .page import build_page
 from .reproducibility import reproducibility
 from .section import Absent, Section
 from .subgroup_table import subgroups
@@ -102,7 +103,7 @@ class PageBuilder(Protocol):
         tables: Sequence[Table],
         figures: Sequence[RenderedDrawing],
         absent: Sequence[Absent],
-        words: Words | None,
+        words: Words,
         audit: pd.DataFrame,
         summary: Mapping[str, Any],
         cells: pd.DataFrame,
@@ -118,7 +119,7 @@ class PageBuilder(Protocol):
         figures : sequence of RenderedDrawing
         absent : sequence of Absent
             Tables and figures that the study does not allow.
-        words : Words or None
+        words : Words
         audit : DataFrame
             As from :func:`~stats_tl.reporting.audit.audit_findings`: ``check, task, finding,
             detail``, `finding` one of ``ok, problem, unknown``.
@@ -159,4 +160,4 @@ TABLES: tuple[Callable[[Material], Iterator[Section | Absent]], ...] = (
 )
 
 #: Makes ``report.html``.
-PAGE: PageBuilder | None = None
+PAGE: PageBuilder = build_page

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from ..section import Absent
 from ..table import Table
+from .references import number_references, paragraph
 from .summary import plain_summary
 from .views import (
     AUDIT_MARKS,
@@ -24,8 +25,6 @@ from .views import (
     audit_rows,
     cell_table,
     figure_view,
-    number_references,
-    paragraph,
     table_view,
 )
 
@@ -39,7 +38,7 @@ def build_page(
     tables: Sequence[Table],
     figures: Sequence[RenderedDrawing],
     absent: Sequence[Absent],
-    words: Words | None,
+    words: Words,
     audit: pd.DataFrame,
     summary: Mapping[str, Any],
     cells: pd.DataFrame,
@@ -66,8 +65,8 @@ def build_page(
         tables=[table_view(table, number) for number, table in enumerate(tables, 1)],
         figures=[figure_view(drawing, number) for number, drawing in enumerate(figures, 1)],
         absent=[absent_sentence(part) for part in absent],
-        methods=[paragraph(text, references) for text in words.methods] if words else [],
-        results=[paragraph(text, references) for text in words.results] if words else [],
+        methods=[paragraph(text, references) for text in words.methods],
+        results=[paragraph(text, references) for text in words.results],
         references=references,
         checklist=_checklist(words),
         audit=audit_rows(audit),
@@ -77,8 +76,8 @@ def build_page(
     return text.encode("utf-8")
 
 
-def _checklist(words: Words | None) -> list[dict[str, str]]:
-    if words is None or words.checklist.empty:
+def _checklist(words: Words) -> list[dict[Any, Any]]:
+    if words.checklist.empty:
         return []
     return words.checklist.fillna("").astype(str).to_dict("records")
 

@@ -1,4 +1,4 @@
-"""Tables, figures and references as the template wants them: plain values, nothing escaped yet."""
+"""Tables and figures as the template wants them: plain values, nothing escaped yet."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ __all__ = [
     "audit_rows",
     "cell_table",
     "figure_view",
-    "number_references",
-    "paragraph",
     "sort_key",
     "table_view",
 ]
@@ -18,7 +16,7 @@ import base64
 import math
 import re
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -28,7 +26,7 @@ from ..section import Absent
 from ..table import Column, Panel, Table
 
 if TYPE_CHECKING:
-    from ..contents import RenderedDrawing, Words
+    from ..contents import RenderedDrawing
 
 #: Shown and read aloud for each finding of the audit.
 AUDIT_MARKS = {"ok": ("✓", "in order"), "problem": ("!", "problem"), "unknown": ("?", "not known")}
@@ -36,7 +34,6 @@ AUDIT_MARKS = {"ok": ("✓", "in order"), "problem": ("!", "problem"), "unknown"
 MOST_CELLS = 2000
 _CELL_KEYS = ("task", "backbone", "head", "unfreeze", "arm", "repeat", "fold", "seed")
 _CELL_NUMBERS = {"auc": "Test AUC", "validation_auc": "Tuning AUC", "epoch": "Epoch"}
-_CITATION = re.compile(r"\[@([^\]]+)\]")
 
 
 def table_view(table: Table, number: int) -> dict[str, Any]:
@@ -111,7 +108,7 @@ def absent_sentence(part: Absent) -> str:
     return f"No {part.what}: {part.reason}."
 
 
-def audit_rows(audit: pd.DataFrame) -> list[dict[str, str]]:
+def audit_rows(audit: pd.DataFrame) -> list[dict[Any, Any]]:
     """Findings, problems first, then what is not known."""
     order = {"problem": 0, "unknown": 1, "ok": 2}
     rows = audit.fillna("").astype(str).to_dict("records")
@@ -139,68 +136,6 @@ def cell_table(cells: pd.DataFrame) -> dict[str, Any]:
         "left_out": max(len(cells) - MOST_CELLS, 0),
         "total": len(cells),
     }
-
-
-def number_references(words: Words | None) -> dict[str, dict[str, Any]]:
-    """References in the order in which they are cited: key → number, text, address."""
-    if words is None:
-        return {}
-    cited = dict.fromkeys(
-        key
-        for text in (*words.methods, *words.results)
-        for group in _CITATION.findall(text)
-        for key in _keys(group)
-    )
-    order = [key for key in cited if key in words.references]
-    order += [key for key in words.references if key not in cited]
-    return {
-        key: {"number": number, "id": _identifier("reference", key), **_entry(words.references[key])}
-        for number, key in enumerate(order, 1)
-    }
-
-
-def paragraph(text: str, references: Mapping[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """A paragraph as runs of text and citations."""
-    parts: list[dict[str, Any]] = []
-    end = 0
-    for found in _CITATION.finditer(text):
-        keys = [key for key in _keys(found[1]) if key in references]
-        if not keys:
-            continue
-        parts.append({"text": text[end : found.start()].rstrip(" "), "citations": []})
-        parts[-1]["citations"] = [references[key] for key in keys]
-        end = found.end()
-    parts.append({"text": text[end:], "citations": []})
-    return parts
-
-
-def _keys(group: str) -> list[str]:
-    return [key.strip().lstrip("@") for key in group.split(";")]
-
-
-def _entry(bibtex: str) -> dict[str, str]:
-    """A BibTeX entry as a line of text and an address, where it has one."""
-    fields = {}
-    for name, braced, quoted in re.findall(
-        r"(\w+)\s*=\s*(?:\{((?:[^{}]|\{[^{}]*\})*)\}|\"([^\"]*)\")", bibtex
-    ):
-        value = braced or quoted
-        value = re.sub(r"[{}]", "", value.replace("--", "\N{EN DASH}").replace("\\&", "&"))
-        fields[name.lower()] = re.sub(r"\s+", " ", value).strip()
-    names = re.split(r"\s+and\s+", fields.get("author", ""))
-    authors = ", ".join(names[:6]) + (" et al." if len(names) > 6 else "")
-    where = fields.get("journal") or fields.get("booktitle") or fields.get("school", "")
-    volume = "".join(
-        (
-            f" {fields['year']}" if "year" in fields else "",
-            f";{fields['volume']}" if "volume" in fields else "",
-            f":{fields['pages']}" if "pages" in fields else "",
-        )
-    ).strip()
-    parts = [authors, fields.get("title", ""), f"{where} {volume}".strip()]
-    text = " ".join(f"{part.rstrip('.')}." for part in parts if part)
-    doi = fields.get("doi", "")
-    return {"text": text or bibtex, "address": f"https://doi.org/{doi}" if doi else ""}
 
 
 def _spanners(columns: Sequence[Column]) -> list[dict[str, Any]]:
