@@ -76,10 +76,13 @@ def build_page(
     return text.encode("utf-8")
 
 
-def _checklist(words: Words) -> list[dict[Any, Any]]:
+def _checklist(words: Words) -> list[tuple[str, list[dict[Any, Any]]]]:
+    """Guidelines with their items."""
     if words.checklist.empty:
         return []
-    return words.checklist.fillna("").astype(str).to_dict("records")
+    texts = words.checklist.fillna("").astype(str)
+    groups = texts.groupby("guideline", sort=False)
+    return [(str(name), rows.to_dict("records")) for name, rows in groups]
 
 
 def _policy(style: str, script: str) -> str:

@@ -23,7 +23,7 @@ import pandas as pd
 
 from ..numbers import MINUS, MISSING, format_number
 from ..section import Absent
-from ..table import Column, Panel, Table
+from ..table import Column, Panel, Row, Table
 
 if TYPE_CHECKING:
     from ..contents import RenderedDrawing
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 AUDIT_MARKS = {"ok": ("✓", "in order"), "problem": ("!", "problem"), "unknown": ("?", "not known")}
 #: A page is to be read; whoever needs every cell has them in the archive.
 MOST_CELLS = 2000
+_SHORT = 24
 _CELL_KEYS = ("task", "backbone", "head", "unfreeze", "arm", "repeat", "fold", "seed")
 _CELL_NUMBERS = {"auc": "Test AUC", "validation_auc": "Tuning AUC", "epoch": "Epoch"}
 
@@ -39,6 +40,7 @@ _CELL_NUMBERS = {"auc": "Test AUC", "validation_auc": "Tuning AUC", "epoch": "Ep
 def table_view(table: Table, number: int) -> dict[str, Any]:
     """A table: header rows, groups of rows, and what each cell is sorted by."""
     groups: list[dict[str, Any]] = [{"panel": "", "rows": []}]
+    rows = [line for line in table.body if isinstance(line, Row)]
     for line in table.body:
         if isinstance(line, Panel):
             groups.append({"panel": line.text, "rows": []})
@@ -63,6 +65,8 @@ def table_view(table: Table, number: int) -> dict[str, Any]:
         "columns": [{"header": c.header, "align": _align(c)} for c in table.columns],
         "groups": [group for group in groups if group["rows"] or group["panel"]],
         "notes": list(table.notes),
+        # Short enough to be kept on one printed page.
+        "short": sum(1 + any(c.below for c in r.cells) for r in rows) <= _SHORT,
         "sortable": max((len(group["rows"]) for group in groups), default=0) > 1,
     }
 
