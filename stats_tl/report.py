@@ -1,4 +1,4 @@
-"""``python -m stats_tl.report``: run archive or predictions → tables and figures."""
+"""``python -m stats_tl.report``: run archive or predictions → tables, figures, words, a page."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m stats_tl.report",
-        description="Compare the arms of a study: significance table, mixed model, forest plot.",
+        description="Compare the arms of a study: tables, figures, words for the paper, and a page.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

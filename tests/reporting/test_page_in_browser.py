@@ -36,6 +36,7 @@ def browser():
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = selenium.Chrome(options=options, service=Service(DRIVER, log_output=os.devnull))
+    driver.set_page_load_timeout(120)
     yield driver
     driver.quit()
 

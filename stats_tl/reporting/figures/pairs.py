@@ -47,6 +47,20 @@ def pair_components(material: Material) -> list[PairComponents | None]:
     ]
 
 
+def _half_sample(
+    extra: Aligned | None, pair: list[int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """The complete half-sample repeats, which show the learning curve."""
+    if extra is None:
+        return None
+    folds = extra.folds[pair]
+    runs = np.flatnonzero((folds >= 0).all(axis=(0, 2)))
+    if not len(runs):
+        return None
+    a, b = (extra.scores[number, runs] for number in pair)
+    return a, b, folds[0, runs]
+
+
 def _components(aligned: Aligned, arm: str, reference: str) -> PairComponents | None:
     pair = [aligned.arm(arm), aligned.arm(reference)]
     folds = aligned.folds[pair]
@@ -68,6 +82,7 @@ def _components(aligned: Aligned, arm: str, reference: str) -> PairComponents | 
                 b[first],
                 folds[0, runs][first],
                 groups=aligned.patients,
+                half=_half_sample(aligned.half, pair),
             )
     except ValueError:
         return None  # the table says why
