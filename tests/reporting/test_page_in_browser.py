@@ -32,7 +32,7 @@ def browser():
     options = selenium.ChromeOptions()
     options.binary_location = CHROMIUM
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage",
-                     "--window-size=1200,900"):  # fmt: skip
+                     "--force-prefers-reduced-motion", "--window-size=1200,900"):  # fmt: skip
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = selenium.Chrome(options=options, service=Service(DRIVER, log_output=os.devnull))
@@ -91,6 +91,11 @@ def header(page, table, name):
     return next(cell for cell in found if cell.text.startswith(name))
 
 
+def click(page, element):
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", element)
+    element.click()
+
+
 def test_names_are_shown_as_text(page):
     assert page.title == "demo"
     body = page.execute_script("return document.body.textContent")
@@ -135,7 +140,7 @@ def test_columns_sort(page, way):
 
     def press():
         if way == "mouse":
-            button.click()
+            click(page, button)
         else:
             button.send_keys(Keys.ENTER)
 
@@ -154,7 +159,7 @@ def test_columns_sort(page, way):
     said = page.find_element(By.ID, "announcement").get_attribute("textContent")
     assert said == "Sorted by Difference, descending."
     other = header(page, table, "Candidate")
-    other.find_element(By.TAG_NAME, "button").click()
+    click(page, other.find_element(By.TAG_NAME, "button"))
     assert cell.get_attribute("aria-sort") is None
     assert other.get_attribute("aria-sort") == "ascending"
 
@@ -163,7 +168,7 @@ def test_p_values_sort_as_numbers(page):
     from selenium.webdriver.common.by import By
 
     cell = header(page, "#table-mixed-model", "P value")
-    cell.find_element(By.TAG_NAME, "button").click()
+    click(page, cell.find_element(By.TAG_NAME, "button"))
     column = page.execute_script("return arguments[0].cellIndex", cell)
     (texts,) = [group for group in rows(page, "#table-mixed-model", column) if group]
     bounds = {"<.001": 0.0009, ">.99": 0.991}
@@ -175,9 +180,9 @@ def test_p_values_sort_as_numbers(page):
 def test_the_list_of_models_opens_and_sorts(page):
     from selenium.webdriver.common.by import By
 
-    page.find_element(By.CSS_SELECTOR, "#cells summary").click()
+    click(page, page.find_element(By.CSS_SELECTOR, "#cells summary"))
     cell = header(page, "#cells", "Test AUC")
-    cell.find_element(By.TAG_NAME, "button").click()
+    click(page, cell.find_element(By.TAG_NAME, "button"))
     column = page.execute_script("return arguments[0].cellIndex", cell)
     (texts,) = rows(page, "#cells", column)
     assert len(texts) == 2 * 3 * 2 * 2 * 3
