@@ -50,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m stats_tl.report",
-        description="Compare the arms of a study: tables, figures, words for the paper, and a page.",
+        description="Compare the arms of a study: tables, figures, words and a page.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
