@@ -1,4 +1,4 @@
-"""``python -m stats_tl.report``: run archive or predictions → tables and figures."""
+"""``python -m stats_tl.report``: run archive or predictions → tables, figures, words, a page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .reporting import AnalysisOptions, Evidence, GridReport, Predictions, Report
 
 # Spelt out, so that --help needs no import of the analysis.
-FORMATS = ("latex", "csv", "figures", "words", "json")
+FORMATS = ("latex", "csv", "figures", "words", "json", "html")
 CORRECTIONS = ("holm", "hochberg", "hommel", "bonferroni", "bh", "by", "none")
 EXIT_DIFFERS = 1
 EXAMPLES = """\
@@ -52,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m stats_tl.report",
-        description="Compare the arms of a study: significance table, mixed model, forest plot.",
+        description="Compare the arms of a study: tables, figures, words and a page.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

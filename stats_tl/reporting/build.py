@@ -8,7 +8,7 @@ from __future__ import annotations
 
 __all__ = ["FORMATS", "Report", "build_report"]
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,7 @@ from .table import Table
 from .tables import terminal_table
 from .words import SYNTHETIC
 
-FORMATS = ("latex", "csv", "figures", "words", "json")
+FORMATS = ("latex", "csv", "figures", "words", "json", "html")
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def build_report(
         With a reference.
     allow_incomplete : bool, optional
         Compare on the complete runs only, and say so below every table.
-    formats : collection of {"latex", "csv", "figures", "words", "json"}, optional
+    formats : collection of {"latex", "csv", "figures", "words", "json", "html"}, optional
     progress : callable, optional
         Called as ``progress(step, done, total)`` when a step begins.
 
@@ -135,7 +135,7 @@ def build_report(
     words = report_words(material, sections)
     if drawn:
         steps("figures")
-    figures = list(_figures(material)) if drawn else []
+    figures, undrawn = _figures(material) if drawn else ([], ())
 
     files: dict[str, bytes] = {}
     if "csv" in formats:
@@ -153,11 +153,12 @@ def build_report(
         files |= prose_files(words, provenance)
     if "json" in formats:
         files["summary.json"] = summary_bytes(summary)
-    if "html" in formats and contents.PAGE is not None:
+    if "html" in formats:
         files["report.html"] = contents.PAGE(
             title=material.title or material.name,
             tables=[section.table for section in sections],
             figures=figures,
+            absent=(*absent, *undrawn),
             words=words,
             audit=audit,
             summary=summary,
@@ -191,15 +192,20 @@ class _Steps:
         self._done += 1
 
 
-def _figures(material: Material) -> Iterator[RenderedDrawing]:
+def _figures(material: Material) -> tuple[list[RenderedDrawing], tuple[Absent, ...]]:
+    """The figures that the study allows, and why it does not allow the others."""
     # Imported here: tables alone need no matplotlib.
     from .figures import FIGURES, render_figure
 
+    figures, absent = [], []
     for name, build in FIGURES.items():
         drawing = build(material)
-        if drawing is not None:
+        if isinstance(drawing, Absent):
+            absent.append(drawing)
+        else:
             rendered = render_figure(drawing.figure)
-            yield RenderedDrawing(name, drawing.caption, drawing.alt, rendered)
+            figures.append(RenderedDrawing(name, drawing.caption, drawing.alt, rendered))
+    return figures, tuple(absent)
 
 
 def _document(

@@ -9,11 +9,11 @@ not allow the table.
 Each section becomes ``tables/<name>.tex`` and ``tables/<name>.csv``.
 
 *Figures.* ``stats_tl.reporting.figures.FIGURES`` maps a name to a function of the material
-that returns a :class:`Drawing` (figure, caption, text for those who cannot see it), or None
-where the study does not allow it. It is looked up when figures are asked for, because
-matplotlib is slow to import. Each becomes ``figures/<name>.pdf`` and ``.png``.
+that returns a :class:`Drawing` (figure, caption, text for those who cannot see it), or
+:class:`Absent` where the study does not allow it. It is looked up when figures are asked for,
+because matplotlib is slow to import. Each becomes ``figures/<name>.pdf`` and ``.png``.
 
-*Page.* A :class:`PageBuilder` in :data:`PAGE` makes ``report.html``; None: there is no page.
+*Page.* The :class:`PageBuilder` in :data:`PAGE` makes ``report.html``.
 
 *Words.* :class:`Words` holds the paragraphs; citations in them are ``[@key]``, or
 ``[@key1; @key2]``, of `references`.
@@ -42,6 +42,7 @@ from .all_pairs import all_pairs
 from .material import Material
 from .mixed_tables import mixed_model
 from .operating_points import operating_points
+from .page import build_page
 from .reproducibility import reproducibility
 from .section import Absent, Section
 from .subgroup_table import subgroups
@@ -101,6 +102,7 @@ class PageBuilder(Protocol):
         title: str,
         tables: Sequence[Table],
         figures: Sequence[RenderedDrawing],
+        absent: Sequence[Absent],
         words: Words,
         audit: pd.DataFrame,
         summary: Mapping[str, Any],
@@ -115,6 +117,8 @@ class PageBuilder(Protocol):
         tables : sequence of Table
             In the order of the report, notes included.
         figures : sequence of RenderedDrawing
+        absent : sequence of Absent
+            Tables and figures that the study does not allow.
         words : Words
         audit : DataFrame
             As from :func:`~stats_tl.reporting.audit.audit_findings`: ``check, task, finding,
@@ -156,4 +160,4 @@ TABLES: tuple[Callable[[Material], Iterator[Section | Absent]], ...] = (
 )
 
 #: Makes ``report.html``.
-PAGE: PageBuilder | None = None
+PAGE: PageBuilder = build_page

@@ -1,0 +1,476 @@
+"""The figures of a report: for each a function from the material to a figure with its caption.
+
+A figure that the study does not allow is replaced by the reason. Captions say what a band or a
+bar is, and what it is not.
+"""
+
+from __future__ import annotations
+
+__all__ = ["FIGURES"]
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from ..contents import Absent, Drawing
+from ..numbers import MINUS, format_interval, format_number
+from ..words import comparison_labels, plural, varies
+from .calibration import calibration_data, calibration_summary, draw_calibration
+from .curves import CurveScores, curve_settings, panels
+from .decision import decision_data, draw_decision, highest_threshold
+from .detectable import (
+    detectable_data,
+    draw_detectable_difference,
+    draw_power,
+    repeat_styles,
+    single_test_data,
+)
+from .differences import differences_figure
+from .forest import forest_data, forest_figure
+from .pairs import pair_components
+from .ranks import rank_table, ranks_data, ranks_figure
+from .risks import as_risks
+from .roc import draw_roc, roc_data
+from .style import GREY, arm_styles, styled, warning_lines
+from .variance import variance_data, variance_figure
+
+if TYPE_CHECKING:
+    from ..material import Material
+
+_NO_CURVES = "no setting has a complete run of all its arms with both classes in every fold"
+_NO_FOLDS = "the scores are of one test set, not of a cross-validation"
+
+
+def forest(material: Material) -> Drawing | Absent:
+    """Differences with their intervals."""
+    table = material.comparisons
+    figure = forest_figure(table, **_warnings(material))
+    caption = (
+        f"Differences in AUC, candidate {MINUS} {material.reference}, with {_level(material)} "
+        "confidence intervals; positive values favor the candidate. Filled: adjusted P < "
+        f"{table['alpha'].iloc[0]:g}."
+    )
+    if not math.isnan(table["margin"].iloc[0]):
+        caption += f" Grey band: margin of equivalence, ± {table['margin'].iloc[0]:g}."
+    listed = "; ".join(
+        f"{name}: {row['text']}"
+        for name, row in zip(_names(table), forest_data(table).to_dict("records"), strict=True)
+    )
+    return Drawing(figure, caption, f"Forest plot. {listed}.")
+
+
+def roc(material: Material) -> Drawing | Absent:
+    """ROC curves with a band for new patients and the spread over repeats."""
+    settings, why = curve_settings(material)
+    if not settings:
+        return Absent("roc", "ROC curves", _NO_CURVES)
+    level = 1 - material.options.alpha
+    data = [roc_data(scores, confidence_level=level) for scores in settings]
+    table = material.comparisons
+
+    def draw(number: int, ax: Any) -> None:
+        aucs = _auc_texts(table, settings[number])
+        draw_roc(data[number], ax=ax, reference=material.reference, aucs=aucs)
+
+    figure = _curve_figure(
+        material,
+        settings,
+        draw,
+        xlabel="1 − specificity (false positive rate)",
+        ylabel="Sensitivity",
+    )
+    crossed = any(len(np.unique(s.folds[0])) > 1 for s in settings)
+    several = any(len(s.folds) > 1 for s in settings)
+    average = ""
+    if crossed:
+        average = ", averaged vertically over the test folds of a repeat"
+        average += " and then over repeats" if several else ""
+        average += "; scores of different models are never ranked together"
+    elif several:
+        average = ", averaged vertically over training runs"
+    caption = (
+        f"ROC curves{average}. Bands: pointwise {_level(material)} confidence band for new "
+        f"patients{_clustered(material)}, from the variance of one "
+        f"{'repeat' if crossed else 'training run'}; it holds point by point, not for the whole "
+        "curve at once, and overlapping bands are no test of a difference."
+    )
+    if several:
+        what = "repeats" if crossed else "training runs"
+        caption += (
+            f" Thin lines: lowest and highest of the {what} at each point, which is what "
+            f"{'splitting and ' if crossed else ''}training again changes on the same patients, "
+            "not a confidence interval."
+        )
+    caption += f" Numbers: AUC ({_level(material)} confidence interval).{_shown(why)}"
+    alt = "; ".join(
+        f"{scores.title or 'all cases'}: "
+        + ", ".join(
+            f"{arm} AUC {text}, sensitivity {_at(frame, arm, 0.1)} at a false positive rate of "
+            f".10 and {_at(frame, arm, 0.3)} at .30"
+            for arm, text in _auc_texts(table, scores).items()
+        )
+        for scores, frame in zip(settings, data, strict=True)
+    )
+    return Drawing(figure, caption, f"ROC curves. {alt}.")
+
+
+def differences(material: Material) -> Drawing | Absent:
+    """Folds and repeats of every comparison."""
+    table = material.comparisons
+    components = pair_components(material)
+    if not any(components):
+        return Absent("differences", "differences per fold and repeat", _NO_FOLDS)
+    figure = differences_figure(table, components, **_warnings(material))
+    caption = (
+        f"Differences in AUC of every test fold (dots) and repeat (bars, one lane each), candidate "
+        f"{MINUS} {material.reference}; black line: mean of all. Folds of a repeat share most of "
+        "their training cases, and repeats share all their cases: the dots are no independent "
+        "observations, and their spread is no confidence interval."
+    )
+    listed = []
+    for name, parts in zip(_names(table), components, strict=True):
+        if parts is None:
+            continue
+        values = parts.differences
+        means = values.mean(axis=1)
+        listed.append(
+            f"{name}: folds {format_interval(values.min(), values.max())}, repeats "
+            f"{format_interval(means.min(), means.max())}, mean {format_number(values.mean())}"
+        )
+    return Drawing(figure, caption, f"Dot plot of differences. {'; '.join(listed)}.")
+
+
+def variance(material: Material) -> Drawing | Absent:
+    """Components of the variance of a difference, and shares in the mixed model."""
+    table, mixed = material.comparisons, material.mixed
+    components = pair_components(material)
+    layout, parts = variance_data(table, components)
+    if not len(layout) and mixed.reason:
+        why = _NO_FOLDS if not any(components) else "one repeat does not show it"
+        return Absent("variance", "components of the variance", why)
+    figure = variance_figure(layout, parts, mixed.variance_components, **_warnings(material))
+    caption, listed = "Where the variance comes from.", []
+    if len(layout):
+        caption += (
+            " Variance of a difference in AUC, of one repeat and of all. That between patients is "
+            "shared by all repeats, and only more patients reduce it; that between splits and "
+            "trainings falls with the number of repeats. Line: squared standard error that the "
+            "test uses. How much a case matters as a training case is not seen in out-of-fold "
+            "scores, and not shown."
+        )
+        shared = [own.parts.shared_variance for own in components if own is not None]
+        if any(value < 0 for value in shared):
+            caption += " Negative estimates are drawn as zero."
+        names = [n for n, own in zip(_names(table), components, strict=True) if _repeated(own)]
+        totals = parts.pivot_table(index=["row", "repeats"], columns="source", values="variance")
+        for row, name in enumerate(names):
+            one = totals.loc[row].iloc[0] * 1e4
+            listed.append(
+                f"{name}: patients {one['patients']:.1f}, splits and training of one repeat "
+                f"{one['splits'] + one['seeds']:.1f} (× 10⁻⁴)"
+            )
+    if not mixed.reason:
+        caption += " Grey bars: shares of the variance of single folds’ AUCs in the mixed model."
+        listed += [
+            f"{row['source']}: {100 * row['share']:.0f} %"
+            for row in mixed.variance_components.to_dict("records")
+        ]
+    return Drawing(figure, caption, f"Bar charts. {'; '.join(listed)}.")
+
+
+def calibration(material: Material) -> Drawing | Absent:
+    """Reliability curves with calibration intercept and slope."""
+    settings, why = curve_settings(material)
+    if not settings:
+        return Absent("calibration", "calibration curves", _NO_CURVES)
+    risks, note, reason = as_risks(settings, material)
+    if reason:
+        return Absent("calibration", "calibration curves", reason)
+    level = 1 - material.options.alpha
+    summaries = [calibration_summary(scores, confidence_level=level) for scores in risks]
+
+    def draw(number: int, ax: Any) -> None:
+        data = calibration_data(risks[number], confidence_level=level)
+        draw_calibration(data, summaries[number], ax=ax, reference=material.reference)
+
+    figure = _curve_figure(
+        material, risks, draw, xlabel="Predicted risk", ylabel="Observed share of events"
+    )
+    caption = (
+        "Calibration: observed share of events against predicted risk in groups of equal size, "
+        f"each case predicted by models that have not seen it; bars: {_level(material)} confidence "
+        f"interval{_clustered(material)}; curves: logistic recalibration; diagonal: perfect. a: "
+        "calibration intercept (0 is ideal; below 0: risks too high), b: slope (1 is ideal; below "
+        f"1: risks too extreme). {note}".rstrip()
+        + _shown(why)
+    )
+    alt = "; ".join(
+        f"{scores.title or 'all cases'}: "
+        + ", ".join(
+            f"{row['arm']} intercept {format_number(row['intercept'], 2)} "
+            f"({format_interval(row['intercept_low'], row['intercept_high'], 2)}), slope "
+            f"{format_number(row['slope'], 2)} "
+            f"({format_interval(row['slope_low'], row['slope_high'], 2)})"
+            for row in summary.to_dict("records")
+        )
+        for scores, summary in zip(risks, summaries, strict=True)
+    )
+    return Drawing(figure, caption, f"Calibration curves. {alt}.")
+
+
+def decision(material: Material) -> Drawing | Absent:
+    """Net benefit over thresholds of risk."""
+    settings, why = curve_settings(material)
+    if not settings:
+        return Absent("decision", "decision curves", _NO_CURVES)
+    risks, note, reason = as_risks(settings, material)
+    if reason:
+        return Absent("decision", "decision curves", reason)
+    level = 1 - material.options.alpha
+    data = [decision_data(scores, confidence_level=level) for scores in risks]
+    most = highest_threshold(data)
+
+    def draw(number: int, ax: Any) -> None:
+        draw_decision(data[number], ax=ax, reference=material.reference, most=most)
+
+    figure = _curve_figure(
+        material,
+        risks,
+        draw,
+        xlabel="Threshold of risk",
+        ylabel="Net benefit",
+        aspect=0.75,
+        more=[("treat all; treat none (level line)", {"color": GREY, "linestyle": "-"})],
+    )
+    caption = (
+        "Decision curves: net benefit of acting where the predicted risk reaches a threshold, "
+        f"means over repeats; bands: pointwise {_level(material)} confidence band"
+        f"{_clustered(material)}. Grey: acting in all cases, and in none. Out-of-fold risks as "
+        "they come, not recalibrated: a curve below the grey lines says that the risks as such "
+        f"should not be acted on at that threshold. {note}".rstrip()
+        + _shown(why)
+    )
+    listed = []
+    for scores, frame in zip(risks, data, strict=True):
+        rows = frame[np.isclose(frame["threshold"], 0.2)]
+        texts = [
+            f"{row['arm']} {format_number(row['net_benefit'])}" for row in rows.to_dict("records")
+        ]
+        everyone = format_number(rows["treat_all"].iloc[0])
+        listed.append(
+            f"{scores.title or 'all cases'}: net benefit at a threshold of 20 %: "
+            f"{', '.join(texts)}, acting in all cases {everyone}"
+        )
+    return Drawing(figure, caption, f"Decision curves. {'; '.join(listed)}.")
+
+
+def critical_difference(material: Material) -> Drawing | Absent:
+    """Average ranks over tasks."""
+    table, reason = rank_table(material.aucs)
+    if reason:
+        return Absent("critical_difference", "critical-difference diagram", reason)
+    alpha = material.options.alpha
+    ranks, cliques, critical = ranks_data(table, alpha=alpha)
+    figure = ranks_figure(table, alpha=alpha, **_warnings(material))
+    caption = (
+        f"Critical-difference diagram: average rank by AUC over {len(table)} tasks, which are the "
+        "sample; 1 is best. Methods joined by a bar differ by less than the critical difference "
+        f"of Nemenyi’s test ({format_number(critical, 2)}; family-wise level {alpha:g}). A bar "
+        "means that the tasks do not tell them apart, not that they are equal."
+    )
+    listed = ", ".join(f"{row.method} {row.rank:.2f}" for row in ranks.itertuples())
+    joined = "; ".join(
+        f"not told apart: {', '.join(ranks['method'].iloc[start : stop + 1])}"
+        for start, stop in cliques
+    )
+    return Drawing(figure, caption, f"Average ranks: {listed}. {joined}.")
+
+
+def detectable(material: Material) -> Drawing | Absent:
+    """Power over differences, patients and repeats."""
+    table, options = material.comparisons, material.options
+    chosen = _few(table)
+    components = pair_components(material)
+    titles, draws, listed = [], [], []
+    styles: dict[int, dict[str, Any]] = {}
+    bands = False
+    for number in chosen:
+        row, parts = table.iloc[number], components[number]
+        if not row["standard_error"] > 0:
+            continue
+        units = int(row["n_cases"] if math.isnan(row["n_patients"]) else row["n_patients"])
+        repeats: list[int] = [1]
+        if parts is not None and (_repeated(parts) or row["test"] == "nadeau-bengio"):
+            repeats = [parts.parts.n_repeats, max(20, 2 * parts.parts.n_repeats)]
+            curve, sizes = detectable_data(
+                parts.parts,
+                method=row["test"],
+                standard_error=row["standard_error"],
+                n_repeats=repeats,
+                alpha=options.alpha,
+                power=options.power,
+            )
+        elif row["test"] == "delong":
+            curve, sizes = single_test_data(
+                row["standard_error"], units, alpha=options.alpha, power=options.power
+            )
+        else:
+            continue
+        name = _names(table)[number] if len(chosen) > 1 else ""
+        titles += [f"{name} power".strip().capitalize() if not name else f"{name}: power"]
+        titles += ["Detectable difference"]
+        draws.append((curve, sizes, units))
+        styles |= repeat_styles(repeats)
+        own = sizes[(sizes["n_units"] == units) & (sizes["n_repeats"] == repeats[0])].iloc[0]
+        bands = bands or own["low"] < own["high"]
+        listed.append(
+            f"{_names(table)[number]}: with {plural(units, 'patient')} a difference of "
+            f"{format_interval(own['low'], own['high']) if bands else format_number(own['low'])} "
+            f"is found with {100 * options.power:g} % power"
+        )
+    if not draws:
+        return Absent(
+            "detectable",
+            "figure of what could have been detected",
+            "the design gives no components of variance to plan from (one run, several training "
+            "runs on one test set, or no variance)",
+        )
+    several = set(styles) != {1}
+    key = [(plural(count, "repeat"), style) for count, style in styles.items()] if several else []
+    with styled():
+        figure, axes = panels(
+            titles,
+            xlabel=("True difference in AUC", "Patients" if _patients(material) else "Cases"),
+            key=key,
+            notes=warning_lines(**_warnings(material)),
+            gap=0.42,
+            right=0.14,
+        )
+        for number, (curve, sizes, units) in enumerate(draws):
+            margin = options.margin
+            draw_power(curve, ax=axes[2 * number], power=options.power, margin=margin)
+            draw_detectable_difference(sizes, ax=axes[2 * number + 1], present=units)
+    power = f"{100 * options.power:g} %"
+    caption = (
+        "What could have been detected. Left: power of the test used over the true difference, at "
+        f"this study’s patients; the level line marks {power}. Right: the smallest difference "
+        f"found with {power} power over the number of patients; the upright line marks this study."
+        + (" Grey band: margin of equivalence." if options.margin is not None else "")
+    )
+    if bands:
+        caption += (
+            " Coloured bands: what is not known without half-sample repeats, from training cases "
+            "that do not matter to training cases that matter as much as test cases."
+        )
+    caption += (
+        " Computed from this study’s variances as if they were known; it is no second verdict on "
+        "its P values."
+    )
+    if len(chosen) < len(table):
+        caption += " Shown: " + (
+            "the primary comparison."
+            if (table["role"].iloc[chosen] == "primary").all()
+            else "the first comparison of each task in the order of the tables, two at most."
+        )
+    return Drawing(figure, caption, f"Power curves. {'; '.join(listed)}.")
+
+
+def _curve_figure(
+    material: Material,
+    settings: Sequence[CurveScores],
+    draw: Callable[[int, Any], None],
+    *,
+    more: Sequence[tuple[str, dict]] = (),
+    **options: Any,
+):
+    arms = list(dict.fromkeys(arm for scores in settings for arm in scores.scores))
+    styles = arm_styles(arms, material.reference)
+    with styled():
+        figure, axes = panels(
+            [scores.title for scores in settings],
+            key=[*((arm, styles[arm]) for arm in arms), *more],
+            notes=warning_lines(**_warnings(material)),
+            **options,
+        )
+        for number, ax in enumerate(axes):
+            draw(number, ax)
+    return figure
+
+
+def _auc_texts(table: pd.DataFrame, scores: CurveScores) -> dict[str, str]:
+    """AUC with its interval for every arm of a setting, as in the significance table."""
+    own = table
+    for key, word in scores.setting.items():
+        own = own[own[key].astype(str) == word]
+    first = own.iloc[0]
+    texts = {scores.reference: _estimate(first, "auc_reference")}
+    return texts | {str(row["arm"]): _estimate(row, "auc") for _, row in own.iterrows()}
+
+
+def _estimate(row: pd.Series, name: str) -> str:
+    text = format_number(row[name])
+    if math.isnan(row[f"{name}_low"]):
+        return text
+    return f"{text} ({format_interval(row[f'{name}_low'], row[f'{name}_high'])})"
+
+
+def _names(table: pd.DataFrame) -> list[str]:
+    labels = comparison_labels(table)
+    several = varies(table["task"])
+    return [
+        ", ".join(filter(None, [task if several else "", *label]))
+        for task, label in zip(table["task"].astype(str), labels, strict=True)
+    ]
+
+
+def _few(table: pd.DataFrame) -> list[int]:
+    """The primary comparison, else the first of each task; two at most."""
+    primary = np.flatnonzero(table["role"] == "primary")
+    if len(primary):
+        return [int(number) for number in primary[:2]]
+    return [int(numbers[0]) for numbers in table.groupby("task", sort=False).indices.values()][:2]
+
+
+def _at(data: pd.DataFrame, arm: str, rate: float) -> str:
+    row = data[(data["arm"] == arm) & np.isclose(data["fpr"], rate)].iloc[0]
+    return format_number(row["tpr"], 2)
+
+
+def _repeated(parts: Any) -> bool:
+    return parts is not None and not math.isnan(parts.parts.repeat_variance)
+
+
+def _patients(material: Material) -> bool:
+    return bool(material.comparisons["n_patients"].notna().all())
+
+
+def _clustered(material: Material) -> str:
+    return ", clustered by patient" if _patients(material) else ""
+
+
+def _level(material: Material) -> str:
+    return f"{100 * (1 - material.options.alpha):g} %"
+
+
+def _shown(why: str) -> str:
+    return f" Shown: {why}." if why else ""
+
+
+def _warnings(material: Material) -> dict[str, bool]:
+    return {"synthetic": material.synthetic, "incomplete": bool(material.lacking)}
+
+
+#: Figures by the name of their files, in the order of the report.
+FIGURES: dict[str, Callable[[Material], Drawing | Absent]] = {
+    "forest": forest,
+    "roc": roc,
+    "differences": differences,
+    "variance": variance,
+    "calibration": calibration,
+    "decision": decision,
+    "critical_difference": critical_difference,
+    "detectable": detectable,
+}

@@ -1,0 +1,120 @@
+"""From the parts of a report to the bytes of its page."""
+
+from __future__ import annotations
+
+__all__ = ["build_page"]
+
+import base64
+import functools
+import hashlib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from ..section import Absent
+from ..table import Table
+from .references import number_references, paragraph
+from .summary import plain_summary
+from .views import (
+    AUDIT_MARKS,
+    absent_sentence,
+    audit_rows,
+    cell_table,
+    figure_view,
+    table_view,
+)
+
+if TYPE_CHECKING:
+    from ..contents import RenderedDrawing, Words
+
+
+def build_page(
+    *,
+    title: str,
+    tables: Sequence[Table],
+    figures: Sequence[RenderedDrawing],
+    absent: Sequence[Absent],
+    words: Words,
+    audit: pd.DataFrame,
+    summary: Mapping[str, Any],
+    cells: pd.DataFrame,
+) -> bytes:
+    """The page of a report; arguments as in :class:`~stats_tl.reporting.contents.PageBuilder`.
+
+    Returns
+    -------
+    bytes
+        HTML in UTF-8, the same for the same arguments.
+    """
+    style, script = _resource("page.css"), _resource("page.js")
+    references = number_references(words)
+    text = _template().render(
+        title=title,
+        study=summary["study"],
+        analysis=summary["analysis"],
+        program=summary["written_by"],
+        policy=_policy(style, script),
+        # Our own files, not a user's text.
+        style=Markup(style),
+        script=Markup(script),
+        plain=plain_summary(summary),
+        tables=[table_view(table, number) for number, table in enumerate(tables, 1)],
+        figures=[figure_view(drawing, number) for number, drawing in enumerate(figures, 1)],
+        absent=[absent_sentence(part) for part in absent],
+        methods=[paragraph(text, references) for text in words.methods],
+        results=[paragraph(text, references) for text in words.results],
+        references=references,
+        checklist=_checklist(words),
+        audit=audit_rows(audit),
+        marks=AUDIT_MARKS,
+        cells=cell_table(cells),
+    )
+    return text.encode("utf-8")
+
+
+def _checklist(words: Words) -> list[tuple[str, list[dict[Any, Any]]]]:
+    """Guidelines with their items."""
+    if words.checklist.empty:
+        return []
+    texts = words.checklist.fillna("").astype(str)
+    groups = texts.groupby("guideline", sort=False)
+    return [(str(name), rows.to_dict("records")) for name, rows in groups]
+
+
+def _policy(style: str, script: str) -> str:
+    """Content-Security-Policy: our style and script by their hash, images in the page itself."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            "img-src data:",
+            f"style-src {_source_hash(style)}",
+            f"script-src {_source_hash(script)}",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+
+
+def _source_hash(text: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return f"'sha256-{digest}'"
+
+
+def _resource(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text("utf-8")
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    return environment.from_string(_resource("page.html"))
