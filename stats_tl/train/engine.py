@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,14 +24,12 @@ from typing import Any
 
 import joblib
 import numpy as np
-import pandas as pd
 import torch
 
 from ..archive import ArchiveWriter
-from ..archive.schema import CellResult, scores_digest
+from ..archive.schema import CellResult
 from ..errors import UserError
 from ..study.cells import Cell, derive_seed
-from ..study.splits import PARTITIONS, count_partition, partition_digest
 from .backbones import (
     Backbone,
     build_backbone,
@@ -41,36 +39,20 @@ from .backbones import (
 )
 from .environment import describe_environment, peak_memory
 from .features import CachedActivations, ImagePass, Inputs, compute_activations
-from .fit import CellModel, Fit, fit_cell
+from .fit import CellModel, fit_cell
 from .heads import build_head
 from .preprocessing import PREPROCESSING
+from .results import TaskData, Trained, cell_result
 from .scratch import Scratch
+from .together import cells_side_by_side, fit_together
 from .units import Chunk, Unit, chunks_in_order, fit_seed, image_size, plan_units, weights_seed
-from .weights import LoadedWeights, resolve_weights, save_backbone
+from .weights import LoadedWeights, resolve_weights
 
 
 class WorkerLostError(UserError):
     """The system ended a worker process."""
 
     exit_code = 1
-
-
-@dataclass(frozen=True)
-class TaskData:
-    """What fitting needs of a task: cases and splits; images lie in the scratch folder.
-
-    Attributes
-    ----------
-    cases : DataFrame
-        Columns case, patient, group, y_true.
-    partitions : dict of (str, int) to ndarray of shape (folds, n)
-        Partition codes by design and repeat.
-    labels_sha256 : str
-    """
-
-    cases: pd.DataFrame
-    partitions: dict[tuple[str, int], np.ndarray]
-    labels_sha256: str
 
 
 @dataclass(frozen=True)
@@ -226,12 +208,9 @@ class _Worker:
         except Exception as error:
             return [self._fail(cell, error, 0.0) for cell in chunk.cells]
         outcomes, results = [], []
-        for cell in chunk.cells:
-            started = time.perf_counter()
-            try:
-                result = self._train(cell, chunk.unit, weights, pristine, inputs, device)
-            except Exception as error:
-                outcomes.append(self._fail(cell, error, time.perf_counter() - started))
+        for cell, result in self._train(chunk, weights, pristine, inputs, device):
+            if isinstance(result, Exception):
+                outcomes.append(self._fail(cell, result, 0.0))
                 continue
             results.append(result)
             metrics, seconds = result.record["metrics"], result.record["times"]["seconds"]
@@ -288,59 +267,71 @@ class _Worker:
 
     def _train(
         self,
-        cell: Cell,
-        unit: Unit,
+        chunk: Chunk,
         weights: LoadedWeights,
         pristine: Backbone,
         inputs: Inputs,
         device: torch.device,
-    ) -> CellResult:
-        started, clock = datetime.now(UTC), time.perf_counter()
-        setting, data = cell.setting, self.tasks[cell.setting.task.name]
-        seed = fit_seed(cell)
-        backbone = pristine if unit.frozen else copy.deepcopy(pristine)
-        head = build_head(setting.head, backbone.n_features, seed=derive_seed(seed, "head"))
-        trainable, total = parameter_counts(backbone, head, unit.boundary)
-        partition = data.partitions[setting.design, cell.repeat][cell.fold]
-        model = CellModel(backbone, unit.boundary, head)
+    ) -> Iterator[tuple[Cell, CellResult | Exception]]:
+        """Cells of a chunk with what became of them, heads of one shape side by side."""
+        for cells in cells_side_by_side(chunk, pristine.n_features, inputs, device):
+            started, clock = datetime.now(UTC), time.perf_counter()
+            trained = self._fit(cells, chunk.unit, pristine, inputs, device)
+            seconds = (time.perf_counter() - clock) / len(cells)
+            times = {
+                "started": started.isoformat(timespec="seconds"), "seconds": round(seconds, 3)
+            }  # fmt: skip
+            for cell, one in zip(cells, trained, strict=True):
+                if isinstance(one, Exception):
+                    yield cell, one
+                else:
+                    data = self.tasks[cell.setting.task.name]
+                    yield (
+                        cell,
+                        cell_result(
+                            cell, one, data, weights, times, keep_backbone=self.keep_backbones
+                        ),
+                    )
+
+    def _fit(
+        self, cells: Sequence[Cell], unit: Unit, pristine: Backbone, inputs: Inputs,
+        device: torch.device,
+    ) -> list[Trained | Exception]:  # fmt: skip
+        setting = cells[0].setting
+        data = self.tasks[setting.task.name]
         y_true = data.cases["y_true"].to_numpy()
-        fit = fit_cell(model, inputs, y_true, partition, setting.training, seed=seed, device=device)
-        scores = _scores(fit, data, partition)
-        record = {
-            "cell_id": cell.cell_id,
-            "pair_id": cell.pair_id,
-            "key": cell.key,
-            "configuration_sha256": setting.digest,
-            "split_sha256": partition_digest(data.cases["case"], partition),
-            "labels_sha256": data.labels_sha256,
-            "scores_sha256": scores_digest(scores),
-            "weights": weights.record,
-            "seeds": {"fit": seed, "weights": weights_seed(cell), "study": setting.study_seed},
-            "counts": count_partition(partition, y_true, data.cases["patient"].to_numpy()),
-            "parameters": {"trainable": trainable, "total": total},
-            "selection": {"rule": setting.training.selection, "epoch": fit.epoch},
-            "history": fit.history,
-            "metrics": {"auc": fit.auc, "validation_auc": fit.validation_auc},
-            "times": {
-                "started": started.isoformat(timespec="seconds"),
-                "seconds": round(time.perf_counter() - clock, 3),
-            },
-        }
-        files = {}
-        if self.keep_backbones:
-            files[".safetensors"] = save_backbone(backbone, record)
-        return CellResult(record, scores, files)
+        partitions = [data.partition(cell) for cell in cells]
+        seeds = [fit_seed(cell) for cell in cells]
+        try:
+            heads = [
+                build_head(setting.head, pristine.n_features, seed=derive_seed(seed, "head"))
+                for seed in seeds
+            ]
+            if len(cells) > 1:
+                assert isinstance(inputs, CachedActivations)
+                fits = fit_together(
+                    heads, inputs, y_true, partitions, setting.training, seeds=seeds, device=device
+                )
+                counts = parameter_counts(pristine, heads[0], unit.boundary)
+                return [
+                    fit if isinstance(fit, Exception) else Trained(fit, pristine, counts)
+                    for fit in fits
+                ]
+            backbone = pristine if unit.frozen else copy.deepcopy(pristine)
+            counts = parameter_counts(backbone, heads[0], unit.boundary)
+            model = CellModel(backbone, unit.boundary, heads[0])
+            fit = fit_cell(
+                model, inputs, y_true, partitions[0], setting.training,
+                seed=seeds[0], device=device,
+            )  # fmt: skip
+            return [Trained(fit, backbone, counts)]
+        except Exception as error:
+            if len(cells) == 1:
+                return [error]
+            # What stops a stack as a whole, such as memory, may let its cells pass one by one.
+            return [
+                one for cell in cells for one in self._fit([cell], unit, pristine, inputs, device)
+            ]
 
-
-def _scores(fit: Fit, data: TaskData, partition: np.ndarray) -> pd.DataFrame:
-    rows = data.cases.iloc[fit.cases]
-    return pd.DataFrame(
-        {
-            "case": rows["case"].to_numpy(),
-            "patient": rows["patient"].to_numpy(),
-            "y_true": rows["y_true"].to_numpy().astype(np.int8),
-            "partition": [PARTITIONS[code] for code in partition[fit.cases]],
-            "logit_0": fit.logits[:, 0],
-            "logit_1": fit.logits[:, 1],
-        }
-    )
+    def _partition(self, cell: Cell) -> np.ndarray:
+        return self.tasks[cell.setting.task.name].partitions[cell.repeat][cell.fold]

@@ -41,7 +41,9 @@ class Inputs(Protocol):
 
     evaluation_size: int
 
-    def training_batch(self, cases: torch.Tensor, generator: torch.Generator) -> torch.Tensor: ...
+    def training_batch(
+        self, cases: torch.Tensor, generator: torch.Generator | None, epoch: int
+    ) -> torch.Tensor: ...
 
     def evaluation_batch(self, cases: torch.Tensor) -> torch.Tensor: ...
 
@@ -62,13 +64,19 @@ class CachedActivations:
         if device.type != "cpu":
             self._activations = self._activations.to(device)
 
-    def training_batch(self, cases: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    def training_batch(
+        self, cases: torch.Tensor, generator: torch.Generator | None, epoch: int
+    ) -> torch.Tensor:
         """Activations of `cases`; `generator` is not used, for nothing is drawn."""
         return self.evaluation_batch(cases)
 
     def evaluation_batch(self, cases: torch.Tensor) -> torch.Tensor:
         """Activations of `cases`."""
-        return self._activations[cases.to(self._activations.device)]
+        return self._activations.index_select(0, cases.to(self._activations.device))
+
+    def all_of(self, cases: torch.Tensor) -> torch.Tensor:
+        """Activations of any number of `cases`, gathered at once."""
+        return self.evaluation_batch(cases)
 
 
 class ImagePass:
@@ -104,10 +112,13 @@ class ImagePass:
         self._preprocess, self._augment = preprocess, augment
         self.evaluation_size = image_batch(device)
 
-    def training_batch(self, cases: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    def training_batch(
+        self, cases: torch.Tensor, generator: torch.Generator | None, epoch: int
+    ) -> torch.Tensor:
         """Activations of `cases`, augmented by transforms drawn from `generator`."""
         images = self._images[cases.to(self._images.device)]
         if self._augment:
+            assert generator is not None
             images = apply_affine(images, draw_affine(len(cases), generator))
         return self._through_prefix(images)
 

@@ -6,21 +6,31 @@ initialisation, batch order, augmentation and dropout are the same on both sides
 
 from __future__ import annotations
 
-__all__ = ["CellModel", "Fit", "fit_cell"]
+__all__ = [
+    "CellModel",
+    "Fit",
+    "Standardize",
+    "class_weights",
+    "finish_fit",
+    "fit_cell",
+    "learning_rates",
+    "nonfinite_logits",
+    "nonfinite_loss",
+]
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from ..study.cells import derive_seed
 from ..study.plan import Training
 from ..study.splits import TEST, TRAIN, VALIDATION
+from .auc import roc_auc
 from .backbones import Backbone
 from .features import Inputs
 
@@ -125,7 +135,6 @@ def fit_cell(
     labels = torch.from_numpy(np.asarray(y_true, dtype=np.int64)).to(device)
     train = torch.from_numpy(np.flatnonzero(partition == TRAIN))
     validation = np.flatnonzero(partition == VALIDATION)
-    test = np.flatnonzero(partition == TEST)
     if training.standardize:
         with torch.no_grad():
             features = torch.cat(
@@ -135,7 +144,7 @@ def fit_cell(
     model.to(device)
     optimizer = _optimizer(model, training)
     schedule = _schedule(optimizer, training)
-    criterion = nn.CrossEntropyLoss(weight=_class_weights(y_true[partition == TRAIN], training))
+    criterion = nn.CrossEntropyLoss(weight=class_weights(y_true[partition == TRAIN], training))
     criterion.to(device)
     autocast = _autocast(training, device)
     scaler = torch.amp.GradScaler(
@@ -148,7 +157,7 @@ def fit_cell(
         total, seen = 0.0, 0
         for batch in _batches(train, training.batch_size, order):
             with autocast():
-                logits = model(inputs.training_batch(batch, augmentation))
+                logits = model(inputs.training_batch(batch, augmentation, epoch))
             loss = criterion(logits.float(), labels[batch.to(device)])
             optimizer.zero_grad(set_to_none=True)
             scaler.scale(loss).backward()
@@ -158,12 +167,9 @@ def fit_cell(
             seen += len(batch)
         schedule.step()
         if not math.isfinite(total):
-            raise FloatingPointError(
-                f"the training loss is not finite in epoch {epoch}; a smaller learning_rate "
-                f"than {training.learning_rate:g} may help"
-            )
+            raise nonfinite_loss(epoch, training)
         scores = _predict(model, inputs, validation, device, autocast)
-        auc = float(roc_auc_score(y_true[validation], scores[:, 1] - scores[:, 0]))
+        auc = roc_auc(y_true[validation], scores[:, 1] - scores[:, 0])
         history["train_loss"].append(round(total / seen, 6))
         history["validation_auc"].append(round(auc, 6))
         if training.selection == "last-epoch":
@@ -175,18 +181,45 @@ def fit_cell(
             break
     if best_state is not None:
         model.load_state_dict(best_state, strict=False)
-    cases = np.sort(np.concatenate([validation, test]))
-    logits = _predict(model, inputs, cases, device, autocast)
+    return finish_fit(
+        lambda cases: _predict(model, inputs, cases, device, autocast),
+        y_true, partition, best_epoch, history,
+    )  # fmt: skip
+
+
+def finish_fit(
+    predict: Callable[[np.ndarray], np.ndarray],
+    y_true: np.ndarray,
+    partition: np.ndarray,
+    epoch: int,
+    history: dict[str, list[float]],
+) -> Fit:
+    """Score the validation and test cases with `predict`, under the chosen epoch."""
+    cases = np.flatnonzero((partition == VALIDATION) | (partition == TEST))
+    logits = predict(cases)
     score = logits[:, 1].astype(np.float64) - logits[:, 0]
     tested = partition[cases] == TEST
     return Fit(
         cases=cases,
         logits=logits,
-        epoch=best_epoch,
-        validation_auc=float(roc_auc_score(y_true[cases][~tested], score[~tested])),
-        auc=float(roc_auc_score(y_true[cases][tested], score[tested])),
+        epoch=epoch,
+        validation_auc=roc_auc(y_true[cases][~tested], score[~tested]),
+        auc=roc_auc(y_true[cases][tested], score[tested]),
         history=history,
     )
+
+
+def nonfinite_loss(epoch: int, training: Training) -> FloatingPointError:
+    """The error of a loss that is infinite or not a number."""
+    return FloatingPointError(
+        f"the training loss is not finite in epoch {epoch}; a smaller learning_rate "
+        f"than {training.learning_rate:g} may help"
+    )
+
+
+def nonfinite_logits() -> FloatingPointError:
+    """The error of logits that are infinite or not a number."""
+    return FloatingPointError("the network gives logits that are not finite")
 
 
 def _batches(
@@ -212,7 +245,7 @@ def _predict(
             outputs.append(model(inputs.evaluation_batch(batch)).float().cpu().numpy())
     logits = np.concatenate(outputs)
     if not np.isfinite(logits).all():
-        raise FloatingPointError("the network gives logits that are not finite")
+        raise nonfinite_logits()
     return logits
 
 
@@ -255,7 +288,20 @@ def _schedule(
     return schedulers.ExponentialLR(optimizer, gamma=factor)
 
 
-def _class_weights(labels: np.ndarray, training: Training) -> torch.Tensor | None:
+def learning_rates(training: Training) -> list[float]:
+    """The learning rate of each epoch."""
+    parameter = nn.Parameter(torch.zeros(()))
+    optimizer = torch.optim.SGD([parameter], lr=training.learning_rate)
+    schedule, rates = _schedule(optimizer, training), []
+    for _ in range(training.epochs):
+        rates.append(float(optimizer.param_groups[0]["lr"]))
+        optimizer.step()
+        schedule.step()
+    return rates
+
+
+def class_weights(labels: np.ndarray, training: Training) -> torch.Tensor | None:
+    """Weights of both classes in the loss, from the labels of the training cases."""
     if training.class_weights == "none":
         return None
     counts = np.bincount(labels, minlength=2)
