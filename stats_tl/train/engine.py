@@ -30,23 +30,17 @@ from ..archive import ArchiveWriter
 from ..archive.schema import CellResult
 from ..errors import UserError
 from ..study.cells import Cell, derive_seed
-from .backbones import (
-    Backbone,
-    build_backbone,
-    freeze,
-    freeze_boundary,
-    parameter_counts,
-)
+from .backbones import parameter_counts
 from .environment import describe_environment, peak_memory
-from .features import CachedActivations, ImagePass, Inputs, compute_activations
+from .features import CachedActivations
 from .fit import CellModel, fit_cell
 from .heads import build_head
-from .preprocessing import PREPROCESSING
+from .prepare import Prepared, forget_prepared, prepare_unit
 from .results import TaskData, Trained, cell_result
 from .scratch import Scratch
 from .together import cells_side_by_side, fit_together
-from .units import Chunk, Unit, chunks_in_order, fit_seed, image_size, plan_units, weights_seed
-from .weights import LoadedWeights, resolve_weights
+from .units import Chunk, Unit, chunks_in_order, fit_seed, plan_units
+from .weights import resolve_weights
 
 
 class WorkerLostError(UserError):
@@ -138,6 +132,7 @@ class Engine:
                 "continues"
             ) from error
         finally:
+            forget_prepared()
             shutil.rmtree(scratch_folder, ignore_errors=True)
 
 
@@ -197,18 +192,12 @@ class _Worker:
         device = torch.device(self.device_name)
         if device.type == "cpu":
             torch.set_num_threads(1)
-        first = chunk.unit.first
         try:
-            weights = resolve_weights(
-                first.setting.arm, first.setting.backbone,
-                base=self.base, seed=weights_seed(first),
-            )  # fmt: skip
-            pristine = self._backbone(chunk.unit, weights)
-            inputs = self._inputs(chunk.unit, weights, pristine, device)
+            prepared = prepare_unit(chunk.unit, self.scratch, self.base, device, self.cache_bytes)
         except Exception as error:
             return [self._fail(cell, error, 0.0) for cell in chunk.cells]
         outcomes, results = [], []
-        for cell, result in self._train(chunk, weights, pristine, inputs, device):
+        for cell, result in self._train(chunk, prepared, device):
             if isinstance(result, Exception):
                 outcomes.append(self._fail(cell, result, 0.0))
                 continue
@@ -232,72 +221,33 @@ class _Worker:
         self.archive.record_failure(record, reason, log)
         return CellOutcome(cell, float("nan"), seconds, reason)
 
-    def _backbone(self, unit: Unit, weights: LoadedWeights) -> Backbone:
-        backbone = build_backbone(unit.first.setting.backbone)
-        backbone.load_torchvision_state_dict(weights.state_dict)
-        depth = unit.first.setting.unfreeze
-        # Refuses a depth that would train nothing on this very network.
-        freeze(backbone, freeze_boundary(backbone, "all" if depth == "all" else int(depth)))
-        # torch's annotations lack the keyword.
-        return backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def _inputs(
-        self, unit: Unit, weights: LoadedWeights, backbone: Backbone, device: torch.device
-    ) -> Inputs:
-        """Cached activations where they are fixed and fit, else the images themselves."""
-        task, size = unit.first.setting.task.name, image_size(unit.first)
-        images = self.scratch.get(f"images-{task}-{size}")
-        preprocess = PREPROCESSING[weights.record["preprocessing"]]
-        backbone = backbone.to(device)
-        if unit.cacheable:
-            one = compute_activations(images[:1], backbone, unit.boundary, preprocess, device)
-            if one.nbytes * len(images) <= self.cache_bytes:
-                name = "activations-" + "-".join(map(str, unit.key))
-                activations = self.scratch.get_or_make(
-                    name,
-                    lambda: compute_activations(
-                        images, backbone, unit.boundary, preprocess, device
-                    ),
-                )
-                return CachedActivations(activations, device)
-        augment = unit.first.setting.training.augmentation != "none"
-        return ImagePass(
-            images, backbone, unit.boundary, preprocess, augment=augment, device=device
-        )
-
     def _train(
-        self,
-        chunk: Chunk,
-        weights: LoadedWeights,
-        pristine: Backbone,
-        inputs: Inputs,
-        device: torch.device,
+        self, chunk: Chunk, prepared: Prepared, device: torch.device
     ) -> Iterator[tuple[Cell, CellResult | Exception]]:
         """Cells of a chunk with what became of them, heads of one shape side by side."""
-        for cells in cells_side_by_side(chunk, pristine.n_features, inputs, device):
+        for cells in cells_side_by_side(
+            chunk, prepared.backbone.n_features, prepared.inputs, device
+        ):
             started, clock = datetime.now(UTC), time.perf_counter()
-            trained = self._fit(cells, chunk.unit, pristine, inputs, device)
+            trained = self._fit(cells, chunk.unit, prepared, device)
             seconds = (time.perf_counter() - clock) / len(cells)
             times = {
-                "started": started.isoformat(timespec="seconds"), "seconds": round(seconds, 3)
-            }  # fmt: skip
+                "started": started.isoformat(timespec="seconds"),
+                "seconds": round(seconds, 3),
+            }
             for cell, one in zip(cells, trained, strict=True):
                 if isinstance(one, Exception):
                     yield cell, one
-                else:
-                    data = self.tasks[cell.setting.task.name]
-                    yield (
-                        cell,
-                        cell_result(
-                            cell, one, data, weights, times, keep_backbone=self.keep_backbones
-                        ),
-                    )
+                    continue
+                data = self.tasks[cell.setting.task.name]
+                yield cell, cell_result(
+                    cell, one, data, prepared.weights, times, keep_backbone=self.keep_backbones
+                )  # fmt: skip
 
     def _fit(
-        self, cells: Sequence[Cell], unit: Unit, pristine: Backbone, inputs: Inputs,
-        device: torch.device,
-    ) -> list[Trained | Exception]:  # fmt: skip
-        setting = cells[0].setting
+        self, cells: Sequence[Cell], unit: Unit, prepared: Prepared, device: torch.device
+    ) -> Sequence[Trained | Exception]:
+        setting, pristine, inputs = cells[0].setting, prepared.backbone, prepared.inputs
         data = self.tasks[setting.task.name]
         y_true = data.cases["y_true"].to_numpy()
         partitions = [data.partition(cell) for cell in cells]
@@ -329,9 +279,4 @@ class _Worker:
             if len(cells) == 1:
                 return [error]
             # What stops a stack as a whole, such as memory, may let its cells pass one by one.
-            return [
-                one for cell in cells for one in self._fit([cell], unit, pristine, inputs, device)
-            ]
-
-    def _partition(self, cell: Cell) -> np.ndarray:
-        return self.tasks[cell.setting.task.name].partitions[cell.repeat][cell.fold]
+            return [self._fit([cell], unit, prepared, device)[0] for cell in cells]

@@ -65,7 +65,7 @@ def cells_side_by_side(
     chunk: Chunk, n_features: int, inputs: Inputs, device: torch.device
 ) -> Iterator[Sequence[Cell]]:
     """The cells of a chunk, cut into groups for :func:`fit_together`; single ones are apart."""
-    if not (chunk.unit.frozen and isinstance(inputs, CachedActivations)):
+    if not (isinstance(inputs, CachedActivations) and inputs.pooled):
         yield from ([cell] for cell in chunk.cells)
         return
     shapes: dict[tuple[Head, str], list[Cell]] = {}

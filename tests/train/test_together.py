@@ -16,7 +16,7 @@ from stats_tl.train.features import CachedActivations
 from stats_tl.train.fit import CellModel, fit_cell
 from stats_tl.train.heads import build_head
 from stats_tl.train.stacking import HeadStack
-from stats_tl.train.together import cells_side_by_side, fit_together
+from stats_tl.train.together import fit_together
 
 CPU = torch.device("cpu")
 N, F = 150, 48
