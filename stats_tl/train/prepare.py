@@ -5,9 +5,16 @@ A worker keeps what it prepared last, for the chunks of a unit mostly follow eac
 
 from __future__ import annotations
 
-__all__ = ["Prepared", "activation_bytes", "forget_prepared", "prepare_unit"]
+__all__ = [
+    "Prepared",
+    "activation_bytes",
+    "describe_caches",
+    "forget_prepared",
+    "prepare_unit",
+]
 
 import threading
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +55,47 @@ def activation_bytes(unit: Unit, n_cases: int) -> int:
     for length in activation_shape(setting.backbone, unit.boundary, image_size(unit.first)):
         values *= length
     return values * (2 if setting.training.activations == "float16" else 4)
+
+
+def describe_caches(
+    units: Iterable[Unit], n_cases: Mapping[str, int], cache_bytes: int
+) -> Iterator[str]:
+    """Sentences on what is kept of the frozen stages, and what is too large for it.
+
+    Parameters
+    ----------
+    units : iterable of Unit
+    n_cases : mapping of str to int
+        Cases by task.
+    cache_bytes : int
+        Largest set of activations kept for one feature pass.
+    """
+    sizes = [activation_bytes(unit, n_cases[unit.first.setting.task.name]) for unit in units]
+    kept = [size for size in sizes if 0 < size <= cache_bytes]
+    large = [size for size in sizes if size > cache_bytes]
+    if kept:
+        each = "" if len(kept) == 1 else f", the largest {_format_bytes(max(kept))}"
+        passes = "1 feature pass" if len(kept) == 1 else f"{len(kept)} feature passes"
+        yield (
+            f"activations of {passes} are kept in the temporary folder: "
+            f"{_format_bytes(sum(kept))}{each}"
+        )
+    if large:
+        passes = "those of 1 more are" if len(large) == 1 else f"those of {len(large)} more are"
+        yield (
+            f"{passes} larger than --cache-gib {cache_bytes / 2**30:g} (up to "
+            f"{_format_bytes(max(large))}): there the images pass through the frozen stages in "
+            "every epoch"
+        )
+
+
+def _format_bytes(size: int) -> str:
+    """``3.7 MiB``, ``12 GiB``."""
+    for unit, scale in (("GiB", 2**30), ("MiB", 2**20)):
+        if size >= scale:
+            value = size / scale
+            return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"
+    return f"{max(1, round(size / 1024))} KiB"
 
 
 def prepare_unit(

@@ -104,6 +104,32 @@ def test_augmentation_is_shared_by_the_pair_and_changes_the_scores(
     assert not np.allclose(plain, augmented.scores()["score"])
 
 
+@pytest.mark.parametrize("unfreeze", [0, 1])
+def test_cached_views_are_the_views_of_every_epoch(one_checkpoint, run_plan, tmp_path, unfreeze):
+    """Kept, and drawn and passed through the network in every epoch: the same, in each arm."""
+    one_checkpoint["cv"]["repeats"] = 1
+    one_checkpoint["grid"][0].update(heads=["nonlinear"], unfreeze=[unfreeze])
+    one_checkpoint["training"].update(augmentation="affine", augmentation_views=2)
+    run_plan(one_checkpoint, "cached")
+    run_plan(one_checkpoint, "plain", cache_bytes=0)
+    cached = load(tmp_path / "cached" / "tiny")
+    assert_same_scores(cached.scores(), scores_of(tmp_path / "plain" / "tiny"), 1e-5)
+    assert_same_scores(cached.scores(arm="a"), cached.scores(arm="b"))
+
+
+def test_half_precision_is_rounding_that_no_cache_changes(one_checkpoint, run_plan, tmp_path):
+    one_checkpoint["cv"]["repeats"] = 1
+    one_checkpoint["grid"][0]["heads"] = ["linear"]
+    run_plan(one_checkpoint, "full")
+    one_checkpoint["training"]["activations"] = "float16"
+    run_plan(one_checkpoint, "cached")
+    run_plan(one_checkpoint, "plain", cache_bytes=0)
+    half = scores_of(tmp_path / "cached" / "tiny")
+    assert_same_scores(half, scores_of(tmp_path / "plain" / "tiny"), 1e-5)
+    full = scores_of(tmp_path / "full" / "tiny")["score"].to_numpy()
+    assert 1e-6 < np.abs(half["score"].to_numpy() - full).max() < 0.01
+
+
 def test_workers_and_interruptions_do_not_change_the_archive(tiny, run_plan, tmp_path, monkeypatch):
     run_plan(tiny, "whole")
     run_plan(tiny, "two", jobs=2)
