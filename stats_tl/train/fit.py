@@ -142,7 +142,7 @@ def fit_cell(
             )
         model.head = nn.Sequential(Standardize(features.cpu()), model.head)
     model.to(device)
-    optimizer = _optimizer(model, training)
+    optimizer = _optimizer(model, training, fused=device.type == "cuda")
     schedule = _schedule(optimizer, training)
     criterion = nn.CrossEntropyLoss(weight=class_weights(y_true[partition == TRAIN], training))
     criterion.to(device)
@@ -154,7 +154,8 @@ def fit_cell(
     best_auc, best_epoch, best_state = -math.inf, 0, None
     for epoch in range(1, training.epochs + 1):
         model.train()
-        total, seen = 0.0, 0
+        # Summed on the device: reading each loss would make a GPU wait for the CPU.
+        sums, seen = torch.zeros((), dtype=torch.float64, device=device), 0
         for batch in _batches(train, training.batch_size, order):
             with autocast():
                 logits = model(inputs.training_batch(batch, augmentation, epoch))
@@ -163,9 +164,10 @@ def fit_cell(
             scaler.scale(loss).backward()
             scaler.step(optimizer)
             scaler.update()
-            total += float(loss.detach()) * len(batch)
+            sums += loss.detach().double() * len(batch)
             seen += len(batch)
         schedule.step()
+        total = float(sums)
         if not math.isfinite(total):
             raise nonfinite_loss(epoch, training)
         scores = _predict(model, inputs, validation, device, autocast)
@@ -261,11 +263,15 @@ def _trainable_state(model: CellModel) -> dict[str, torch.Tensor]:
     }
 
 
-def _optimizer(model: CellModel, training: Training) -> torch.optim.Optimizer:
+def _optimizer(model: CellModel, training: Training, *, fused: bool) -> torch.optim.Optimizer:
+    """The plan's optimiser; on CUDA one kernel updates all parameters, rounding otherwise."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     if training.optimizer == "adam":
         return torch.optim.Adam(
-            parameters, lr=training.learning_rate, weight_decay=training.weight_decay
+            parameters,
+            lr=training.learning_rate,
+            weight_decay=training.weight_decay,
+            fused=fused or None,
         )
     return torch.optim.SGD(
         parameters,
@@ -273,6 +279,7 @@ def _optimizer(model: CellModel, training: Training) -> torch.optim.Optimizer:
         momentum=training.momentum,
         weight_decay=training.weight_decay,
         nesterov=training.momentum > 0,
+        fused=fused or None,
     )
 
 
