@@ -136,7 +136,7 @@ class SingleCell:
         self.cell, self.boundary = cell, unit.boundary
         self.images = dataset.read_images(224)
         self.y_true = dataset.cases["y_true"].to_numpy()
-        self.partition = state.split(datasets)[setting.task.name][cell.repeat][cell.fold]
+        self.partition = state.split(datasets)[setting.task.name]["cv", cell.repeat][cell.fold]
         weights = resolve_weights(
             setting.arm, setting.backbone, base=state.options.weights_base, seed=None
         )
