@@ -16,6 +16,7 @@ __all__ = [
     "learning_rates",
     "nonfinite_logits",
     "nonfinite_loss",
+    "scored_cases",
 ]
 
 import contextlib
@@ -197,7 +198,7 @@ def finish_fit(
     history: dict[str, list[float]],
 ) -> Fit:
     """Score the validation and test cases with `predict`, under the chosen epoch."""
-    cases = np.flatnonzero((partition == VALIDATION) | (partition == TEST))
+    cases = scored_cases(partition)
     logits = predict(cases)
     score = logits[:, 1].astype(np.float64) - logits[:, 0]
     tested = partition[cases] == TEST
@@ -209,6 +210,11 @@ def finish_fit(
         auc=roc_auc(y_true[cases][tested], score[tested]),
         history=history,
     )
+
+
+def scored_cases(partition: np.ndarray) -> np.ndarray:
+    """Indices of the validation and test cases."""
+    return np.flatnonzero((partition == VALIDATION) | (partition == TEST))
 
 
 def nonfinite_loss(epoch: int, training: Training) -> FloatingPointError:
