@@ -170,12 +170,11 @@ def main(arguments: list[str] | None = None) -> int:
             backend=options.backend,
         ),
     )
+    cache_bytes = int(options.cache_gib * 2**30)
     if options.dry_run:
-        print_state(state)
+        print_state(state, cache_bytes=cache_bytes)
         return 0
-    failures = train_with_progress(
-        state, style=options.progress, cache_bytes=int(options.cache_gib * 2**30)
-    )
+    failures = train_with_progress(state, style=options.progress, cache_bytes=cache_bytes)
     return EXIT_FAILED_CELLS if failures else 0
 
 

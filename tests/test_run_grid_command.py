@@ -459,6 +459,12 @@ def test_hub_weights_that_are_nowhere_are_one_sentence(grid_run, raw, tmp_path, 
 # The archive
 
 
+def replace_fitting(monkeypatch, function):
+    """Put a function in the place of training, of one cell and of several."""
+    for name in ("fit_cell", "fit_together"):
+        monkeypatch.setattr(engine, name, function)
+
+
 def test_dry_run_counts_and_estimates(grid_run, tmp_path, monkeypatch):
     answer = grid_run("--dry-run").done()
     assert f"0 done, 0 failed, {N_CELLS} pending" in answer.out
@@ -466,10 +472,9 @@ def test_dry_run_counts_and_estimates(grid_run, tmp_path, monkeypatch):
     assert not (tmp_path / "runs").exists()
 
     grid_run("--select", "fold=0").done()
-    fit = engine.fit_cell
-    monkeypatch.setattr(engine, "fit_cell", lambda *a, **k: 1 / 0)
-    grid_run("--select", "fold=1", "--select", "arm=a").done(1)
-    monkeypatch.setattr(engine, "fit_cell", fit)
+    with monkeypatch.context() as broken:
+        replace_fitting(broken, lambda *a, **k: 1 / 0)
+        grid_run("--select", "fold=1", "--select", "arm=a").done(1)
     answer = grid_run("--dry-run").done()
     assert "2 done, 1 failed, 1 pending" in answer.out
     assert "ZeroDivisionError" in answer.out
@@ -477,12 +482,11 @@ def test_dry_run_counts_and_estimates(grid_run, tmp_path, monkeypatch):
 
 
 def test_a_failure_of_other_cells_is_not_one_of_this_run(grid_run, monkeypatch):
-    fit = engine.fit_cell
-    monkeypatch.setattr(engine, "fit_cell", lambda *a, **k: 1 / 0)
-    answer = grid_run("--select", "fold=1").done(1)
+    with monkeypatch.context() as broken:
+        replace_fitting(broken, lambda *a, **k: 1 / 0)
+        answer = grid_run("--select", "fold=1").done(1)
     assert "2 cells failed" in answer.err
     assert "division by zero" in answer.err
-    monkeypatch.setattr(engine, "fit_cell", fit)
     grid_run("--select", "fold=0").done()
     grid_run("--select", "fold=0").done()
     assert "2 cells failed" in grid_run().done(1).err
@@ -692,7 +696,7 @@ def test_the_end_of_a_batch_job_is_an_interruption(grid_run, tmp_path, monkeypat
     """Batch systems send SIGTERM; the scratch folder must not stay behind."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     before = signal.getsignal(signal.SIGTERM)
-    monkeypatch.setattr(engine, "fit_cell", lambda *a, **k: os.kill(os.getpid(), signal.SIGTERM))
+    replace_fitting(monkeypatch, lambda *a, **k: os.kill(os.getpid(), signal.SIGTERM))
     answer = grid_run().done(130)
     assert "the next run continues" in answer.err
     assert list(tmp_path.glob("stats_tl-*")) == []

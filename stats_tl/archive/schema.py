@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["SCHEMA_VERSION", "SCORE_COLUMNS", "CellResult", "scores_digest", "split_name"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "SCORE_COLUMNS",
+    "CellResult",
+    "ScoresDigest",
+    "scores_digest",
+    "split_name",
+]
 
 import hashlib
 from dataclasses import dataclass, field
@@ -47,14 +54,32 @@ def split_name(repeat: int, fold: int, design: str = "cv") -> str:
     return f"{'' if design == 'cv' else design + ' '}repeat {repeat}, fold {fold}"
 
 
+class ScoresDigest:
+    """:func:`scores_digest` for many cells that score the same cases.
+
+    Parameters
+    ----------
+    cases : DataFrame
+        Columns case, patient, partition and y_true.
+    """
+
+    def __init__(self, cases: pd.DataFrame):
+        ordered = cases.reset_index(drop=True).sort_values(["partition", "case"], kind="stable")
+        self._order = ordered.index.to_numpy()
+        self._digest = hashlib.sha256()
+        for column in ("case", "patient", "partition"):
+            self._digest.update("\n".join(ordered[column].astype(str)).encode())
+            self._digest.update(b"\0")
+        self._digest.update(ordered["y_true"].to_numpy().astype("<i1").tobytes())
+
+    def of(self, logits: np.ndarray) -> str:
+        """The digest of logits (n, 2), in the order of the cases given."""
+        digest = self._digest.copy()
+        for column in logits[self._order].T:
+            digest.update(np.ascontiguousarray(column, dtype="<f4").tobytes())
+        return digest.hexdigest()
+
+
 def scores_digest(scores: pd.DataFrame) -> str:
     """SHA-256 of a cell's scores, independent of the order of rows."""
-    ordered = scores.sort_values(["partition", "case"], kind="stable")
-    digest = hashlib.sha256()
-    for column in ("case", "patient", "partition"):
-        digest.update("\n".join(ordered[column].astype(str)).encode())
-        digest.update(b"\0")
-    digest.update(ordered["y_true"].to_numpy().astype("<i1").tobytes())
-    for column in ("logit_0", "logit_1"):
-        digest.update(np.ascontiguousarray(ordered[column].to_numpy(), dtype="<f4").tobytes())
-    return digest.hexdigest()
+    return ScoresDigest(scores).of(scores[["logit_0", "logit_1"]].to_numpy())

@@ -204,6 +204,20 @@ def _inconsistencies(plan: Plan) -> Iterator[str]:
                     f"{where}: training.standardize = true needs frozen backbones, "
                     f"unfreeze = [0]; features that are trained have no fixed scale"
                 )
+            if training.augmentation_views and training.augmentation == "none":
+                yield (
+                    f"{where}: training.augmentation_views = {training.augmentation_views} needs "
+                    'training.augmentation = "affine"; without augmentation there is one view'
+                )
+            if training.activations != "float32" or training.augmentation_views:
+                key = "activations" if training.activations != "float32" else "augmentation_views"
+                for backbone in block.backbones:
+                    if {"all", STAGE_COUNTS[backbone]} & set(block.unfreeze):
+                        yield (
+                            f"{where}: training.{key} is about the output of frozen stages, and "
+                            f'unfreeze = "all" of {backbone} leaves none; give those cells a '
+                            "block of their own"
+                        )
         except ValidationError as error:
             for problem in error.errors(include_url=False):
                 key = str(problem["loc"][0]) if problem["loc"] else ""

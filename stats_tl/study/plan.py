@@ -28,7 +28,15 @@ import re
 from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 BACKBONES = (
     "resnet50",
@@ -176,6 +184,10 @@ class Arm(_Named):
         return self
 
 
+#: Keys of [training] that came after the first archives, with the values those were made with.
+YOUNGER_KEYS = {"augmentation_views": 0, "activations": "float32"}
+
+
 class Training(_Table):
     """``[training]``: how every cell is fitted; a grid block may change keys of it."""
 
@@ -207,6 +219,26 @@ class Training(_Table):
     precision: Literal["float32", "bfloat16", "float16"] = Field(
         "float32", description="bfloat16 and float16: autocast on CUDA only."
     )
+    augmentation_views: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="affine: so many views of every image, drawn once and taken in turn, epoch by "
+        "epoch, so that frozen stages see each once; 0: new views in every epoch.",
+    )
+    activations: Literal["float32", "float16"] = Field(
+        "float32", description="float16: the output of frozen stages is rounded to half precision."
+    )
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out younger keys at their defaults: the cells of older archives stay the same."""
+        values = serialize(self)
+        return {
+            key: value
+            for key, value in values.items()
+            if key not in YOUNGER_KEYS or value != YOUNGER_KEYS[key]
+        }
 
 
 class GridBlock(_Table):

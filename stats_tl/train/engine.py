@@ -15,7 +15,7 @@ import shutil
 import tempfile
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,53 +24,29 @@ from typing import Any
 
 import joblib
 import numpy as np
-import pandas as pd
 import torch
 
 from ..archive import ArchiveWriter
-from ..archive.schema import CellResult, scores_digest
+from ..archive.schema import CellResult
 from ..errors import UserError
 from ..study.cells import Cell, derive_seed
-from ..study.splits import PARTITIONS, count_partition, partition_digest
-from .backbones import (
-    Backbone,
-    build_backbone,
-    freeze,
-    freeze_boundary,
-    parameter_counts,
-)
+from .backbones import parameter_counts
 from .environment import describe_environment, peak_memory
-from .features import CachedActivations, ImagePass, Inputs, compute_activations
-from .fit import CellModel, Fit, fit_cell
+from .features import CachedActivations
+from .fit import CellModel, fit_cell
 from .heads import build_head
-from .preprocessing import PREPROCESSING
+from .prepare import Prepared, forget_prepared, prepare_unit
+from .results import TaskData, Trained, cell_result
 from .scratch import Scratch
-from .units import Chunk, Unit, chunks_in_order, fit_seed, image_size, plan_units, weights_seed
-from .weights import LoadedWeights, resolve_weights, save_backbone
+from .together import cells_side_by_side, fit_together
+from .units import Chunk, Unit, chunks_in_order, fit_seed, plan_units
+from .weights import resolve_weights
 
 
 class WorkerLostError(UserError):
     """The system ended a worker process."""
 
     exit_code = 1
-
-
-@dataclass(frozen=True)
-class TaskData:
-    """What fitting needs of a task: cases and splits; images lie in the scratch folder.
-
-    Attributes
-    ----------
-    cases : DataFrame
-        Columns case, patient, group, y_true.
-    partitions : dict of (str, int) to ndarray of shape (folds, n)
-        Partition codes by design and repeat.
-    labels_sha256 : str
-    """
-
-    cases: pd.DataFrame
-    partitions: dict[tuple[str, int], np.ndarray]
-    labels_sha256: str
 
 
 @dataclass(frozen=True)
@@ -156,6 +132,7 @@ class Engine:
                 "continues"
             ) from error
         finally:
+            forget_prepared()
             shutil.rmtree(scratch_folder, ignore_errors=True)
 
 
@@ -215,23 +192,14 @@ class _Worker:
         device = torch.device(self.device_name)
         if device.type == "cpu":
             torch.set_num_threads(1)
-        first = chunk.unit.first
         try:
-            weights = resolve_weights(
-                first.setting.arm, first.setting.backbone,
-                base=self.base, seed=weights_seed(first),
-            )  # fmt: skip
-            pristine = self._backbone(chunk.unit, weights)
-            inputs = self._inputs(chunk.unit, weights, pristine, device)
+            prepared = prepare_unit(chunk.unit, self.scratch, self.base, device, self.cache_bytes)
         except Exception as error:
             return [self._fail(cell, error, 0.0) for cell in chunk.cells]
         outcomes, results = [], []
-        for cell in chunk.cells:
-            started = time.perf_counter()
-            try:
-                result = self._train(cell, chunk.unit, weights, pristine, inputs, device)
-            except Exception as error:
-                outcomes.append(self._fail(cell, error, time.perf_counter() - started))
+        for cell, result in self._train(chunk, prepared, device):
+            if isinstance(result, Exception):
+                outcomes.append(self._fail(cell, result, 0.0))
                 continue
             results.append(result)
             metrics, seconds = result.record["metrics"], result.record["times"]["seconds"]
@@ -253,94 +221,62 @@ class _Worker:
         self.archive.record_failure(record, reason, log)
         return CellOutcome(cell, float("nan"), seconds, reason)
 
-    def _backbone(self, unit: Unit, weights: LoadedWeights) -> Backbone:
-        backbone = build_backbone(unit.first.setting.backbone)
-        backbone.load_torchvision_state_dict(weights.state_dict)
-        depth = unit.first.setting.unfreeze
-        # Refuses a depth that would train nothing on this very network.
-        freeze(backbone, freeze_boundary(backbone, "all" if depth == "all" else int(depth)))
-        # torch's annotations lack the keyword.
-        return backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-    def _inputs(
-        self, unit: Unit, weights: LoadedWeights, backbone: Backbone, device: torch.device
-    ) -> Inputs:
-        """Cached activations where they are fixed and fit, else the images themselves."""
-        task, size = unit.first.setting.task.name, image_size(unit.first)
-        images = self.scratch.get(f"images-{task}-{size}")
-        preprocess = PREPROCESSING[weights.record["preprocessing"]]
-        backbone = backbone.to(device)
-        if unit.cacheable:
-            one = compute_activations(images[:1], backbone, unit.boundary, preprocess, device)
-            if one.nbytes * len(images) <= self.cache_bytes:
-                name = "activations-" + "-".join(map(str, unit.key))
-                activations = self.scratch.get_or_make(
-                    name,
-                    lambda: compute_activations(
-                        images, backbone, unit.boundary, preprocess, device
-                    ),
-                )
-                return CachedActivations(activations, device)
-        augment = unit.first.setting.training.augmentation != "none"
-        return ImagePass(
-            images, backbone, unit.boundary, preprocess, augment=augment, device=device
-        )
-
     def _train(
-        self,
-        cell: Cell,
-        unit: Unit,
-        weights: LoadedWeights,
-        pristine: Backbone,
-        inputs: Inputs,
-        device: torch.device,
-    ) -> CellResult:
-        started, clock = datetime.now(UTC), time.perf_counter()
-        setting, data = cell.setting, self.tasks[cell.setting.task.name]
-        seed = fit_seed(cell)
-        backbone = pristine if unit.frozen else copy.deepcopy(pristine)
-        head = build_head(setting.head, backbone.n_features, seed=derive_seed(seed, "head"))
-        trainable, total = parameter_counts(backbone, head, unit.boundary)
-        partition = data.partitions[setting.design, cell.repeat][cell.fold]
-        model = CellModel(backbone, unit.boundary, head)
-        y_true = data.cases["y_true"].to_numpy()
-        fit = fit_cell(model, inputs, y_true, partition, setting.training, seed=seed, device=device)
-        scores = _scores(fit, data, partition)
-        record = {
-            "cell_id": cell.cell_id,
-            "pair_id": cell.pair_id,
-            "key": cell.key,
-            "configuration_sha256": setting.digest,
-            "split_sha256": partition_digest(data.cases["case"], partition),
-            "labels_sha256": data.labels_sha256,
-            "scores_sha256": scores_digest(scores),
-            "weights": weights.record,
-            "seeds": {"fit": seed, "weights": weights_seed(cell), "study": setting.study_seed},
-            "counts": count_partition(partition, y_true, data.cases["patient"].to_numpy()),
-            "parameters": {"trainable": trainable, "total": total},
-            "selection": {"rule": setting.training.selection, "epoch": fit.epoch},
-            "history": fit.history,
-            "metrics": {"auc": fit.auc, "validation_auc": fit.validation_auc},
-            "times": {
+        self, chunk: Chunk, prepared: Prepared, device: torch.device
+    ) -> Iterator[tuple[Cell, CellResult | Exception]]:
+        """Cells of a chunk with what became of them, heads of one shape side by side."""
+        for cells in cells_side_by_side(
+            chunk, prepared.backbone.n_features, prepared.inputs, device
+        ):
+            started, clock = datetime.now(UTC), time.perf_counter()
+            trained = self._fit(cells, chunk.unit, prepared, device)
+            seconds = (time.perf_counter() - clock) / len(cells)
+            times = {
                 "started": started.isoformat(timespec="seconds"),
-                "seconds": round(time.perf_counter() - clock, 3),
-            },
-        }
-        files = {}
-        if self.keep_backbones:
-            files[".safetensors"] = save_backbone(backbone, record)
-        return CellResult(record, scores, files)
+                "seconds": round(seconds, 3),
+            }
+            for cell, one in zip(cells, trained, strict=True):
+                if isinstance(one, Exception):
+                    yield cell, one
+                    continue
+                data = self.tasks[cell.setting.task.name]
+                yield cell, cell_result(
+                    cell, one, data, prepared.weights, times, keep_backbone=self.keep_backbones
+                )  # fmt: skip
 
-
-def _scores(fit: Fit, data: TaskData, partition: np.ndarray) -> pd.DataFrame:
-    rows = data.cases.iloc[fit.cases]
-    return pd.DataFrame(
-        {
-            "case": rows["case"].to_numpy(),
-            "patient": rows["patient"].to_numpy(),
-            "y_true": rows["y_true"].to_numpy().astype(np.int8),
-            "partition": [PARTITIONS[code] for code in partition[fit.cases]],
-            "logit_0": fit.logits[:, 0],
-            "logit_1": fit.logits[:, 1],
-        }
-    )
+    def _fit(
+        self, cells: Sequence[Cell], unit: Unit, prepared: Prepared, device: torch.device
+    ) -> Sequence[Trained | Exception]:
+        setting, pristine, inputs = cells[0].setting, prepared.backbone, prepared.inputs
+        data = self.tasks[setting.task.name]
+        y_true = data.cases["y_true"].to_numpy()
+        partitions = [data.partition(cell) for cell in cells]
+        seeds = [fit_seed(cell) for cell in cells]
+        try:
+            heads = [
+                build_head(setting.head, pristine.n_features, seed=derive_seed(seed, "head"))
+                for seed in seeds
+            ]
+            if len(cells) > 1:
+                assert isinstance(inputs, CachedActivations)
+                fits = fit_together(
+                    heads, inputs, y_true, partitions, setting.training, seeds=seeds, device=device
+                )
+                counts = parameter_counts(pristine, heads[0], unit.boundary)
+                return [
+                    fit if isinstance(fit, Exception) else Trained(fit, pristine, counts)
+                    for fit in fits
+                ]
+            backbone = pristine if unit.frozen else copy.deepcopy(pristine)
+            counts = parameter_counts(backbone, heads[0], unit.boundary)
+            model = CellModel(backbone, unit.boundary, heads[0])
+            fit = fit_cell(
+                model, inputs, y_true, partitions[0], setting.training,
+                seed=seeds[0], device=device,
+            )  # fmt: skip
+            return [Trained(fit, backbone, counts)]
+        except Exception as error:
+            if len(cells) == 1:
+                return [error]
+            # What stops a stack as a whole, such as memory, may let its cells pass one by one.
+            return [self._fit([cell], unit, prepared, device)[0] for cell in cells]

@@ -8,7 +8,7 @@ It is meant to tell minutes from days.
 
 from __future__ import annotations
 
-__all__ = ["estimate_seconds"]
+__all__ = ["count_operations", "estimate_seconds"]
 
 import time
 from collections.abc import Iterable, Mapping
@@ -55,7 +55,7 @@ def estimate_seconds(
     total = 0.0
     for unit in plan_units(cells):
         setting, n = unit.first.setting, n_cases[unit.first.setting.task.name]
-        prefix, tail = _operations(setting.backbone, unit.boundary, image_size(unit.first))
+        prefix, tail = count_operations(setting.backbone, unit.boundary, image_size(unit.first))
         rate, step = _speed(device)
         if unit.cacheable:
             total += n * prefix / rate
@@ -83,7 +83,7 @@ def _fit_seconds(
 
 
 @cache
-def _operations(name: str, boundary: int, size: int) -> tuple[float, float]:
+def count_operations(name: str, boundary: int, size: int) -> tuple[float, float]:
     """Floating-point operations of one image before and behind the boundary."""
     backbone = build_backbone(name).to("meta").eval()
     with torch.no_grad():

@@ -2,21 +2,29 @@
 
 Everything in front of the freeze boundary is fixed, so without augmentation its
 output is computed once per task, backbone, arm and boundary, and shared by all cells
-behind it. With augmentation the images pass through the frozen stages in every epoch.
+behind it. So is that of a number of augmentation views, which epochs then take in turn;
+with new views in every epoch the images pass through the frozen stages each time.
 """
 
 from __future__ import annotations
 
-__all__ = ["CachedActivations", "ImagePass", "Inputs", "compute_activations"]
+__all__ = [
+    "CachedActivations",
+    "ImagePass",
+    "Inputs",
+    "activation_shape",
+    "compute_activations",
+]
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Protocol
 
 import numpy as np
 import torch
 
 from .augmentation import apply_affine, draw_affine
-from .backbones import Backbone
+from .backbones import Backbone, build_backbone
 
 #: Cases at a time when nothing is trained: images on the CPU profit from staying in its
 #: cache, features are small.
@@ -41,7 +49,9 @@ class Inputs(Protocol):
 
     evaluation_size: int
 
-    def training_batch(self, cases: torch.Tensor, generator: torch.Generator) -> torch.Tensor: ...
+    def training_batch(
+        self, cases: torch.Tensor, generator: torch.Generator | None, epoch: int
+    ) -> torch.Tensor: ...
 
     def evaluation_batch(self, cases: torch.Tensor) -> torch.Tensor: ...
 
@@ -51,24 +61,38 @@ class CachedActivations:
 
     Parameters
     ----------
-    activations : ndarray of shape (n, ...)
-        May be memory-mapped.
+    activations : ndarray of shape ((1 + views) n, ...), dtype float32 or float16
+        Of the n images, then of each view of them. May be memory-mapped.
     device : torch.device
+    views : int, optional
+        Epochs train on these in turn; on the images themselves where there are none.
     """
 
-    def __init__(self, activations: np.ndarray, device: torch.device):
+    def __init__(self, activations: np.ndarray, device: torch.device, *, views: int = 0):
         self._activations = torch.from_numpy(activations)
+        self._n, self._views = len(activations) // (1 + views), views
         self.evaluation_size = FEATURES_BATCH if activations.ndim == 2 else image_batch(device)
         if device.type != "cpu":
             self._activations = self._activations.to(device)
 
-    def training_batch(self, cases: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Activations of `cases`; `generator` is not used, for nothing is drawn."""
-        return self.evaluation_batch(cases)
+    @property
+    def pooled(self) -> bool:
+        """True if these are features behind the last stage."""
+        return self._activations.ndim == 2
+
+    def training_batch(
+        self, cases: torch.Tensor, generator: torch.Generator | None, epoch: int
+    ) -> torch.Tensor:
+        """Activations of `cases` in the view of an epoch; nothing is drawn from `generator`."""
+        view = 1 + (epoch - 1) % self._views if self._views else 0
+        return self._rows(cases + view * self._n)
 
     def evaluation_batch(self, cases: torch.Tensor) -> torch.Tensor:
-        """Activations of `cases`."""
-        return self._activations[cases.to(self._activations.device)]
+        """Activations of `cases`, never augmented."""
+        return self._rows(cases)
+
+    def _rows(self, rows: torch.Tensor) -> torch.Tensor:
+        return self._activations.index_select(0, rows.to(self._activations.device)).float()
 
 
 class ImagePass:
@@ -85,6 +109,10 @@ class ImagePass:
     augment : bool
         Draw a new affine transform of every training image.
     device : torch.device
+    views : sequence of Tensor of shape (n, 2, 3), optional
+        Transforms of every image that epochs take in turn, instead of new ones.
+    half : bool, optional
+        Round the activations to half precision.
     """
 
     def __init__(
@@ -96,18 +124,26 @@ class ImagePass:
         *,
         augment: bool,
         device: torch.device,
+        views: Sequence[torch.Tensor] = (),
+        half: bool = False,
     ):
         self._images = torch.from_numpy(images)
         if device.type != "cpu":
             self._images = self._images.to(device)
         self._backbone, self._boundary = backbone, boundary
         self._preprocess, self._augment = preprocess, augment
+        self._views, self._half = views, half
         self.evaluation_size = image_batch(device)
 
-    def training_batch(self, cases: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Activations of `cases`, augmented by transforms drawn from `generator`."""
+    def training_batch(
+        self, cases: torch.Tensor, generator: torch.Generator | None, epoch: int
+    ) -> torch.Tensor:
+        """Activations of `cases`, augmented by the epoch's view or by draws from `generator`."""
         images = self._images[cases.to(self._images.device)]
-        if self._augment:
+        if self._views:
+            images = apply_affine(images, self._views[(epoch - 1) % len(self._views)][cases])
+        elif self._augment:
+            assert generator is not None
             images = apply_affine(images, draw_affine(len(cases), generator))
         return self._through_prefix(images)
 
@@ -115,10 +151,33 @@ class ImagePass:
         """Activations of `cases`, never augmented."""
         return self._through_prefix(self._images[cases.to(self._images.device)])
 
-    @torch.no_grad()
     def _through_prefix(self, images: torch.Tensor) -> torch.Tensor:
-        inputs = self._preprocess(images).contiguous(memory_format=torch.channels_last)
-        return self._backbone.prefix(inputs, self._boundary)
+        output = _through_prefix(images, self._backbone, self._boundary, self._preprocess)
+        return output.half().float() if self._half else output
+
+
+@torch.no_grad()
+def _through_prefix(
+    images: torch.Tensor, backbone: Backbone, boundary: int, preprocess: Preprocess
+) -> torch.Tensor:
+    """Output of the frozen stages.
+
+    On the CPU always :data:`CPU_BATCH` images at a time, the last batch filled up: a library
+    may choose another algorithm, which rounds differently, for another number of images.
+    So an image has the same output in whatever company it comes, and what is cached has
+    the bits of what is computed in every epoch.
+    """
+    if images.device.type == "cpu":
+        missing = -len(images) % CPU_BATCH
+        filled = torch.cat([images, images[-1:].expand(missing, *images.shape[1:])])
+        batches = filled.split(CPU_BATCH)
+    else:
+        batches = (images,)
+    outputs = [
+        backbone.prefix(preprocess(x).contiguous(memory_format=torch.channels_last), boundary)
+        for x in batches
+    ]
+    return torch.cat(outputs)[: len(images)]
 
 
 @torch.inference_mode()
@@ -128,8 +187,11 @@ def compute_activations(
     boundary: int,
     preprocess: Preprocess,
     device: torch.device,
+    *,
+    views: Sequence[torch.Tensor] = (),
+    half: bool = False,
 ) -> np.ndarray:
-    """Output of the frozen stages for every image.
+    """Output of the frozen stages for every image, and for every view of it.
 
     Parameters
     ----------
@@ -139,17 +201,40 @@ def compute_activations(
         Number of frozen stages.
     preprocess : callable
     device : torch.device
+    views : sequence of Tensor of shape (n, 2, 3), optional
+        From :func:`stats_tl.train.augmentation.draw_affine`.
+    half : bool, optional
+        Keep half precision.
 
     Returns
     -------
-    ndarray of shape (n, ...), dtype float32
-        Pooled features where every stage is frozen.
+    ndarray of shape ((1 + views) n, ...), dtype float32 or float16
+        Pooled features where every stage is frozen. The images first, then view by view.
     """
     backbone = backbone.to(device).eval()
     size, batches = image_batch(device), []
-    for start in range(0, len(images), size):
-        batch = torch.from_numpy(np.ascontiguousarray(images[start : start + size])).to(device)
-        inputs = preprocess(batch).contiguous(memory_format=torch.channels_last)
-        output = backbone.prefix(inputs, boundary)
-        batches.append(output.float().contiguous().cpu().numpy())
+    for view in (None, *views):
+        for start in range(0, len(images), size):
+            part = slice(start, start + size)
+            batch = torch.from_numpy(np.ascontiguousarray(images[part])).to(device)
+            if view is not None:
+                batch = apply_affine(batch, view[part])
+            output = _through_prefix(batch, backbone, boundary, preprocess)
+            output = output.half() if half else output.float()
+            batches.append(output.contiguous().cpu().numpy())
     return np.concatenate(batches)
+
+
+@cache
+def activation_shape(name: str, boundary: int, size: int) -> tuple[int, ...]:
+    """Shape of the output of the frozen stages for one image; nothing is computed.
+
+    Examples
+    --------
+    >>> activation_shape("squeezenet1_1", 5, 224), activation_shape("squeezenet1_1", 4, 224)
+    ((512,), (384, 13, 13))
+    """
+    backbone = build_backbone(name).to("meta").eval()
+    with torch.no_grad():
+        image = torch.empty(1, 3, size, size, device="meta")
+        return tuple(backbone.prefix(image, boundary).shape[1:])

@@ -6,21 +6,32 @@ initialisation, batch order, augmentation and dropout are the same on both sides
 
 from __future__ import annotations
 
-__all__ = ["CellModel", "Fit", "fit_cell"]
+__all__ = [
+    "CellModel",
+    "Fit",
+    "Standardize",
+    "class_weights",
+    "finish_fit",
+    "fit_cell",
+    "learning_rates",
+    "nonfinite_logits",
+    "nonfinite_loss",
+    "scored_cases",
+]
 
 import contextlib
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from ..study.cells import derive_seed
 from ..study.plan import Training
 from ..study.splits import TEST, TRAIN, VALIDATION
+from .auc import roc_auc
 from .backbones import Backbone
 from .features import Inputs
 
@@ -125,7 +136,6 @@ def fit_cell(
     labels = torch.from_numpy(np.asarray(y_true, dtype=np.int64)).to(device)
     train = torch.from_numpy(np.flatnonzero(partition == TRAIN))
     validation = np.flatnonzero(partition == VALIDATION)
-    test = np.flatnonzero(partition == TEST)
     if training.standardize:
         with torch.no_grad():
             features = torch.cat(
@@ -133,9 +143,9 @@ def fit_cell(
             )
         model.head = nn.Sequential(Standardize(features.cpu()), model.head)
     model.to(device)
-    optimizer = _optimizer(model, training)
+    optimizer = _optimizer(model, training, fused=device.type == "cuda")
     schedule = _schedule(optimizer, training)
-    criterion = nn.CrossEntropyLoss(weight=_class_weights(y_true[partition == TRAIN], training))
+    criterion = nn.CrossEntropyLoss(weight=class_weights(y_true[partition == TRAIN], training))
     criterion.to(device)
     autocast = _autocast(training, device)
     scaler = torch.amp.GradScaler(
@@ -145,25 +155,24 @@ def fit_cell(
     best_auc, best_epoch, best_state = -math.inf, 0, None
     for epoch in range(1, training.epochs + 1):
         model.train()
-        total, seen = 0.0, 0
+        # Summed on the device: reading each loss would make a GPU wait for the CPU.
+        sums, seen = torch.zeros((), dtype=torch.float64, device=device), 0
         for batch in _batches(train, training.batch_size, order):
             with autocast():
-                logits = model(inputs.training_batch(batch, augmentation))
+                logits = model(inputs.training_batch(batch, augmentation, epoch))
             loss = criterion(logits.float(), labels[batch.to(device)])
             optimizer.zero_grad(set_to_none=True)
             scaler.scale(loss).backward()
             scaler.step(optimizer)
             scaler.update()
-            total += float(loss.detach()) * len(batch)
+            sums += loss.detach().double() * len(batch)
             seen += len(batch)
         schedule.step()
+        total = float(sums)
         if not math.isfinite(total):
-            raise FloatingPointError(
-                f"the training loss is not finite in epoch {epoch}; a smaller learning_rate "
-                f"than {training.learning_rate:g} may help"
-            )
+            raise nonfinite_loss(epoch, training)
         scores = _predict(model, inputs, validation, device, autocast)
-        auc = float(roc_auc_score(y_true[validation], scores[:, 1] - scores[:, 0]))
+        auc = roc_auc(y_true[validation], scores[:, 1] - scores[:, 0])
         history["train_loss"].append(round(total / seen, 6))
         history["validation_auc"].append(round(auc, 6))
         if training.selection == "last-epoch":
@@ -175,18 +184,50 @@ def fit_cell(
             break
     if best_state is not None:
         model.load_state_dict(best_state, strict=False)
-    cases = np.sort(np.concatenate([validation, test]))
-    logits = _predict(model, inputs, cases, device, autocast)
+    return finish_fit(
+        lambda cases: _predict(model, inputs, cases, device, autocast),
+        y_true, partition, best_epoch, history,
+    )  # fmt: skip
+
+
+def finish_fit(
+    predict: Callable[[np.ndarray], np.ndarray],
+    y_true: np.ndarray,
+    partition: np.ndarray,
+    epoch: int,
+    history: dict[str, list[float]],
+) -> Fit:
+    """Score the validation and test cases with `predict`, under the chosen epoch."""
+    cases = scored_cases(partition)
+    logits = predict(cases)
     score = logits[:, 1].astype(np.float64) - logits[:, 0]
     tested = partition[cases] == TEST
     return Fit(
         cases=cases,
         logits=logits,
-        epoch=best_epoch,
-        validation_auc=float(roc_auc_score(y_true[cases][~tested], score[~tested])),
-        auc=float(roc_auc_score(y_true[cases][tested], score[tested])),
+        epoch=epoch,
+        validation_auc=roc_auc(y_true[cases][~tested], score[~tested]),
+        auc=roc_auc(y_true[cases][tested], score[tested]),
         history=history,
     )
+
+
+def scored_cases(partition: np.ndarray) -> np.ndarray:
+    """Indices of the validation and test cases."""
+    return np.flatnonzero((partition == VALIDATION) | (partition == TEST))
+
+
+def nonfinite_loss(epoch: int, training: Training) -> FloatingPointError:
+    """The error of a loss that is infinite or not a number."""
+    return FloatingPointError(
+        f"the training loss is not finite in epoch {epoch}; a smaller learning_rate "
+        f"than {training.learning_rate:g} may help"
+    )
+
+
+def nonfinite_logits() -> FloatingPointError:
+    """The error of logits that are infinite or not a number."""
+    return FloatingPointError("the network gives logits that are not finite")
 
 
 def _batches(
@@ -212,7 +253,7 @@ def _predict(
             outputs.append(model(inputs.evaluation_batch(batch)).float().cpu().numpy())
     logits = np.concatenate(outputs)
     if not np.isfinite(logits).all():
-        raise FloatingPointError("the network gives logits that are not finite")
+        raise nonfinite_logits()
     return logits
 
 
@@ -228,11 +269,15 @@ def _trainable_state(model: CellModel) -> dict[str, torch.Tensor]:
     }
 
 
-def _optimizer(model: CellModel, training: Training) -> torch.optim.Optimizer:
+def _optimizer(model: CellModel, training: Training, *, fused: bool) -> torch.optim.Optimizer:
+    """The plan's optimiser; on CUDA one kernel updates all parameters, rounding otherwise."""
     parameters = [p for p in model.parameters() if p.requires_grad]
     if training.optimizer == "adam":
         return torch.optim.Adam(
-            parameters, lr=training.learning_rate, weight_decay=training.weight_decay
+            parameters,
+            lr=training.learning_rate,
+            weight_decay=training.weight_decay,
+            fused=fused or None,
         )
     return torch.optim.SGD(
         parameters,
@@ -240,6 +285,7 @@ def _optimizer(model: CellModel, training: Training) -> torch.optim.Optimizer:
         momentum=training.momentum,
         weight_decay=training.weight_decay,
         nesterov=training.momentum > 0,
+        fused=fused or None,
     )
 
 
@@ -255,7 +301,20 @@ def _schedule(
     return schedulers.ExponentialLR(optimizer, gamma=factor)
 
 
-def _class_weights(labels: np.ndarray, training: Training) -> torch.Tensor | None:
+def learning_rates(training: Training) -> list[float]:
+    """The learning rate of each epoch."""
+    parameter = nn.Parameter(torch.zeros(()))
+    optimizer = torch.optim.SGD([parameter], lr=training.learning_rate)
+    schedule, rates = _schedule(optimizer, training), []
+    for _ in range(training.epochs):
+        rates.append(float(optimizer.param_groups[0]["lr"]))
+        optimizer.step()
+        schedule.step()
+    return rates
+
+
+def class_weights(labels: np.ndarray, training: Training) -> torch.Tensor | None:
+    """Weights of both classes in the loss, from the labels of the training cases."""
     if training.class_weights == "none":
         return None
     counts = np.bincount(labels, minlength=2)

@@ -30,8 +30,8 @@ def format_duration(seconds: float) -> str:
     return f"{hours // 24} d {hours % 24} h"
 
 
-def print_state(state: GridState) -> None:
-    """What is done, failed and pending, and about how long the pending cells will take."""
+def print_state(state: GridState, *, cache_bytes: int) -> None:
+    """What is done, failed and pending, what is kept in memory, and about how long it takes."""
     summary = state.summary()
     print(_headline(state))
     print()
@@ -54,6 +54,7 @@ def print_state(state: GridState) -> None:
         print(f"\nno estimate of the time, and this plan would not run here:\n{error}")
         return
     state.split(datasets)
+    _print_caches(state, datasets, cache_bytes)
     seconds = _estimate(state, state.pending, datasets)
     print(f"about {format_duration(seconds)} with {_workers(state)}")
     if half:
@@ -157,6 +158,15 @@ def _name(cell: Cell) -> str:
         f"{setting.task.name} {setting.backbone} {setting.head.name} unfreeze {setting.unfreeze} "
         f"{setting.arm.name} {repeat} {cell.repeat} fold {cell.fold} seed {cell.seed}"
     )
+
+
+def _print_caches(state: GridState, datasets: dict[str, Dataset], cache_bytes: int) -> None:
+    from .prepare import describe_caches
+    from .units import plan_units
+
+    sizes = {name: len(dataset.cases) for name, dataset in datasets.items()}
+    for line in describe_caches(plan_units(state.pending), sizes, cache_bytes):
+        print(line)
 
 
 def _estimate(state: GridState, cells: list[Cell], datasets: dict[str, Dataset]) -> float:

@@ -42,6 +42,11 @@ def weights_seed(cell: Cell) -> int | None:
     )  # fmt: skip
 
 
+def views_seed(cell: Cell, view: int) -> int:
+    """Seed of one augmentation view of every image of a task, the same for all its cells."""
+    return derive_seed(cell.setting.study_seed, "view", cell.setting.task.name, view)
+
+
 def fit_seed(cell: Cell) -> int:
     """Seed of everything random in fitting; the same for every arm of a pair."""
     setting = cell.setting
@@ -81,8 +86,15 @@ class Unit:
 
     @property
     def cacheable(self) -> bool:
-        """True if the output of the frozen stages is the same in every epoch."""
-        return self.boundary > 0 and self.first.setting.training.augmentation == "none"
+        """True if the frozen stages have one output an image, or one a view, in all epochs."""
+        training = self.first.setting.training
+        fixed = training.augmentation == "none" or training.augmentation_views > 0
+        return self.boundary > 0 and fixed
+
+    @property
+    def rows(self) -> int:
+        """Outputs of the frozen stages that are kept for one image: itself and its views."""
+        return 1 + self.first.setting.training.augmentation_views
 
 
 @dataclass(frozen=True)
@@ -101,6 +113,7 @@ def plan_units(cells: Iterable[Cell]) -> list[Unit]:
         key = (
             setting.task.name, image_size(cell), setting.backbone, setting.arm.name,
             setting.unfreeze, setting.training.augmentation, weights_seed(cell),
+            setting.training.augmentation_views, setting.training.activations,
         )  # fmt: skip
         groups.setdefault(key, []).append(cell)
     return [Unit(key, tuple(members)) for key, members in groups.items()]
@@ -115,8 +128,8 @@ def chunks_in_order(units: Iterable[Unit], workers: int) -> list[Chunk]:
     """
     settings: dict[tuple[str | int | None, ...], list[Unit]] = {}
     for unit in units:
-        task, size, backbone, _, unfreeze, augmentation, _ = unit.key
-        settings.setdefault((task, size, backbone, unfreeze, augmentation), []).append(unit)
+        shared = (*unit.key[:3], *unit.key[4:6], *unit.key[7:])  # all but arm and draw
+        settings.setdefault(shared, []).append(unit)
     ordered: list[Unit] = []
     for members in sorted(settings.values(), key=lambda units: -sum(map(_work, units))):
         ordered += sorted(

@@ -1,10 +1,15 @@
 """Cells and pairs: counts, and what an identifier depends on."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from stats_tl.errors import UserError
 from stats_tl.study.cells import derive_seed, plan_cells
-from stats_tl.study.loading import parse_plan
+from stats_tl.study.loading import load_plan, parse_plan
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def ids(raw):
@@ -64,6 +69,7 @@ def test_identifiers_do_not_depend_on_paths_or_the_rest_of_the_plan(raw, change)
         lambda p: p["tasks"][0].update(options={"n_patients": 21}),
         lambda p: p["cv"].update(folds=4),
         lambda p: p.update(training={"epochs": 3}),
+        lambda p: p.update(training={"activations": "float16"}),
         lambda p: p.update(audit={"near_duplicates": "group"}),
     ],
 )
@@ -71,6 +77,26 @@ def test_identifiers_depend_on_everything_that_may_change_a_score(raw, change):
     before = ids(raw)
     change(raw)
     assert not before & ids(raw)
+
+
+def test_younger_keys_at_their_defaults_leave_the_identifiers_of_older_archives(raw):
+    before = ids(raw)
+    raw["training"] = {"augmentation_views": 0, "activations": "float32"}
+    assert ids(raw) == before
+    portable = parse_plan(raw).portable()["training"]
+    assert not {"augmentation_views", "activations"} & set(portable)
+    raw["training"]["activations"] = "float16"
+    assert parse_plan(raw).portable()["training"]["activations"] == "float16"
+
+
+def test_the_committed_archive_is_of_the_committed_plan():
+    plan = load_plan(ROOT / "analysis/busbra/plan.toml")
+    archived = {
+        cell["cell_id"]
+        for path in (ROOT / "runs/busbra/parts").glob("*.json")
+        for cell in json.loads(path.read_text(encoding="utf-8"))["content"]["cells"]
+    }
+    assert archived == {cell.cell_id for cell in plan_cells(plan)}
 
 
 def test_another_arm_leaves_the_pairs_of_the_rest(raw):

@@ -54,6 +54,14 @@ def test_the_built_in_example_is_a_valid_plan():
             lambda p: p["grid"][0].update(training={"standardize": True}),
             ["[[grid]] number 1", "standardize", "unfreeze = [0]"],
         ),
+        (
+            lambda p: p["grid"][0].update(training={"augmentation_views": 3}),
+            ["augmentation_views = 3", 'augmentation = "affine"'],
+        ),
+        (
+            lambda p: p["grid"][0].update(unfreeze=["all"], training={"activations": "float16"}),
+            ["training.activations", 'unfreeze = "all" of resnet18'],
+        ),
         (lambda p: p["arms"][0].pop("reference"), ["exactly one arm", "none"]),
         (lambda p: p["arms"][1].update(reference=True), ["exactly one", "'random', 'imagenet'"]),
         (lambda p: p["arms"][1].update(name="random"), ["2 entries have the name 'random'"]),

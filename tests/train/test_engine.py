@@ -56,9 +56,9 @@ def test_arms_with_the_same_weights_get_the_same_scores(
 
 @pytest.mark.parametrize("unfreeze", [0, 1])
 def test_cached_activations_agree_with_the_plain_path(one_checkpoint, run_plan, tmp_path, unfreeze):
-    """The truth: images through the whole network in every epoch."""
+    """The truth: one cell at a time, images through the whole network in every epoch."""
     one_checkpoint["grid"][0]["unfreeze"] = [unfreeze]
-    one_checkpoint["grid"][0]["heads"] = ["linear"]
+    one_checkpoint["cv"]["repeats"] = 1
     run_plan(one_checkpoint, "cached")
     run_plan(one_checkpoint, "plain", cache_bytes=0)
     assert_same_scores(
@@ -104,21 +104,47 @@ def test_augmentation_is_shared_by_the_pair_and_changes_the_scores(
     assert not np.allclose(plain, augmented.scores()["score"])
 
 
+@pytest.mark.parametrize("unfreeze", [0, 1])
+def test_cached_views_are_the_views_of_every_epoch(one_checkpoint, run_plan, tmp_path, unfreeze):
+    """Kept, and drawn and passed through the network in every epoch: the same, in each arm."""
+    one_checkpoint["cv"]["repeats"] = 1
+    one_checkpoint["grid"][0].update(heads=["nonlinear"], unfreeze=[unfreeze])
+    one_checkpoint["training"].update(augmentation="affine", augmentation_views=2)
+    run_plan(one_checkpoint, "cached")
+    run_plan(one_checkpoint, "plain", cache_bytes=0)
+    cached = load(tmp_path / "cached" / "tiny")
+    assert_same_scores(cached.scores(), scores_of(tmp_path / "plain" / "tiny"), 1e-5)
+    assert_same_scores(cached.scores(arm="a"), cached.scores(arm="b"))
+
+
+def test_half_precision_is_rounding_that_no_cache_changes(one_checkpoint, run_plan, tmp_path):
+    one_checkpoint["cv"]["repeats"] = 1
+    one_checkpoint["grid"][0]["heads"] = ["linear"]
+    run_plan(one_checkpoint, "full")
+    one_checkpoint["training"]["activations"] = "float16"
+    run_plan(one_checkpoint, "cached")
+    run_plan(one_checkpoint, "plain", cache_bytes=0)
+    half = scores_of(tmp_path / "cached" / "tiny")
+    assert_same_scores(half, scores_of(tmp_path / "plain" / "tiny"), 1e-5)
+    full = scores_of(tmp_path / "full" / "tiny")["score"].to_numpy()
+    assert 1e-6 < np.abs(half["score"].to_numpy() - full).max() < 0.01
+
+
 def test_workers_and_interruptions_do_not_change_the_archive(tiny, run_plan, tmp_path, monkeypatch):
     run_plan(tiny, "whole")
     run_plan(tiny, "two", jobs=2)
     whole = load(tmp_path / "whole" / "tiny")
     assert load(tmp_path / "two" / "tiny").digest == whole.digest
 
-    fit, calls = engine.fit_cell, []
+    fit, calls = engine.fit_together, []
 
     def killed(*args, **kwargs):
         calls.append(1)
-        if len(calls) in (6, 11):
+        if len(calls) in (4, 8):  # the second head of a chunk, which is then lost
             raise KeyboardInterrupt
         return fit(*args, **kwargs)
 
-    monkeypatch.setattr(engine, "fit_cell", killed)
+    monkeypatch.setattr(engine, "fit_together", killed)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             run_plan(tiny, "torn")
@@ -126,8 +152,8 @@ def test_workers_and_interruptions_do_not_change_the_archive(tiny, run_plan, tmp
     torn = load(tmp_path / "torn" / "tiny")
     assert torn.digest == whole.digest
     assert len(torn.cells) == 16
-    # An uninterrupted chunk is never trained twice: 16 cells, and at most a chunk lost a time.
-    assert len(calls) < 16 + 2 * 8
+    # Eight pairs of cells, of which each interruption lost one that was trained and the torn one.
+    assert len(calls) == 8 + 2 * 2
 
 
 def test_what_is_done_is_not_done_again(tiny, run_plan):
@@ -137,21 +163,21 @@ def test_what_is_done_is_not_done_again(tiny, run_plan):
 
 
 def test_a_failed_cell_is_recorded_and_the_others_go_on(tiny, run_plan, tmp_path, monkeypatch):
-    fit = engine.fit_cell
+    fit = engine.fit_together
 
-    def fails(model, *args, **kwargs):
-        if len(list(model.head.children())):  # the nonlinear head is a sequence
-            raise FloatingPointError("the training loss is not finite in epoch 2")
-        return fit(model, *args, **kwargs)
+    def fails(heads, *args, **kwargs):
+        if len(list(heads[0].children())):  # the nonlinear head is a sequence
+            return [FloatingPointError("the training loss is not finite in epoch 2")] * len(heads)
+        return fit(heads, *args, **kwargs)
 
-    monkeypatch.setattr(engine, "fit_cell", fails)
+    monkeypatch.setattr(engine, "fit_together", fails)
     outcomes = run_plan(tiny)
     assert sum(bool(outcome.reason) for outcome in outcomes) == 8
     archive = load(tmp_path / "runs" / "tiny")
     assert len(archive.cells) == 8
     assert set(archive.missing["head"]) == {"nonlinear"}
     assert archive.missing["reason"].str.contains("not finite in epoch 2").all()
-    monkeypatch.setattr(engine, "fit_cell", fit)
+    monkeypatch.setattr(engine, "fit_together", fit)
     assert run_plan(tiny) == []
     assert len(run_plan(tiny, retry_failed=True)) == 8
     assert load(tmp_path / "runs" / "tiny").missing.empty

@@ -2,9 +2,15 @@
 
 import itertools
 
+import numpy as np
+import torch
+
 from stats_tl.study.cells import plan_cells
 from stats_tl.study.loading import parse_plan
-from stats_tl.train.units import chunks_in_order, fit_seed, plan_units, weights_seed
+from stats_tl.train.features import CachedActivations, ImagePass
+from stats_tl.train.prepare import activation_bytes, describe_caches, prepare_unit
+from stats_tl.train.scratch import Scratch
+from stats_tl.train.units import chunks_in_order, fit_seed, plan_units, views_seed, weights_seed
 
 
 def test_every_cell_is_in_one_chunk_whatever_the_number_of_workers(tiny):
@@ -56,6 +62,42 @@ def test_augmented_and_fully_trained_cells_are_not_cached(tiny):
     tiny["training"]["augmentation"] = "affine"
     units = plan_units(plan_cells(parse_plan(tiny)))
     assert not any(unit.cacheable for unit in units)
+
+
+def test_a_number_of_augmentation_views_can_be_cached(tiny):
+    tiny["training"].update(augmentation="affine", augmentation_views=3)
+    units = plan_units(plan_cells(parse_plan(tiny)))
+    assert {(unit.cacheable, unit.rows) for unit in units} == {(True, 4)}
+    assert len({views_seed(unit.first, 0) for unit in units}) == 1  # the same in each arm
+    assert views_seed(units[0].first, 0) != views_seed(units[0].first, 1)
+
+
+def test_the_size_of_activations_is_known_before_they_are(tiny, tmp_path):
+    tiny["grid"][0]["unfreeze"] = [0, 1]
+    tiny["training"].update(augmentation="affine", augmentation_views=1, activations="float16")
+    unit = next(u for u in plan_units(plan_cells(parse_plan(tiny))) if not u.frozen)
+    scratch = Scratch(tmp_path)
+    scratch.put("images-breast-48", np.zeros((5, 1, 48, 48), np.uint8))
+    prepared = prepare_unit(unit, scratch, tmp_path, torch.device("cpu"), 2**30)
+    (path,) = tmp_path.glob("activations-*.npy")
+    assert np.load(path).nbytes == activation_bytes(unit, 5)
+    assert isinstance(prepared.inputs, CachedActivations)
+    # The next chunk finds it; another limit does not.
+    assert prepare_unit(unit, scratch, tmp_path, torch.device("cpu"), 2**30) is prepared
+    other = prepare_unit(unit, scratch, tmp_path, torch.device("cpu"), 10)
+    assert isinstance(other.inputs, ImagePass)
+
+
+def test_the_dry_run_says_what_is_kept(tiny):
+    units = plan_units(plan_cells(parse_plan(tiny)))
+    size = 1000 * 512 * 4
+    assert list(describe_caches(units, {"breast": 1000}, size)) == [
+        "activations of 4 feature passes are kept in the temporary folder: 7.8 MiB, the largest "
+        "2.0 MiB"
+    ]
+    (line,) = describe_caches(units[:1], {"breast": 1000}, size - 1)
+    assert "1 more" in line
+    assert "up to 2.0 MiB" in line
 
 
 def test_a_pair_shares_its_fit_seed_and_nobody_else_does(tiny):
