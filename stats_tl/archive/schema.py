@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["SCHEMA_VERSION", "SCORE_COLUMNS", "CellResult", "scores_digest", "split_name"]
+__all__ = [
+    "KEYS",
+    "SCHEMA_VERSION",
+    "SCORE_COLUMNS",
+    "CellResult",
+    "scores_digest",
+    "scores_digests",
+    "split_name",
+]
 
 import hashlib
 from dataclasses import dataclass, field
@@ -11,7 +19,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+#: Names of a cell: five texts, three numbers.
+KEYS = ["task", "backbone", "head", "unfreeze", "arm", "repeat", "fold", "seed"]
 
 #: Columns of the case-level scores on disk.
 SCORE_COLUMNS = ("cell_id", "case", "patient", "y_true", "partition", "logit_0", "logit_1")
@@ -48,13 +59,28 @@ def split_name(repeat: int, fold: int, design: str = "cv") -> str:
 
 
 def scores_digest(scores: pd.DataFrame) -> str:
-    """SHA-256 of a cell's scores, independent of the order of rows."""
-    ordered = scores.sort_values(["partition", "case"], kind="stable")
-    digest = hashlib.sha256()
-    for column in ("case", "patient", "partition"):
-        digest.update("\n".join(ordered[column].astype(str)).encode())
-        digest.update(b"\0")
-    digest.update(ordered["y_true"].to_numpy().astype("<i1").tobytes())
-    for column in ("logit_0", "logit_1"):
-        digest.update(np.ascontiguousarray(ordered[column].to_numpy(), dtype="<f4").tobytes())
-    return digest.hexdigest()
+    """SHA-256 of one cell's scores, independent of the order of rows."""
+    return scores_digests(scores.assign(cell_id=""))[""]
+
+
+def scores_digests(scores: pd.DataFrame) -> dict[str, str]:
+    """:func:`scores_digest` of every ``cell_id`` of a frame."""
+    ordered = scores.astype({c: str for c in ("cell_id", "case", "patient", "partition")})
+    ordered = ordered.sort_values(["cell_id", "partition", "case"], kind="stable")
+    ids = ordered["cell_id"].to_numpy(dtype=object)
+    starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(ids) else np.array([], int)
+    texts = [ordered[c].to_numpy(dtype=object) for c in ("case", "patient", "partition")]
+    numbers = [
+        np.ascontiguousarray(ordered[column].to_numpy(), dtype=kind)
+        for column, kind in (("y_true", "<i1"), ("logit_0", "<f4"), ("logit_1", "<f4"))
+    ]
+    digests = {}
+    for start, stop in zip(starts, [*starts[1:], len(ids)], strict=True):
+        digest = hashlib.sha256()
+        for text in texts:
+            digest.update("\n".join(text[start:stop]).encode())
+            digest.update(b"\0")
+        for number in numbers:
+            digest.update(number[start:stop].tobytes())
+        digests[ids[start]] = digest.hexdigest()
+    return digests

@@ -351,12 +351,7 @@ class GridState:
                 )
 
     def _archived_weights(self) -> dict[tuple[str, str], str]:
-        if self.archive is None:
-            return {}
-        return {
-            (record["key"]["arm"], record["key"]["backbone"]): record["weights"]["sha256"]
-            for record in self.archive.records()
-        }
+        return {} if self.archive is None else self.archive.weights
 
     def _write_task(
         self,
