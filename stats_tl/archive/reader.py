@@ -320,6 +320,11 @@ class Archive:
         }
 
     @property
+    def part_names(self) -> frozenset[str]:
+        """Names of the parts that hold verified cells."""
+        return frozenset(self._home.values())
+
+    @property
     def score_hashes(self) -> dict[str, str]:
         """SHA-256 of each cell's scores, by cell identifier."""
         return {cell: row.scores_sha256 for cell, row in self._records.items()}

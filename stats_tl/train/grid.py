@@ -60,6 +60,7 @@ class GridOptions:
     device: str = "cpu"
     jobs: int = 1
     backend: str = "loky"
+    scheduler_address: str | None = None
 
     @property
     def weights_base(self) -> Path:
@@ -317,10 +318,12 @@ class GridState:
             device=self.options.device,
             jobs=self.options.jobs,
             backend=self.options.backend,
+            address=self.options.scheduler_address,
             keep_backbones=self.plan.keep.backbones,
             cache_bytes=cache_bytes,
         )
-        yield from engine.run(self.pending)
+        known = frozenset() if self.archive is None else self.archive.part_names
+        yield from engine.run(self.pending, known=known, report=report)
 
     def _check_heads(self) -> None:
         """Refuse heads that no worker could train in the memory there is."""
