@@ -144,8 +144,11 @@ def _merge(archives: list[Path], into: Path, leave_out: bool) -> int:
     for root, cells in found.sources.items():
         print(f"{root}: {cells} cells")
     for conflict in found.conflicts:
-        places = ", ".join(f"{auc:.6f} in {root}" for root, auc in conflict.aucs.items())
-        names = " ".join(f"{name}={value}" for name, value in conflict.key.items())
+        places = ", ".join(
+            f"{'none' if auc is None else format(auc, '.6f')} in {root}"
+            for root, auc in conflict.aucs.items()
+        )
+        names = " ".join(f"{name}={value}" for name, value in sorted(conflict.key.items()))
         print(f"conflict {conflict.cell_id} ({names}): AUC {places}")
     if not found.written:
         print(

@@ -80,7 +80,7 @@ def compact(
         if progress is not None:
             progress(done, len(small))
     after = len(list(folder.glob("*.json")))
-    return Compaction(before, after, len(archive.cells))
+    return Compaction(before, after, len(archive.cell_ids))
 
 
 def _n_scores(part: Part) -> int:

@@ -22,7 +22,6 @@ from ..errors import UserError
 from .files import checksum, read_bytes, write_atomically
 from .parts import read_part, read_part_scores, write_part
 from .reader import Archive, load
-from .schema import KEYS
 from .store import plan_differences
 
 
@@ -35,13 +34,13 @@ class Conflict:
     cell_id : str
     key : dict
         The names of the cell.
-    aucs : dict of Path to float
+    aucs : dict of Path to float or None
         Its AUC on the test cases in each place.
     """
 
     cell_id: str
     key: dict[str, Any]
-    aucs: dict[Path, float]
+    aucs: dict[Path, float | None]
 
 
 @dataclass
@@ -88,7 +87,7 @@ def merge(
         )
     archives = {root: load(root) for root in roots}
     _refuse_different(archives)
-    found = Merge({root: len(archive.cells) for root, archive in archives.items()})
+    found = Merge({root: len(archive.cell_ids) for root, archive in archives.items()})
     found.conflicts, ids, found.shared = _compare(archives)
     conflicting = {conflict.cell_id for conflict in found.conflicts}
     found.cells = len(ids - conflicting)
@@ -109,13 +108,12 @@ def _compare(archives: dict[Path, Archive]) -> tuple[list[Conflict], set[str], i
     for root, archive in archives.items():
         for cell, sha256 in archive.score_hashes.items():
             places[cell].append((root, sha256))
-    cells = {root: archive.cells.set_index("cell_id") for root, archive in archives.items()}
     conflicts = []
     for cell, found in sorted(places.items()):
         if len({sha256 for _, sha256 in found}) > 1:
-            key = {name: cells[found[0][0]].loc[cell, name] for name in KEYS}
-            aucs = {root: float(str(cells[root].loc[cell, "auc"])) for root, _ in found}
-            conflicts.append(Conflict(cell, key, aucs))
+            rows = {root: archives[root].row(cell) for root, _ in found}
+            aucs = {root: row.metrics["auc"] for root, row in rows.items()}
+            conflicts.append(Conflict(cell, rows[found[0][0]].key, aucs))
     shared = sum(len(found) > 1 for found in places.values()) - len(conflicts)
     return conflicts, set(places), shared
 

@@ -324,6 +324,10 @@ class Archive:
         """Names of the parts that hold verified cells."""
         return frozenset(self._home.values())
 
+    def row(self, cell_id: str) -> Row:
+        """The essence of a cell's record."""
+        return self._records[cell_id]
+
     @property
     def score_hashes(self) -> dict[str, str]:
         """SHA-256 of each cell's scores, by cell identifier."""

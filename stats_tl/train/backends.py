@@ -25,6 +25,8 @@ BACKENDS = ("loky", "threading", "dask", "ray")
 _LOST = {"BrokenProcessPool", "KilledWorker", "RayActorError", "WorkerCrashedError"}
 #: Chunks a worker that are dispatched at once where a backend returns lists only.
 _SLICE = 4
+#: Seconds to wait for a scheduler.
+TIMEOUT = 20
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -126,7 +128,7 @@ def _dask(jobs: int, address: str | None, folder: Path) -> Iterator[int]:
                 LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None)
             )
         try:
-            client = stack.enter_context(Client(address, timeout="20s", set_as_default=False))
+            client = stack.enter_context(Client(address, timeout=TIMEOUT, set_as_default=False))
         except (OSError, ValueError, TypeError) as error:
             raise UserError(
                 f"--scheduler-address {address}: no dask scheduler answers there ({error})"
