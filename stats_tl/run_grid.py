@@ -85,6 +85,13 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder of the plan's weight files (default: the plan's own folder)",
     )
+    where.add_argument(
+        "--salt",
+        type=Path,
+        metavar="FILE",
+        help="secret of hashed identifiers, made where there is none "
+        "(default: <study name>.salt beside the plan)",
+    )
     how = parser.add_argument_group("how to run")
     how.add_argument(
         "--device", default="auto", help="cpu, cuda, cuda:1, ... (default: cuda where there is one)"
@@ -182,6 +189,7 @@ def main(arguments: list[str] | None = None) -> int:
             jobs=options.jobs or choose_jobs(device),
             backend=options.backend,
             scheduler_address=options.scheduler_address,
+            salt=options.salt,
         ),
     )
     if options.dry_run:

@@ -179,8 +179,8 @@ def test_help_needs_no_torch_and_shows_every_default():
     options = set(re.findall(r"^  (--[a-z-]+)", process.stdout, re.M))
     assert options >= {
         "--plan", "--select", "--resume", "--retry-failed", "--extend", "--runs", "--data",
-        "--weights", "--device", "--jobs", "--backend", "--scheduler-address", "--cache-gib",
-        "--dry-run", "--progress",
+        "--salt", "--weights", "--device", "--jobs", "--backend", "--scheduler-address",
+        "--cache-gib", "--dry-run", "--progress",
     }  # fmt: skip
     assert "examples:" in process.stdout
     assert "exit codes:" in process.stdout
@@ -628,6 +628,54 @@ def test_kept_backbones_are_an_arm_of_the_next_study(grid_run, raw, tmp_path):
     used = {r["key"]["arm"]: r["weights"] for r in load(tmp_path / "runs" / "next").records()}
     assert used["b"]["sha256"] == sha256
     assert used["b"]["trained_from"]["cell_id"] == record["cell_id"]
+
+
+def test_hashed_identifiers(grid_run, raw, table, tmp_path):
+    """No name of a patient or image is anywhere in the archive; everything else is the same."""
+    table["patient"] = ["Frau Müller-" + p for p in table["patient"]]
+    write_cases(tmp_path, table)
+    raw["audit"] = {"near_duplicates": "report", "hash_distance": 64}
+    grid_run().done()
+    root = tmp_path / "runs" / "tiny"
+    plain = load(root)
+    raw["keep"] = {"identifiers": "hashed"}
+    grid_run("--extend").refused(2, "cases, patients or labels differ")
+    raw["study"]["name"] = "quiet"
+    grid_run().done()
+    quiet = load(tmp_path / "runs" / "quiet")
+    for path in quiet.root.rglob("*"):
+        if path.suffix == ".parquet":
+            frame = pd.read_parquet(path)
+            text = frame.to_csv()
+            assert list(frame["case"]) == sorted(frame["case"]) or frame["case"].duplicated().any()
+        else:
+            text = path.read_text() if path.is_file() else ""
+        assert "ller-" not in text
+        assert not re.search(r"\b\d+\.png", text)
+    # The same models: only names, and with them the order of cases, differ.
+    one, other = plain.scores(partition="test"), quiet.scores(partition="test")
+    assert other["case"].str.fullmatch("[0-9a-f]{20}").all()
+    keys = ["arm", "fold", "y_true", "score"]
+    pd.testing.assert_frame_equal(
+        one[keys].sort_values(keys, ignore_index=True),
+        other[keys].sort_values(keys, ignore_index=True),
+    )
+    assert other.groupby("patient", observed=True)["case"].nunique().eq(2).all()
+    assert quiet.cases("mine").groupby("patient")["y_true"].nunique().eq(1).all()
+    salt = tmp_path / "quiet.salt"
+    assert salt.stat().st_mode & 0o077 == 0
+    # The salt is needed to go on, and another one is refused.
+    raw["cv"]["repeats"] = 2
+    kept = salt.read_text()
+    salt.unlink()
+    grid_run("--extend").refused(2, "quiet.salt", "--salt")
+    salt.write_text("0" * 64)
+    grid_run("--extend").refused(2, "quiet.salt", "another salt")
+    salt.write_text("secret")
+    grid_run("--extend").refused(2, "quiet.salt", "64 hexadecimal digits")
+    (tmp_path / "elsewhere").write_text(kept)
+    grid_run("--extend", "--salt", tmp_path / "elsewhere").done()
+    assert len(load(quiet.root).cells) == 2 * N_CELLS
 
 
 # What may happen to the process

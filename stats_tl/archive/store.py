@@ -148,6 +148,8 @@ class ArchiveWriter:
             [result.scores.assign(cell_id=result.record["cell_id"]) for result in results],
             ignore_index=True,
         )
+        # Rows in the order of the data set would tell the rank of a hashed identifier.
+        frame = frame.sort_values(["cell_id", "partition", "case"], ignore_index=True)
         cells = []
         for result in results:
             files = {}
