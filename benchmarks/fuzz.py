@@ -304,15 +304,16 @@ def archive_values(folder: Path) -> Target:
     writer.commit(results, {"configurations": settings_})
     writer.record_failure({"cell_id": plan_cells(plan)[-1].cell_id, "key": {}}, "reason", "log")
     paths = sorted(root.rglob("*.json"))
-    contents = [{"file": n, "content": read_sealed(path)} for n, path in enumerate(paths)]
     whole = [path.read_bytes() for path in paths]
+    strategies = [
+        st.tuples(st.just(number), mutated_values([read_sealed(path)]))
+        for number, path in enumerate(paths)
+    ]
 
     def run(mutated: Any) -> None:
-        number = mutated.get("file")
-        if "content" not in mutated or number not in range(len(paths)):
-            return
+        number, content = mutated
         try:
-            write_sealed(paths[number], mutated["content"], large=True)
+            write_sealed(paths[number], content, large=True)
             archive = load(root, strict=False)
             archive.scores(partition="test")
             list(archive.records())
@@ -320,7 +321,7 @@ def archive_values(folder: Path) -> Target:
         finally:
             paths[number].write_bytes(whole[number])
 
-    return mutated_values(contents), run
+    return st.one_of(strategies), run
 
 
 TARGETS: dict[str, Callable[[Path], Target]] = {
