@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import __version__
-from .commands import run_command
+from .commands import exit_command
 from .errors import UserError
 
 if TYPE_CHECKING:
@@ -389,4 +389,4 @@ def parse_formats(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    exit_command(main)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from pathlib import Path
 
 from . import __version__
-from .commands import EXIT_FAILED_CELLS, run_command
+from .commands import EXIT_FAILED_CELLS, exit_command
 from .errors import UserError
 
 EXAMPLES = """\
@@ -202,4 +201,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    exit_command(main)

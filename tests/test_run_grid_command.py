@@ -478,6 +478,36 @@ def test_dry_run_counts_and_estimates(grid_run, tmp_path, monkeypatch):
     assert "1 failed" not in grid_run("--dry-run", "--select", "fold=0").done().out
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."),
+        MemoryError(),
+        FloatingPointError("the training loss is not finite in epoch 1"),
+    ],
+)
+def test_a_cell_that_cannot_be_trained_is_failed_and_the_rest_goes_on(
+    grid_run, tmp_path, monkeypatch, error
+):
+    fit, calls = engine.fit_cell, []
+
+    def fails_once(*arguments, **keywords):
+        calls.append(1)
+        if len(calls) == 2:
+            raise error
+        return fit(*arguments, **keywords)
+
+    monkeypatch.setattr(engine, "fit_cell", fails_once)
+    answer = grid_run().done(1)
+    assert f"1 × {type(error).__name__}" in answer.err
+    archive = load(tmp_path / "runs" / "tiny")
+    (failure,) = archive.failures().values()
+    assert str(error) in failure["reason"]
+    assert "fails_once" in failure["log"]
+    assert len(archive.cells) == N_CELLS - 1
+    grid_run("--retry-failed").done()
+
+
 def test_a_failure_of_other_cells_is_not_one_of_this_run(grid_run, monkeypatch):
     fit = engine.fit_cell
     monkeypatch.setattr(engine, "fit_cell", lambda *a, **k: 1 / 0)
@@ -717,10 +747,11 @@ def test_kill_in_the_middle_of_a_cell(grid_run, plan, long, uninterrupted, tmp_p
     assert load(root).digest == uninterrupted
 
 
+@pytest.mark.parametrize("times", [1, 3])
 def test_ctrl_c_ends_a_run_cleanly_and_the_next_continues(
-    grid_run, plan, long, uninterrupted, tmp_path
+    grid_run, plan, long, uninterrupted, tmp_path, times
 ):
-    """As a terminal does it: to every process of the group."""
+    """As a terminal does it: to every process of the group; an impatient user more than once."""
     root, scratch = tmp_path / "runs" / "tiny", tmp_path / "scratch"
     scratch.mkdir()
     process = start(
@@ -728,11 +759,15 @@ def test_ctrl_c_ends_a_run_cleanly_and_the_next_continues(
         env={"TMPDIR": str(scratch)},
     )  # fmt: skip
     wait_for(lambda: parts(root), process)
-    os.killpg(process.pid, signal.SIGINT)
+    for _ in range(times):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.2)
     answer = finish(process).done(130)
-    assert "the next run continues" in answer.err
-    assert list(root.rglob(".writing-*")) == []
-    assert list(scratch.glob("stats_tl-*")) == []
+    if times == 1:
+        assert "the next run continues" in answer.err
+        assert list(root.rglob(".writing-*")) == []
+        assert list(scratch.glob("stats_tl-*")) == []
     assert 0 < len(load(root).cells) < 8
     grid_run().done()
     assert load(root).digest == uninterrupted

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .. import __version__
-from ..commands import run_command
+from ..commands import exit_command
 from ..errors import ArchiveDamagedError, IncompleteError, UserError
 
 EXIT_CONFLICTS = 1
@@ -173,4 +173,4 @@ def _progress(label: str) -> Callable[[int, int], object] | None:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    exit_command(main)

@@ -234,6 +234,8 @@ class _Worker:
         return outcomes
 
     def _fail(self, cell: Cell, error: Exception, seconds: float) -> CellOutcome:
+        if isinstance(error, torch.OutOfMemoryError):
+            torch.cuda.empty_cache()  # so that smaller cells can go on
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return self.fail(cell, reason, "".join(traceback.format_exception(error)), seconds)
 
