@@ -10,8 +10,8 @@ applies mutations: bytes changed, cut, doubled and spliced, words of a dictionar
 traversal, scripts, formulas, TeX, huge numbers) put in, values exchanged for others.
 
 An input passes if it is accepted or refused with a ``UserError`` (for an image:
-``UnreadableImageError``), within ten seconds of processor time, in two GiB of memory beyond what the program
-itself takes, and without a file outside its folder having changed.
+``UnreadableImageError``), within ten seconds of processor time, in two GiB of memory beyond
+what the program itself takes, and without a file outside its folder having changed.
 """
 
 from __future__ import annotations
