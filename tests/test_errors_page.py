@@ -22,7 +22,7 @@ from .test_run_grid_command import toml
 PAGE = (Path(__file__).resolve().parents[1] / "docs/errors.md").read_text(encoding="utf-8")
 ROWS = [
     tuple(cell.strip() for cell in line.strip("|").split(" | "))
-    for line in PAGE.split("| what it says |\n|---|---|---|---|\n")[1].splitlines()
+    for line in PAGE.split("| what it says |\n|---|---|---|---|\n")[1].split("\n\n")[0].splitlines()
 ]
 COMMANDS = {
     "run_grid": (run_grid.main,),
