@@ -66,6 +66,10 @@ class TaskData:
     labels_sha256: str
 
 
+class RunEndedError(RuntimeError):
+    """The scratch folder of the run is gone, and with it whoever waits for the result."""
+
+
 class Engine:
     """Trains pending cells.
 
@@ -240,7 +244,13 @@ class _Worker:
         return self.fail(cell, reason, "".join(traceback.format_exception(error)), seconds)
 
     def fail(self, cell: Cell, reason: str, log: str, seconds: float = 0.0) -> CellOutcome:
-        """Record a cell as failed."""
+        """Record a cell as failed, unless it is the run that has ended.
+
+        Workers may outlive a run that was killed or interrupted; when the next one has removed
+        what they work with, that says nothing about the cell.
+        """
+        if not self.scratch.folder.exists():
+            raise RunEndedError("the run that this worker belongs to has ended")
         record = {"cell_id": cell.cell_id, "pair_id": cell.pair_id, "key": cell.key}
         self.archive.record_failure(record, reason, log)
         return CellOutcome(cell, float("nan"), seconds, reason)

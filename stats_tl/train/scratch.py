@@ -38,7 +38,7 @@ def scratch_folder(shared: Path | None = None) -> Iterator[Path]:
     for left in parent.glob(f"{prefix}*/owner.json"):
         with contextlib.suppress(OSError, ValueError, AttributeError):
             if still_runs(json.loads(left.read_bytes())) is False:
-                shutil.rmtree(left.parent, ignore_errors=True)
+                _remove(left.parent)
     try:
         parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
@@ -49,7 +49,15 @@ def scratch_folder(shared: Path | None = None) -> Iterator[Path]:
             (folder / "owner.json").write_text(json.dumps(describe_process()))
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Gone at once for workers that still run, which look whether it is there."""
+    gone = folder.with_name(f"{folder.name}-removed")
+    with contextlib.suppress(OSError):
+        folder.rename(gone)
+    shutil.rmtree(gone if gone.exists() else folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)

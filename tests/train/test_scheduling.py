@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from benchmarks.kill import try_kills
 from stats_tl.archive import ArchiveWriter, load
 from stats_tl.archive.claims import Claims
 from stats_tl.archive.schema import CellResult, scores_digest
@@ -212,6 +213,35 @@ def test_others_are_waited_for_and_their_cells_taken_over_if_they_fail(archive, 
     assert [o.cell for o in found if o.reason] == [cells[1]]
     assert said == ["  waiting for 4 cells that other processes are training"]
     assert sorted(worker.calls()) == sorted({c.cell_id for c in cells} - {ids[1]})
+
+
+def test_a_worker_that_outlives_its_run_blames_no_cell(tiny, tmp_path, monkeypatch, run_plan):
+    """The next run removes the scratch folder of a killed one; its last worker stumbles."""
+    from stats_tl.train import engine, scratch
+
+    folders = []
+    take = scratch.tempfile.mkdtemp
+
+    def noted(**options):
+        folders.append(take(**options))
+        return folders[-1]
+
+    def stumbles(*_, **__):
+        scratch._remove(scratch.Path(folders[-1]))
+        raise FileNotFoundError("activations.npy")
+
+    monkeypatch.setattr(scratch.tempfile, "mkdtemp", noted)
+    monkeypatch.setattr(engine, "fit_cell", stumbles)
+    with pytest.raises(engine.RunEndedError):
+        run_plan(tiny)
+    assert not load(tmp_path / "runs" / "tiny").failures()
+
+
+@pytest.mark.slow
+def test_kill_9_at_random_moments(tmp_path):
+    """A few of the 200 kills of ``python -m benchmarks.kill``."""
+    counts = try_kills(6, tmp_path, np.random.default_rng(1))
+    assert counts["grids"]
 
 
 def test_four_processes_train_each_cell_once(tiny, tmp_path, run_plan):
