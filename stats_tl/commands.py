@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["EXIT_FAILED_CELLS", "EXIT_INTERRUPTED", "run_command"]
+__all__ = ["EXIT_FAILED_CELLS", "EXIT_INTERRUPTED", "exit_command", "run_command"]
 
 import contextlib
 import os
@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 from .errors import UserError
 
@@ -32,6 +33,19 @@ def run_command(main: Callable[[], int]) -> int:
         # The reader of our output went away, as `head` does: not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_INTERRUPTED
+
+
+def exit_command(main: Callable[[], int]) -> NoReturn:
+    """Run `main` as :func:`run_command` does, and end the process with its exit code.
+
+    Once interrupted, a second Ctrl-C ends the process at once, in the middle of whatever
+    libraries do at exit; the next run removes what stays behind.
+    """
+    code = run_command(main)
+    if code == EXIT_INTERRUPTED:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: os._exit(EXIT_INTERRUPTED))
+    sys.exit(code)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import __version__
-from .commands import run_command
+from .commands import exit_command
 from .errors import UserError
 
 if TYPE_CHECKING:
@@ -376,10 +376,12 @@ def parse_names(text: str | None) -> list[str] | None:
 
 def find_archives(folder: Path | None) -> list[Path]:
     """The archive at `folder`, or those in it, sorted by name."""
+    from .archive.reader import holds_archive
+
     root = folder or Path("runs")
-    if (root / "archive.json").is_file():
+    if holds_archive(root):
         return [root]
-    archives = sorted(path.parent for path in root.glob("*/archive.json"))
+    archives = sorted(path for path in root.glob("*/") if holds_archive(path))
     if not archives:
         where = f"no run archive in {root}{'' if root.is_dir() else ' (there is no such folder)'}"
         raise UserError(
@@ -401,4 +403,4 @@ def parse_formats(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    exit_command(main)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from pathlib import Path
 
 from . import __version__
-from .commands import EXIT_FAILED_CELLS, run_command
+from .commands import EXIT_FAILED_CELLS, exit_command
 from .errors import UserError
 
 EXAMPLES = """\
@@ -19,6 +18,8 @@ examples:
       what a study would do, and how long it would take
   python -m stats_tl.run_grid --plan study.toml --select backbone=resnet50 --device cuda
       a part of a study; the rest can run elsewhere, or later
+  python -m stats_tl.run_grid --plan study.toml --backend dask --scheduler-address tcp://head:8786
+      on the workers of a dask cluster: docs/cluster.md
 
 exit codes: 0 done, 1 some cells failed, 2 wrong use or bad input, 3 archive damaged,
 130 interrupted. What is finished is kept; the same command continues.
@@ -83,6 +84,13 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="folder of the plan's weight files (default: the plan's own folder)",
     )
+    where.add_argument(
+        "--salt",
+        type=Path,
+        metavar="FILE",
+        help="secret of hashed identifiers, made where there is none "
+        "(default: <study name>.salt beside the plan)",
+    )
     how = parser.add_argument_group("how to run")
     how.add_argument(
         "--device", default="auto", help="cpu, cuda, cuda:1, ... (default: cuda where there is one)"
@@ -94,9 +102,14 @@ def build_parser() -> argparse.ArgumentParser:
         help="worker processes (default: one a core on the CPU, one on a GPU)",
     )
     how.add_argument(
-        "--backend", default="loky", choices=["loky", "threading"],
-        help="joblib backend of the workers (default: loky)",
+        "--backend", default="loky", choices=["loky", "threading", "dask", "ray"],
+        help="joblib backend of the workers; dask and ray are extras (default: loky)",
     )  # fmt: skip
+    how.add_argument(
+        "--scheduler-address",
+        metavar="ADDRESS",
+        help="running dask scheduler or ray cluster (default: one is started on this machine)",
+    )
     how.add_argument(
         "--cache-gib",
         type=float,
@@ -134,6 +147,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     if options.jobs is not None and options.jobs < 1:
         raise UserError(f"--jobs {options.jobs}: expected 1 or more")
+    if options.scheduler_address is not None and options.backend not in ("dask", "ray"):
+        raise UserError(
+            f"--scheduler-address {options.scheduler_address}: --backend {options.backend} runs on "
+            "this machine only; add --backend dask or --backend ray"
+        )
     if not (options.cache_gib >= 0 and math.isfinite(options.cache_gib)):
         raise UserError(f"--cache-gib {options.cache_gib:g}: expected a number, 0 or more")
     select: dict[str, set[str]] = {}
@@ -153,7 +171,8 @@ def main(arguments: list[str] | None = None) -> int:
 
     path = options.plan or EXAMPLE_PLAN
     plan = load_plan(path)
-    device = choose_device(options.device)
+    elsewhere = options.scheduler_address is not None  # where there may be other devices
+    device = choose_device(options.device, here=not elsewhere)
     state = open_grid(
         plan,
         GridOptions(
@@ -168,6 +187,8 @@ def main(arguments: list[str] | None = None) -> int:
             device=device,
             jobs=options.jobs or choose_jobs(device),
             backend=options.backend,
+            scheduler_address=options.scheduler_address,
+            salt=options.salt,
         ),
     )
     cache_bytes = int(options.cache_gib * 2**30)
@@ -179,4 +200,4 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_command(main))
+    exit_command(main)

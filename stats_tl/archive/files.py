@@ -1,7 +1,12 @@
 """Files that are whole or absent, and that notice damage.
 
-A *sealed* JSON file holds ``{"content": ..., "sha256": ...}`` in one canonical
-rendering, so that any changed byte shows: either the rendering or the checksum differs.
+A *sealed* JSON file holds ``{"content": ..., "sha256": ...}``. There are two seals, and in
+both any changed byte shows:
+
+- the *canonical* seal of small files that people read: the checksum is that of the content,
+  and the file has to be byte for byte the one canonical rendering of it;
+- the *plain* seal of parts, which may be large: the checksum is that of all bytes in front
+  of it, so that nothing has to be rendered again.
 """
 
 from __future__ import annotations
@@ -9,8 +14,10 @@ from __future__ import annotations
 __all__ = [
     "checksum",
     "parquet_bytes",
+    "read_bytes",
     "read_parquet",
     "read_sealed",
+    "unseal",
     "write_atomically",
     "write_sealed",
 ]
@@ -29,6 +36,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import ArchiveDamagedError, UserError
+
+#: What closes a plainly sealed file: this, the checksum of all before, and the end.
+_SEAL, _END = b',\n"sha256": "', b'"}\n'
+_TAIL = len(_SEAL) + 64 + len(_END)
 
 
 def checksum(data: bytes) -> str:
@@ -69,16 +80,22 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def _render(content: Any) -> bytes:
+def _canonical(content: Any) -> bytes:
     body = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
     sealed = {"content": content, "sha256": checksum(body.encode())}
     text = json.dumps(sealed, sort_keys=True, ensure_ascii=False, allow_nan=False, indent=1)
     return (text + "\n").encode()
 
 
-def write_sealed(path: Path, content: Any) -> None:
-    """Write JSON content with its checksum."""
-    write_atomically(path, _render(content))
+def _plain(content: Any) -> bytes:
+    body = json.dumps(content, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    front = b'{"content": ' + body.encode()
+    return front + _SEAL + checksum(front).encode() + _END
+
+
+def write_sealed(path: Path, content: Any, *, large: bool = False) -> None:
+    """Write JSON content with its checksum; `large` content gets the plain seal."""
+    write_atomically(path, _plain(content) if large else _canonical(content))
 
 
 def read_sealed(path: Path) -> Any:
@@ -89,11 +106,16 @@ def read_sealed(path: Path) -> Any:
     ArchiveDamagedError
         If a byte of the file differs from what was written.
     """
-    data = _read(path)
+    return unseal(read_bytes(path), path)
+
+
+def unseal(data: bytes, path: Path) -> Any:
+    """The content of a sealed file's bytes; `path` is named where they are damaged."""
+    front, seal = data[:-_TAIL], data[-_TAIL:]
+    plain = seal == _SEAL + checksum(front).encode() + _END
     try:
-        sealed = json.loads(data)
-        content = sealed["content"]
-        whole = _render(content) == data
+        content = json.loads(data)["content"]
+        whole = plain or _canonical(content) == data
     except (ValueError, KeyError, TypeError, RecursionError):
         whole = False
     if not whole:
@@ -117,13 +139,22 @@ def read_parquet(path: Path, sha256: str, columns: list[str] | None = None) -> p
     ArchiveDamagedError
         If the file is missing or its checksum differs.
     """
-    data = _read(path)
+    data = read_bytes(path)
     if checksum(data) != sha256:
         raise ArchiveDamagedError(f"{path} is damaged: its checksum is not the recorded one")
     return pq.read_table(io.BytesIO(data), columns=columns).to_pandas()
 
 
-def _read(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """The whole of a file.
+
+    Raises
+    ------
+    ArchiveDamagedError
+        If it is not there.
+    UserError
+        If the system refuses it.
+    """
     try:
         return path.read_bytes()
     except FileNotFoundError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Archive", "holds_archive", "load"]
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -16,11 +17,11 @@ from ..errors import ArchiveDamagedError, UserError
 from ..study.cells import plan_cells
 from ..study.loading import parse_plan
 from .assemble import assemble_scores
-from .files import checksum, read_parquet, read_sealed
-from .schema import SCORE_COLUMNS, split_name
-from .store import check_schema
+from .files import checksum, read_bytes, read_parquet, read_sealed
+from .migrations import check_schema
+from .parts import Part, Row, cells_of_scores, read_part, read_part_scores
+from .schema import KEYS, split_name
 
-KEYS = ["task", "backbone", "head", "unfreeze", "arm", "repeat", "fold", "seed"]
 #: What names a cell: its design, where it is not that of the plan's cross-validation, too.
 _NAMES = [*KEYS, "design"]
 CELL_COLUMNS = [
@@ -113,11 +114,11 @@ class Archive:
         self.plan = self._read_plan(plan)
         self.name: str = self.plan["study"]["name"]
         self.tasks = self._read_tasks()
-        self._parts: dict[str, dict[str, Any]] = {}
-        self._records: dict[str, dict[str, Any]] = {}
+        self._records: dict[str, Row] = {}
         self._home: dict[str, str] = {}
         self._read_parts()
         self._miss_tasks()
+        self._failures = self._read_failures()
         self._check_splits()
         self._all_cells = self._frame_of_cells()
         half = self._all_cells["design"] == "half"
@@ -141,6 +142,8 @@ class Archive:
             self.damaged[path] = str(error)
             return dict(plan)
         check_schema(header, path)
+        if not _holds_plan(header):
+            raise ArchiveDamagedError(f"{path} is damaged: it holds no plan")
         return header["plan"]
 
     def _read_tasks(self) -> dict[str, dict[str, Any]]:
@@ -148,8 +151,9 @@ class Archive:
         for path in sorted((self.root / "tasks").glob("*.json")):
             try:
                 content = read_sealed(path)
+                _check_task(content, path)
                 for name, sha256 in content["files"].items():
-                    if checksum(_bytes(path.with_name(name))) != sha256:
+                    if checksum(read_bytes(path.with_name(name))) != sha256:
                         raise ArchiveDamagedError(
                             f"{path.with_name(name)} is damaged: its checksum differs"
                         )
@@ -159,35 +163,62 @@ class Archive:
         return tasks
 
     def _read_parts(self) -> None:
-        for path in sorted((self.root / "parts").glob("*.json")):
+        """Every part; those that another process compacts meanwhile are looked for again."""
+        seen: set[Path] = set()
+        while new := sorted(set((self.root / "parts").glob("*.json")) - seen):
+            for path in new:
+                seen.add(path)
+                with contextlib.suppress(FileNotFoundError):
+                    self._read_part(path)
+
+    def _read_part(self, path: Path) -> None:
+        try:
+            part = read_part(path)
+        except ArchiveDamagedError as error:
+            lost = cells_of_scores(path.with_suffix(".parquet"))
+            named = f"; cells {', '.join(lost)}" if lost else ""
+            self.damaged[path] = f"{error} (its cells count as missing{named})"
+            return
+        try:
+            if checksum(read_bytes(part.scores_path)) != part.content["scores"]["sha256"]:
+                raise ArchiveDamagedError(f"{part.scores_path} is damaged: its checksum differs")
+        except ArchiveDamagedError as error:
+            if not path.exists():
+                return  # compacted between the two reads
+            self.damaged[path] = f"{error}; cells {', '.join(sorted(r.cell_id for r in part.rows))}"
+            return
+        for row in part.rows:
+            known = self._records.get(row.cell_id)
+            if known is not None and known.scores_sha256 != row.scores_sha256:
+                self.damaged[path] = (
+                    f"{path}: cell {row.cell_id} is also in "
+                    f"parts/{self._home[row.cell_id]}.json, with other scores"
+                )
+                return
+        for row in part.rows:
+            if row.cell_id not in self._records:
+                self._records[row.cell_id], self._home[row.cell_id] = row, path.stem
+
+    def _read_failures(self) -> dict[str, dict[str, Any]]:
+        found = {}
+        for path in sorted((self.root / "failed").glob("*.json")):
             try:
-                part = read_sealed(path)
-            except ArchiveDamagedError as error:
-                self.damaged[path] = f"{error} (its cells count as missing)"
-                continue
-            check_schema(part, path)
-            scores = path.with_name(part["scores"]["file"])
-            cells = {record["cell_id"]: record for record in part["cells"]}
-            try:
-                if checksum(_bytes(scores)) != part["scores"]["sha256"]:
-                    raise ArchiveDamagedError(f"{scores} is damaged: its checksum differs")
-            except ArchiveDamagedError as error:
-                self.damaged[path] = f"{error}; cells {', '.join(sorted(cells))}"
-                continue
-            for cell, record in cells.items():
-                known = self._records.get(cell)
-                if known is None:
-                    self._records[cell], self._home[cell] = record, path.stem
-                elif known["scores_sha256"] != record["scores_sha256"]:
-                    self.damaged[path] = (
-                        f"{path}: cell {cell} is also in parts/{self._home[cell]}.json, "
-                        "with other scores"
-                    )
-            self._parts[path.stem] = part
+                content = read_sealed(path)
+                if content["cell_id"] != path.stem or not isinstance(content["reason"], str):
+                    raise ArchiveDamagedError(f"{path} is damaged: it is of another cell")
+            except FileNotFoundError:
+                continue  # the cell is being trained again
+            except (ArchiveDamagedError, KeyError, TypeError) as error:
+                if not path.exists():
+                    continue
+                content = {"cell_id": path.stem, "reason": "its failure record is damaged"}
+                self.damaged[path] = f"{error}; cell {path.stem}"
+            found[path.stem] = content
+        return found
 
     def _miss_tasks(self) -> None:
         """A task is described before its first cell is committed, so a lack is a loss."""
-        for name in {record["key"]["task"] for record in self._records.values()}:
+        for name in sorted({row.key["task"] for row in self._records.values()}):
             path = self.root / "tasks" / f"{name}.json"
             if name not in self.tasks and path not in self.damaged:
                 self.damaged[path] = f"{path} is missing"
@@ -205,36 +236,35 @@ class Archive:
                     f"for example {split['patient']!r} in "
                     f"{split_name(split['repeat'], split['fold'], split['design'])}"
                 )
-        for cell, record in self._records.items():
-            key = record["key"]
+        for cell, row in self._records.items():
+            key = row.key
             splits = self.tasks.get(key["task"], {}).get("splits_sha256", {})
-            name = split_name(key["repeat"], key["fold"], key.get("design", "cv"))
-            known = splits.get(name, record["split_sha256"])
-            if known != record["split_sha256"]:
+            name = split_name(key["repeat"], key["fold"], key["design"])
+            known = splits.get(name, row.split_sha256)
+            if known != row.split_sha256:
                 path = self.root / "parts" / f"{self._home[cell]}.json"
                 self.damaged[path] = f"{path}: cell {cell} was trained on another split"
+        for cell, stem in list(self._home.items()):
+            if self.root / "parts" / f"{stem}.json" in self.damaged:
+                del self._records[cell], self._home[cell]
 
     def _frame_of_cells(self) -> pd.DataFrame:
-        rows = []
-        for cell in sorted(self._records):
-            record = self._records[cell]
-            counts = record["counts"]
-            rows.append(
-                {
-                    "cell_id": cell,
-                    "pair_id": record["pair_id"],
-                    "design": "cv",  # which archives of before there were two designs do not say
-                    **record["key"],
-                    **{name: _nan(value) for name, value in record["metrics"].items()},
-                    "epoch": record["selection"]["epoch"],
-                    "trainable_parameters": record["parameters"]["trainable"],
-                    "total_parameters": record["parameters"]["total"],
-                    "n_train": counts["train"]["cases"],
-                    "n_validation": counts["validation"]["cases"],
-                    "n_test": counts["test"]["cases"],
-                    "seconds": record["times"]["seconds"],
-                }
-            )
+        rows = [
+            {
+                "cell_id": row.cell_id,
+                "pair_id": row.pair_id,
+                **row.key,
+                **{name: _nan(value) for name, value in row.metrics.items()},
+                "epoch": row.epoch,
+                "trainable_parameters": row.parameters[0],
+                "total_parameters": row.parameters[1],
+                "n_train": row.counts[0],
+                "n_validation": row.counts[1],
+                "n_test": row.counts[2],
+                "seconds": row.seconds,
+            }
+            for _, row in sorted(self._records.items())
+        ]
         frame = pd.DataFrame(rows, columns=None if rows else CELL_COLUMNS)
         return frame.sort_values(_NAMES, kind="stable", ignore_index=True)[
             [*CELL_COLUMNS, *(c for c in frame.columns if c not in CELL_COLUMNS)]
@@ -262,29 +292,50 @@ class Archive:
             f"{name} {task['labels_sha256']} {task['images_sha256']}"
             for name, task in sorted(self.tasks.items())
         ]
-        lines += [f"{c} {r['scores_sha256']}" for c, r in sorted(self._records.items())]
+        lines += [f"{c} {row.scores_sha256}" for c, row in sorted(self._records.items())]
         return checksum("\n".join([repr(_sorted(self.plan)), *lines]).encode())
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """The full record of each verified cell of both designs, with what its part shares."""
-        for cell in self._all_cells["cell_id"]:
-            part = self._parts[self._home[cell]]
-            shared = {k: part[k] for k in part if k not in ("cells", "configurations")}
-            record = self._records[cell]
-            configuration = part["configurations"][record["configuration_sha256"]]
-            yield {**shared, **record, "configuration": configuration}
+        """The full record of each verified cell of both designs, part by part."""
+        for stem in sorted(set(self._home.values())):
+            for record in self._part(stem).records():
+                if self._home.get(record["cell_id"]) == stem:
+                    yield record
+
+    def _part(self, stem: str) -> Part:
+        try:
+            return read_part(self.root / "parts" / f"{stem}.json")
+        except FileNotFoundError:
+            raise ArchiveDamagedError(
+                f"{self.root / 'parts' / stem}.json is gone: the archive was compacted or damaged "
+                "while it was being read; read it again"
+            ) from None
+
+    @cached_property
+    def weights(self) -> dict[tuple[str, str], str]:
+        """SHA-256 of the weights that cells began with, by arm and backbone."""
+        return {
+            (row.key["arm"], row.key["backbone"]): row.weights_sha256
+            for _, row in sorted(self._records.items())
+        }
+
+    @property
+    def part_names(self) -> frozenset[str]:
+        """Names of the parts that hold verified cells."""
+        return frozenset(self._home.values())
+
+    def row(self, cell_id: str) -> Row:
+        """The essence of a cell's record."""
+        return self._records[cell_id]
+
+    @property
+    def score_hashes(self) -> dict[str, str]:
+        """SHA-256 of each cell's scores, by cell identifier."""
+        return {cell: row.scores_sha256 for cell, row in self._records.items()}
 
     def failures(self) -> dict[str, dict[str, Any]]:
         """Why cells failed, by cell identifier."""
-        found = {}
-        for path in sorted((self.root / "failed").glob("*.json")):
-            try:
-                content = read_sealed(path)
-            except ArchiveDamagedError:
-                content = {"cell_id": path.stem, "reason": "its failure record is damaged"}
-            if content["cell_id"] not in self._records:
-                found[content["cell_id"]] = content
-        return found
+        return {cell: why for cell, why in self._failures.items() if cell not in self._records}
 
     @cached_property
     def missing(self) -> pd.DataFrame:
@@ -364,12 +415,7 @@ class Archive:
         frames = []
         wanted = set(cells["cell_id"])
         for stem in sorted({self._home[cell] for cell in cells["cell_id"]}):
-            part = self._parts[stem]
-            frame = read_parquet(
-                self.root / "parts" / part["scores"]["file"],
-                part["scores"]["sha256"],
-                list(SCORE_COLUMNS),
-            )
+            frame = read_part_scores(self._part(stem))
             home = {cell for cell in frame["cell_id"].unique() if self._home.get(cell) == stem}
             keep = frame["cell_id"].isin(home & wanted)
             for key in set(filters) & {"case", "patient", "y_true", "partition"}:
@@ -396,11 +442,30 @@ def _matches(column: pd.Series, wanted: Any) -> pd.Series:
     return column.astype(str).isin([str(value) for value in values])
 
 
-def _bytes(path: Path) -> bytes:
+def _holds_plan(header: Mapping[str, Any]) -> bool:
+    """Whether reading finds what it needs in a header whose checksum is right."""
     try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise ArchiveDamagedError(f"{path} is missing") from None
+        plan = header["plan"]
+        references = [arm["name"] for arm in plan["arms"] if arm["reference"]]
+        return isinstance(plan["study"]["name"], str) and len(references) == 1
+    except (KeyError, TypeError):
+        return False
+
+
+def _check_task(content: Any, path: Path) -> None:
+    """Refuse a description that names files elsewhere, or lacks what reading needs."""
+    try:
+        name = content["task"]
+        wanted = {f"{name}.parquet", f"{name}.splits.parquet"}
+        whole = name == path.stem and set(content["files"]) == wanted
+        for key in ("labels_sha256", "images_sha256"):
+            whole = whole and isinstance(content[key], str)
+        whole = whole and isinstance(content["splits_sha256"], dict)
+        whole = whole and isinstance(content["synthetic"], bool)
+    except (KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise ArchiveDamagedError(f"{path} is damaged: it describes no data set of this archive")
 
 
 def _nan(value: float | None) -> float:

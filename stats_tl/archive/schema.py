@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 __all__ = [
+    "KEYS",
     "SCHEMA_VERSION",
     "SCORE_COLUMNS",
     "CellResult",
     "ScoresDigest",
     "scores_digest",
+    "scores_digests",
     "split_name",
 ]
 
@@ -18,7 +20,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+#: Names of a cell: five texts, three numbers.
+KEYS = ["task", "backbone", "head", "unfreeze", "arm", "repeat", "fold", "seed"]
 
 #: Columns of the case-level scores on disk.
 SCORE_COLUMNS = ("cell_id", "case", "patient", "y_true", "partition", "logit_0", "logit_1")
@@ -83,3 +88,26 @@ class ScoresDigest:
 def scores_digest(scores: pd.DataFrame) -> str:
     """SHA-256 of a cell's scores, independent of the order of rows."""
     return ScoresDigest(scores).of(scores[["logit_0", "logit_1"]].to_numpy())
+
+
+def scores_digests(scores: pd.DataFrame) -> dict[str, str]:
+    """:func:`scores_digest` of every ``cell_id`` of a frame."""
+    ordered = scores.astype({c: str for c in ("cell_id", "case", "patient", "partition")})
+    ordered = ordered.sort_values(["cell_id", "partition", "case"], kind="stable")
+    ids = ordered["cell_id"].to_numpy(dtype=object)
+    starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(ids) else np.array([], int)
+    texts = [ordered[c].to_numpy(dtype=object) for c in ("case", "patient", "partition")]
+    numbers = [
+        np.ascontiguousarray(ordered[column].to_numpy(), dtype=kind)
+        for column, kind in (("y_true", "<i1"), ("logit_0", "<f4"), ("logit_1", "<f4"))
+    ]
+    digests = {}
+    for start, stop in zip(starts, [*starts[1:], len(ids)], strict=True):
+        digest = hashlib.sha256()
+        for text in texts:
+            digest.update("\n".join(text[start:stop]).encode())
+            digest.update(b"\0")
+        for number in numbers:
+            digest.update(number[start:stop].tobytes())
+        digests[ids[start]] = digest.hexdigest()
+    return digests

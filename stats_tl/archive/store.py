@@ -4,14 +4,13 @@ from __future__ import annotations
 
 __all__ = [
     "ArchiveWriter",
-    "check_schema",
     "describe_difference",
     "plan_differences",
     "refuse_other_plan",
 ]
 
 import contextlib
-import time
+import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,9 @@ import pandas as pd
 from .. import __version__
 from ..errors import UserError
 from .files import checksum, parquet_bytes, read_sealed, write_atomically, write_sealed
-from .schema import SCHEMA_VERSION, SCORE_COLUMNS, CellResult
+from .migrations import check_schema
+from .parts import write_part
+from .schema import SCHEMA_VERSION, CellResult
 
 #: Half-written files of dead processes are swept after this many seconds.
 STALE_SECONDS = 3600
@@ -61,7 +62,8 @@ class ArchiveWriter:
             check_schema(known, path)
             if not extend:
                 refuse_other_plan(self.root, known["plan"], plan)
-            if not plan_differences(known["plan"], plan):
+            current = known["schema_version"] == SCHEMA_VERSION
+            if current and not plan_differences(known["plan"], plan):
                 self._sweep()
                 return
         write_sealed(
@@ -142,35 +144,24 @@ class ArchiveWriter:
             Identifier of the part.
         """
         results = sorted(results, key=lambda result: result.record["cell_id"])
-        ids = [result.record["cell_id"] for result in results]
-        part = checksum("\n".join(ids).encode())[:20]
         frame = pd.concat(
-            [result.scores.assign(cell_id=cell) for cell, result in zip(ids, results, strict=True)],
+            [result.scores.assign(cell_id=result.record["cell_id"]) for result in results],
             ignore_index=True,
-        )[list(SCORE_COLUMNS)]
-        for column in ("cell_id", "case", "patient", "partition"):
-            frame[column] = frame[column].astype("category")
-        data = parquet_bytes(frame)
-        folder = self.root / "parts"
-        files = {}
+        )
+        # Rows in the order of the data set would tell the rank of a hashed identifier.
+        frame = frame.sort_values(["cell_id", "partition", "case"], ignore_index=True)
+        cells = []
         for result in results:
+            files = {}
             for suffix, content in result.files.items():
                 name = result.record["cell_id"] + suffix
                 write_atomically(self.root / "backbones" / name, content)
                 files[name] = checksum(content)
-        write_atomically(folder / f"{part}.parquet", data)
-        write_sealed(
-            folder / f"{part}.json",
-            {
-                **context,
-                "schema_version": SCHEMA_VERSION,
-                "scores": {"file": f"{part}.parquet", "sha256": checksum(data)},
-                **({"backbones": files} if files else {}),
-                "cells": [result.record for result in results],
-            },
-        )
-        for cell in ids:
-            self.forget_failure(cell)
+            cells.append({**result.record, "context": 0, **({"backbones": files} if files else {})})
+        shared = {key: value for key, value in context.items() if key != "configurations"}
+        part = write_part(self.root / "parts", frame, cells, [shared], context["configurations"])
+        for cell in cells:
+            self.forget_failure(cell["cell_id"])
         return part
 
     def record_failure(self, cell: Mapping[str, Any], reason: str, log: str) -> None:
@@ -187,19 +178,28 @@ class ArchiveWriter:
 
     def remove_damaged(self, paths: Iterable[Path]) -> None:
         """Move damaged files to ``damaged/``, so that their cells are trained again."""
+        folder = self.root / "damaged"
         for path in paths:
-            target = self.root / "damaged" / path.name
-            target.parent.mkdir(exist_ok=True)
-            with contextlib.suppress(FileNotFoundError):
-                path.replace(target)
+            own = [path]
+            if path.parent.name == "parts":
+                own.append(path.with_suffix(".parquet"))
+            for file in own:
+                with contextlib.suppress(FileNotFoundError):
+                    folder.mkdir(exist_ok=True)
+                    file.replace(folder / file.name)
 
     def _sweep(self) -> None:
         """Remove what processes that were killed left half-written."""
-        now = time.time()
-        for leftover in (*self.root.glob(".writing-*"), *self.root.glob("*/.writing-*")):
-            with contextlib.suppress(OSError):
-                if now - leftover.stat().st_mtime > STALE_SECONDS:
-                    leftover.unlink()
+        leftovers = [*self.root.glob(".writing-*"), *self.root.glob("*/.writing-*")]
+        if not leftovers:
+            return
+        with contextlib.suppress(OSError), tempfile.NamedTemporaryFile(dir=self.root) as now:
+            # The file system's clock: that of this machine may be another, or go backwards.
+            present = Path(now.name).stat().st_mtime
+            for leftover in leftovers:
+                with contextlib.suppress(FileNotFoundError):
+                    if present - leftover.stat().st_mtime > STALE_SECONDS:
+                        leftover.unlink()
 
 
 def _science(plan: Mapping[str, Any]) -> dict[str, Any]:
@@ -223,16 +223,6 @@ def refuse_other_plan(root: Path, archived: Mapping[str, Any], given: Mapping[st
             f"{root} holds another plan of the same name:\n{listed}\n"
             "Give the study another name or --runs another folder; --extend accepts a "
             "plan that still asks for every archived cell"
-        )
-
-
-def check_schema(content: Mapping[str, Any], path: Path) -> None:
-    """Refuse an archive of a later version by name."""
-    version = content.get("schema_version")
-    if not isinstance(version, int) or version > SCHEMA_VERSION:
-        raise UserError(
-            f"{path} has schema version {version}; this stats_tl {__version__} reads up to "
-            f"{SCHEMA_VERSION}. Update stats_tl"
         )
 
 

@@ -19,6 +19,7 @@ from .layout import NEEDED, OPTIONAL, arrange
 from .words import plural
 
 _MOST_BYTES = 4 * 2**30
+_LONGEST_LINE = 2**20
 _TEXT = ("case", "patient", "arm", "design", "task", "backbone", "head", "unfreeze")
 _PARTITIONS = {
     "test": "test",
@@ -164,7 +165,7 @@ def read_csv(path: Path, columns: Mapping[str, str] | None = None) -> tuple[pd.D
     try:
         if path.stat().st_size > _MOST_BYTES:
             raise UserError(f"{path}: larger than 4 GiB; split it by task")
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = _digest(path)
         header = pd.read_csv(path, header=None, nrows=1, dtype=str, encoding="utf-8-sig").iloc[0]
         # pandas would rename the second of two columns of one name.
         names = header.fillna("").str.strip()
@@ -191,6 +192,19 @@ def read_csv(path: Path, columns: Mapping[str, str] | None = None) -> tuple[pd.D
         raise UserError(f"{path}: not a CSV table: {error}") from None
     frame.columns = list(names)
     return frame, digest
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file, read block by block; a line of a million characters is no table's."""
+    digest, length = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while block := file.read(_LONGEST_LINE):
+            digest.update(block)
+            first, last = block.find(b"\n"), block.rfind(b"\n")
+            if length + (len(block) if first < 0 else first) > _LONGEST_LINE:
+                raise UserError(f"{path}: a line is longer than 1 MiB; is this a table of scores?")
+            length = length + len(block) if first < 0 else len(block) - last - 1
+    return digest.hexdigest()
 
 
 def _partitions(scores: pd.DataFrame) -> Any:

@@ -286,9 +286,12 @@ class Audit(_Table):
 
 
 class Keep(_Table):
-    """``[keep]``: what the archive holds beyond scores and records."""
+    """``[keep]``: what the archive holds beyond scores and records, and under which names."""
 
     backbones: bool = Field(False, description="Trained backbones, as safetensors.")
+    identifiers: Literal["as-given", "hashed"] = Field(
+        "as-given", description="hashed: salted hashes of the case and patient identifiers."
+    )
 
 
 class Plan(_Table):
@@ -321,9 +324,11 @@ class Plan(_Table):
             for key, value in plan["analysis"].items()
             if value is not None or key not in optional
         }
-        # Archives from before there was this key are of the same plan.
+        # Archives from before there were these keys are of the same plan.
         if not plan["cv"]["learning_curve_repeats"]:
             del plan["cv"]["learning_curve_repeats"]
+        if plan["keep"]["identifiers"] == "as-given":
+            del plan["keep"]["identifiers"]
         return plan
 
     @property

@@ -11,52 +11,39 @@ from __future__ import annotations
 __all__ = ["CellOutcome", "Engine", "TaskData", "check_weights"]
 
 import copy
-import shutil
-import tempfile
 import time
 import traceback
-from collections.abc import Iterator, Sequence
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import joblib
 import numpy as np
 import torch
 
 from ..archive import ArchiveWriter
+from ..archive.claims import Claims
 from ..archive.schema import CellResult
 from ..errors import UserError
 from ..study.cells import Cell, derive_seed
 from .backbones import parameter_counts
+from .backends import open_backend
 from .environment import describe_environment, peak_memory
 from .features import CachedActivations
 from .fit import CellModel, fit_cell
 from .heads import build_head
 from .prepare import Prepared, forget_prepared, prepare_unit
 from .results import TaskData, Trained, cell_result
-from .scratch import Scratch
+from .scheduling import CellOutcome, train_cells
+from .scratch import Scratch, scratch_folder
 from .together import cells_side_by_side, fit_together
-from .units import Chunk, Unit, chunks_in_order, fit_seed, plan_units
+from .units import Chunk, Unit, fit_seed
 from .weights import resolve_weights
 
 
-class WorkerLostError(UserError):
-    """The system ended a worker process."""
-
-    exit_code = 1
-
-
-@dataclass(frozen=True)
-class CellOutcome:
-    """What became of a cell; `auc` is NaN where it failed, and `reason` says why."""
-
-    cell: Cell
-    auc: float
-    seconds: float
-    reason: str = ""
+class RunEndedError(RuntimeError):
+    """The scratch folder of the run is gone, and with it whoever waits for the result."""
 
 
 class Engine:
@@ -76,7 +63,9 @@ class Engine:
         Worker processes. On the CPU each uses one thread, so that results depend on
         neither their number nor on the machine's.
     backend : str
-        A joblib backend.
+        A joblib backend: loky, threading, dask or ray.
+    address : str or None
+        Of a running dask or ray cluster; None starts one on this machine.
     keep_backbones : bool
         Archive the trained backbones.
     cache_bytes : int
@@ -93,47 +82,51 @@ class Engine:
         device: str,
         jobs: int,
         backend: str,
+        address: str | None = None,
         keep_backbones: bool,
         cache_bytes: int,
     ):
         self._archive, self._tasks, self._images = archive, tasks, images
-        self._base, self._device, self._jobs, self._backend = base, device, jobs, backend
+        self._base, self._device, self._jobs = base, device, jobs
+        self._backend, self._address = backend, address
         self._keep, self._cache_bytes = keep_backbones, cache_bytes
 
-    def run(self, cells: list[Cell]) -> Iterator[CellOutcome]:
-        """Train `cells`, yielding each as its chunk is committed.
+    def run(
+        self,
+        cells: list[Cell],
+        *,
+        known: frozenset[str] = frozenset(),
+        report: Callable[[str], object] = print,
+    ) -> Iterator[CellOutcome]:
+        """Train `cells`, yielding each as its chunk is committed, by whomever.
 
-        Every (arm, backbone) has its weights checked before the first cell is trained.
+        Parameters
+        ----------
+        cells : list of Cell
+        known : frozenset of str, optional
+            Parts of the archive that hold none of `cells`.
+        report : callable, optional
+            Gets a sentence for what goes wrong and is mended.
         """
-        scratch_folder = Path(tempfile.mkdtemp(prefix="stats_tl-"))
-        try:
-            scratch = Scratch(scratch_folder)
+        root = self._archive.root.resolve()
+        shared = root if self._address is not None else None
+        claims = Claims(root, known)
+        with (
+            scratch_folder(shared) as folder,
+            open_backend(self._backend, self._jobs, self._address, folder) as backend,
+        ):
+            scratch = Scratch(folder)
             for (task, size), images in self._images.items():
                 scratch.put(f"images-{task}-{size}", images)
             worker = _Worker(
-                self._archive, self._tasks, scratch, self._base, self._device,
+                ArchiveWriter(root), self._tasks, scratch, self._base.resolve(), self._device,
                 self._keep, self._cache_bytes,
             )  # fmt: skip
-            chunks = chunks_in_order(plan_units(cells), self._jobs)
-            if self._jobs == 1:
-                results = map(worker, chunks)
-            else:
-                pool = joblib.Parallel(
-                    n_jobs=self._jobs, backend=self._backend, return_as="generator_unordered",
-                    pre_dispatch="2 * n_jobs", batch_size=1,
-                )  # fmt: skip
-                results = pool(joblib.delayed(worker)(chunk) for chunk in chunks)
-            for outcomes in results:
-                yield from outcomes
-        except BrokenProcessPool as error:
-            raise WorkerLostError(
-                "a worker process was killed from outside, by the system if memory ran out; fewer "
-                f"--jobs than {self._jobs} need less. What is finished is kept, the next run "
-                "continues"
-            ) from error
-        finally:
-            forget_prepared()
-            shutil.rmtree(scratch_folder, ignore_errors=True)
+            try:
+                yield from train_cells(cells, worker, claims, backend, report=report)
+                claims.tidy({cell.cell_id for cell in cells})
+            finally:
+                forget_prepared()
 
 
 def check_weights(
@@ -215,8 +208,19 @@ class _Worker:
         return outcomes
 
     def _fail(self, cell: Cell, error: Exception, seconds: float) -> CellOutcome:
+        if isinstance(error, torch.OutOfMemoryError):
+            torch.cuda.empty_cache()  # so that smaller cells can go on
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        log = "".join(traceback.format_exception(error))
+        return self.fail(cell, reason, "".join(traceback.format_exception(error)), seconds)
+
+    def fail(self, cell: Cell, reason: str, log: str, seconds: float = 0.0) -> CellOutcome:
+        """Record a cell as failed, unless it is the run that has ended.
+
+        Workers may outlive a run that was killed or interrupted; when the next one has removed
+        what they work with, that says nothing about the cell.
+        """
+        if not self.scratch.folder.exists():
+            raise RunEndedError("the run that this worker belongs to has ended")
         record = {"cell_id": cell.cell_id, "pair_id": cell.pair_id, "key": cell.key}
         self.archive.record_failure(record, reason, log)
         return CellOutcome(cell, float("nan"), seconds, reason)

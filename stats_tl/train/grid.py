@@ -20,6 +20,7 @@ from ..archive.schema import split_name
 from ..archive.store import plan_differences, refuse_other_plan
 from ..data import Dataset, load_dataset
 from ..data.leakage import audit_duplicates, describe_duplicates
+from ..data.pseudonyms import pseudonymize, read_salt, salt_check
 from ..errors import ArchiveDamagedError, UserError, suggest
 from ..study.cells import Cell, plan_cells
 from ..study.plan import Plan, Task
@@ -60,6 +61,8 @@ class GridOptions:
     device: str = "cpu"
     jobs: int = 1
     backend: str = "loky"
+    scheduler_address: str | None = None
+    salt: Path | None = None
 
     @property
     def weights_base(self) -> Path:
@@ -290,6 +293,9 @@ class GridState:
                 {(cell.setting.task.name, image_size(cell)) for cell in self.pending}
             )
         }
+        named: dict[str, Any] = {"kept": self.plan.keep.identifiers}
+        if self.plan.keep.identifiers == "hashed":
+            datasets, named = self._pseudonymous(datasets)
         writer = ArchiveWriter(self.root)
         if self.archive is not None:
             writer.remove_damaged(self.archive.damaged)
@@ -301,7 +307,7 @@ class GridState:
             audit = audit_duplicates(datasets[name], partitions[name])
             if audit["pairs"]:
                 report(f"  {name}: {describe_duplicates(audit)}")
-            self._write_task(writer, datasets[name], partitions[name], audit)
+            self._write_task(writer, datasets[name], partitions[name], audit, named)
             tasks[name] = TaskData(
                 datasets[name].cases[["case", "patient", "group", "y_true"]],
                 partitions[name],
@@ -317,10 +323,12 @@ class GridState:
             device=self.options.device,
             jobs=self.options.jobs,
             backend=self.options.backend,
+            address=self.options.scheduler_address,
             keep_backbones=self.plan.keep.backbones,
             cache_bytes=cache_bytes,
         )
-        yield from engine.run(self.pending)
+        known = frozenset() if self.archive is None else self.archive.part_names
+        yield from engine.run(self.pending, known=known, report=report)
 
     def _check_heads(self) -> None:
         """Refuse heads that no worker could train in the memory there is."""
@@ -351,12 +359,7 @@ class GridState:
                 )
 
     def _archived_weights(self) -> dict[tuple[str, str], str]:
-        if self.archive is None:
-            return {}
-        return {
-            (record["key"]["arm"], record["key"]["backbone"]): record["weights"]["sha256"]
-            for record in self.archive.records()
-        }
+        return {} if self.archive is None else self.archive.weights
 
     def _write_task(
         self,
@@ -364,6 +367,7 @@ class GridState:
         dataset: Dataset,
         partitions: dict[tuple[str, int], np.ndarray],
         audit: dict[str, Any],
+        named: dict[str, Any],
     ) -> None:
         cases = dataset.cases["case"]
         frames, digests = [], {}
@@ -386,5 +390,31 @@ class GridState:
             "images_sha256": dataset.images_sha256,
             "splits_sha256": digests,
             "near_duplicates": audit,
+            "identifiers": named,
         }
-        writer.write_task(dataset.name, description, dataset.cases, splits)
+        archived = dataset.cases
+        if named["kept"] == "hashed":  # the order of rows must not be that of the names
+            archived = archived.sort_values("case", ignore_index=True)
+            splits = splits.sort_values(["design", "repeat", "fold", "case"], ignore_index=True)
+        writer.write_task(dataset.name, description, archived, splits)
+
+    def _pseudonymous(
+        self, datasets: dict[str, Dataset]
+    ) -> tuple[dict[str, Dataset], dict[str, Any]]:
+        """The data sets under salted names, and what the archive says of them."""
+        path = self.options.salt or self.options.base / f"{self.plan.study.name}.salt"
+        checks = {
+            task["identifiers"]["salt_check"]
+            for task in ({} if self.archive is None else self.archive.tasks).values()
+            if task.get("identifiers", {}).get("kept") == "hashed"
+        }
+        begun = self.archive is not None and bool(self.archive.cell_ids)
+        salt = read_salt(path, create=not (begun or checks))
+        if checks and checks != {salt_check(salt)}:
+            raise UserError(
+                f"{path} is another salt than the one that the archive's identifiers were hashed "
+                "with; give that one with --salt"
+            )
+        hashed = {name: pseudonymize(dataset, salt) for name, dataset in datasets.items()}
+        method = "HMAC-SHA256, first 20 hexadecimal digits"
+        return hashed, {"kept": "hashed", "method": method, "salt_check": salt_check(salt)}

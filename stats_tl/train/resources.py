@@ -10,10 +10,18 @@ from pathlib import Path
 from ..errors import UserError
 
 
-def choose_device(name: str) -> str:
-    """`name` checked; ``"auto"`` is a CUDA device where there is one, else the CPU."""
-    if name == "cpu":
-        return name
+def choose_device(name: str, *, here: bool = True) -> str:
+    """`name` checked; ``"auto"`` is a CUDA device where there is one, else the CPU.
+
+    Parameters
+    ----------
+    name : str
+    here : bool, optional
+        False if the work is done on other machines: what this one has does not matter, and
+        ``"auto"`` is the CPU.
+    """
+    if name == "cpu" or (name == "auto" and not here):
+        return "cpu"
     import torch
 
     usable = torch.cuda.is_available()
@@ -25,6 +33,8 @@ def choose_device(name: str) -> str:
         raise UserError(f"--device {name!r}: expected cpu, cuda or cuda:N") from None
     if device.type not in ("cpu", "cuda"):
         raise UserError(f"--device {name!r}: expected cpu, cuda or cuda:N")
+    if not here:
+        return str(device)
     if device.type == "cuda" and not usable:
         raise UserError(f"--device {name}: this torch ({torch.__version__}) finds no CUDA device")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():

@@ -2,20 +2,62 @@
 
 from __future__ import annotations
 
-__all__ = ["Scratch"]
+__all__ = ["Scratch", "scratch_folder"]
 
+import contextlib
+import json
 import os
 import re
+import shutil
+import tempfile
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from ..archive.claims import describe_process, link, machine, still_runs
 from ..errors import UserError
 
 POLL_SECONDS = 0.05
+
+
+@contextlib.contextmanager
+def scratch_folder(shared: Path | None = None) -> Iterator[Path]:
+    """A temporary folder that is removed at the end, and if killed, by the next run.
+
+    Parameters
+    ----------
+    shared : Path or None
+        A folder that all workers see; the system's folder for temporary files if None.
+    """
+    parent = Path(tempfile.gettempdir()) if shared is None else shared
+    prefix = "stats_tl-" if shared is None else ".scratch-"
+    for left in parent.glob(f"{prefix}*/owner.json"):
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            if still_runs(json.loads(left.read_bytes())) is False:
+                _remove(left.parent)
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+    except OSError as error:
+        raise UserError(f"cannot write {parent}: {error.strerror or error}") from error
+    try:
+        with contextlib.suppress(OSError):
+            (folder / "owner.json").write_text(json.dumps(describe_process()))
+        yield folder
+    finally:
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Gone at once for workers that still run, which look whether it is there."""
+    gone = folder.with_name(f"{folder.name}-removed")
+    with contextlib.suppress(OSError):
+        folder.rename(gone)
+    shutil.rmtree(gone if gone.exists() else folder, ignore_errors=True)
 
 
 @dataclass(frozen=True)
@@ -25,13 +67,13 @@ class Scratch:
     Parameters
     ----------
     folder : Path
-        A local folder that the caller makes and removes.
+        A folder that the caller makes and removes, see :func:`scratch_folder`.
     """
 
     folder: Path
 
     def _path(self, name: str) -> Path:
-        return self.folder / (re.sub(r"[^A-Za-z0-9_.+-]", "_", name) + ".npy")
+        return self.folder / (re.sub(r"[^A-Za-z0-9_.+@-]", "_", name) + ".npy")
 
     def put(self, name: str, array: np.ndarray) -> None:
         """Store an array under a name; it appears whole."""
@@ -55,18 +97,26 @@ class Scratch:
         return np.load(self._path(name), mmap_mode="c", allow_pickle=False)
 
     def get_or_make(self, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
-        """The array of a name, made by the first process that asks; the others wait for it."""
+        """The array of a name, made by the first process that asks; the others wait for it.
+
+        Each machine makes its own: whether the maker still lives can be told of processes of
+        one machine only.
+        """
+        name = f"{name}@{machine()}"
         path = self._path(name)
         claim = path.with_suffix(".claim")
         while not path.exists():
+            holder = path.with_suffix(f".{uuid.uuid4().hex}.holder")
+            holder.write_text(json.dumps(describe_process()))
             try:
-                with claim.open("x") as file:
-                    file.write(str(os.getpid()))
+                link(holder, claim)
             except FileExistsError:
                 if not _alive(claim):
                     claim.unlink(missing_ok=True)
                 time.sleep(POLL_SECONDS)
                 continue
+            finally:
+                holder.unlink(missing_ok=True)
             try:
                 self.put(name, make())
             finally:
@@ -77,9 +127,8 @@ class Scratch:
 def _alive(claim: Path) -> bool:
     """Whether the process that holds a claim still runs."""
     try:
-        os.kill(int(claim.read_text() or os.getpid()), 0)
-    except (FileNotFoundError, ValueError, PermissionError):
+        return still_runs(json.loads(claim.read_bytes())) is not False
+    except FileNotFoundError:
         return True
-    except ProcessLookupError:
+    except (ValueError, AttributeError):
         return False
-    return True

@@ -187,6 +187,10 @@ def test_every_field_of_a_record_is_explained(runs):
 def test_json_files_are_sealed_as_the_page_says(runs):
     for path in (runs / "lesions").rglob("*.json"):
         sealed = json.loads(path.read_text(encoding="utf-8"))
+        if path.parent.name == "parts":
+            front, _, _ = path.read_bytes().rpartition(b',\n"sha256"')
+            assert hashlib.sha256(front).hexdigest() == sealed["sha256"]
+            continue
         text = json.dumps(sealed["content"], sort_keys=True, ensure_ascii=False)
         assert hashlib.sha256(text.encode()).hexdigest() == sealed["sha256"]
 

@@ -1,11 +1,13 @@
 """Arrays shared through files."""
 
+import json
 import subprocess
 import sys
 
 import numpy as np
 
-from stats_tl.train.scratch import Scratch
+from stats_tl.archive.claims import describe_process, machine
+from stats_tl.train.scratch import Scratch, scratch_folder
 
 
 def test_an_array_is_made_once_and_shared(tmp_path):
@@ -27,14 +29,32 @@ def test_writing_to_a_mapped_array_changes_nobody_elses(tmp_path):
     np.testing.assert_array_equal(scratch.get("x"), 0)
 
 
-def test_the_claim_of_a_dead_process_is_taken_over(tmp_path):
-    dead = subprocess.run(
-        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
+def dead_process():
+    """The description of a process that has ended, by itself."""
+    code = (
+        "import json; from stats_tl.archive.claims import describe_process; "
+        "print(json.dumps(describe_process()))"
     )
-    (tmp_path / "x.claim").write_text(dead.stdout.strip())
-    made = Scratch(tmp_path).get_or_make("x", lambda: np.ones(2))
-    np.testing.assert_array_equal(made, 1)
-    assert not list(tmp_path.glob("*.claim"))
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return ended.stdout.strip()
+
+
+def test_the_claim_of_a_dead_process_is_taken_over(tmp_path):
+    for content in (dead_process(), "", "not JSON"):
+        (tmp_path / f"x@{machine()}.claim").write_text(content)
+        made = Scratch(tmp_path).get_or_make("x", lambda: np.ones(2))
+        np.testing.assert_array_equal(made, 1)
+        assert [path.suffix for path in tmp_path.iterdir()] == [".npy"]
+        next(tmp_path.iterdir()).unlink()
+
+
+def test_the_folder_of_a_killed_run_is_removed_by_the_next(tmp_path):
+    for name, owner in (("a", dead_process()), ("b", json.dumps(describe_process()))):
+        (tmp_path / f".scratch-{name}").mkdir()
+        (tmp_path / f".scratch-{name}" / "owner.json").write_text(owner)
+    with scratch_folder(tmp_path) as folder:
+        assert {path.name for path in tmp_path.iterdir()} == {".scratch-b", folder.name}
+    assert [path.name for path in tmp_path.iterdir()] == [".scratch-b"]
 
 
 def test_a_failure_to_make_frees_the_name(tmp_path):
@@ -48,4 +68,4 @@ def test_a_failure_to_make_frees_the_name(tmp_path):
             scratch.get_or_make("x", make)
         except MemoryError:
             continue
-    np.testing.assert_array_equal(scratch.get("x"), 1)
+    np.testing.assert_array_equal(scratch.get_or_make("x", fails), 1)

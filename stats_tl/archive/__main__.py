@@ -1,0 +1,176 @@
+"""``python -m stats_tl.archive``: verify, merge and compact archives."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from .. import __version__
+from ..commands import exit_command
+from ..errors import ArchiveDamagedError, IncompleteError, UserError
+
+EXIT_CONFLICTS = 1
+EXAMPLES = """\
+examples:
+  python -m stats_tl.archive verify runs/busbra
+      check every byte and every score; name damaged files and the cells lost with them
+  python -m stats_tl.archive verify
+      every archive under runs/
+  python -m stats_tl.archive merge here/runs/study there/runs/study --into runs/study
+      one archive from two of one plan; cells with different scores are shown and nothing
+      is written
+  python -m stats_tl.archive compact runs/study
+      few large parts in place of many small ones
+
+Repair is part of training: python -m stats_tl.run_grid --plan PLAN --retry-failed sets
+damaged files aside and trains their cells again.
+
+exit codes: 0 done, 1 merge found conflicts, 2 wrong use or bad input, 3 archive damaged,
+4 whole but incomplete (verify), 130 interrupted.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m stats_tl.archive",
+        description="Look after run archives: verify, merge, compact.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"stats_tl {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    sub = commands.add_parser("verify", help="check every byte and every score")
+    sub.add_argument(
+        "archives",
+        nargs="*",
+        type=Path,
+        metavar="DIR",
+        help="archives, or folders of archives (default: runs)",
+    )
+    sub = commands.add_parser("merge", help="one archive from several of one plan")
+    sub.add_argument("archives", nargs="+", type=Path, metavar="DIR", help="archives to read")
+    sub.add_argument(
+        "--into", type=Path, required=True, metavar="DIR", help="folder of the new archive"
+    )
+    sub.add_argument(
+        "--leave-out-conflicts",
+        action="store_true",
+        help="merge the rest; cells with different scores are left to be trained again "
+        "(default: write nothing if there are any)",
+    )
+    sub = commands.add_parser("compact", help="few large parts in place of many small ones")
+    sub.add_argument("archives", nargs="+", type=Path, metavar="DIR", help="archives to compact")
+    sub.add_argument(
+        "--cells", type=int, default=5000, metavar="N", help="most cells a part (default: 5000)"
+    )
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse, call, return the exit code."""
+    options = build_parser().parse_args(arguments)
+    if options.command == "verify":
+        return max(_verify(root) for root in _roots(options.archives or [Path("runs")]))
+    if options.command == "merge":
+        return _merge(options.archives, options.into, options.leave_out_conflicts)
+    if options.cells < 1:
+        raise UserError(f"--cells {options.cells}: expected 1 or more")
+    from .compaction import compact
+
+    for root in options.archives:
+        done = compact(root, cells=options.cells, progress=_progress(f"{root}: parts"))
+        print(f"{root}: {done.cells} cells in {done.after} parts, {done.before} before")
+    return 0
+
+
+def _roots(folders: list[Path]) -> list[Path]:
+    """The archives themselves, or those in a folder."""
+    from .reader import holds_archive
+
+    found = []
+    for folder in folders:
+        inside = sorted(path for path in folder.glob("*/") if holds_archive(path))
+        if holds_archive(folder):
+            found.append(folder)
+        elif inside:
+            found += inside
+        else:
+            raise UserError(f"no run archive in {folder}; `python -m stats_tl.run_grid` makes one")
+    return found
+
+
+def _verify(root: Path) -> int:
+    from .verification import verify
+
+    try:
+        found = verify(root, progress=_progress(f"{root}: parts"))
+    except UserError as error:
+        print(f"{root}: {error}", file=sys.stderr)
+        return error.exit_code
+    for problem in found.problems:
+        print(f"damaged  {problem.path.relative_to(root)}: {problem.what}")
+    for path, cells in found.orphans.items():
+        print(
+            f"orphan   {path.relative_to(root)}: scores without their record "
+            f"({path.stem}.json), which was lost or never written; cells {', '.join(cells)}"
+        )
+    print(f"{root}: {found.cells} whole cells in {found.parts} parts, {found.scores:,} scores read")
+    if found.problems:
+        lost = {cell for problem in found.problems for cell in problem.cells}
+        print(
+            f"{root}: {len(found.problems)} damaged files, {len(lost)} cells in them; "
+            "run_grid --retry-failed with the plan sets them aside and trains these cells again"
+        )
+        return ArchiveDamagedError.exit_code
+    if found.missing is not None and len(found.missing):
+        failed = int((found.missing["reason"] != "not trained yet").sum())
+        print(
+            f"{root}: nothing is damaged; {len(found.missing)} cells of the plan are not there"
+            f"{f', {failed} of them failed' if failed else ''}, for example "
+            f"{found.missing['cell_id'].iloc[0]}; run_grid continues"
+        )
+        return IncompleteError.exit_code
+    print(f"{root}: nothing is damaged, nothing is missing")
+    return 0
+
+
+def _merge(archives: list[Path], into: Path, leave_out: bool) -> int:
+    from .merging import merge
+
+    found = merge(archives, into, leave_out_conflicts=leave_out)
+    for root, cells in found.sources.items():
+        print(f"{root}: {cells} cells")
+    for conflict in found.conflicts:
+        places = ", ".join(
+            f"{'none' if auc is None else format(auc, '.6f')} in {root}"
+            for root, auc in conflict.aucs.items()
+        )
+        names = " ".join(f"{name}={value}" for name, value in sorted(conflict.key.items()))
+        print(f"conflict {conflict.cell_id} ({names}): AUC {places}")
+    if not found.written:
+        print(
+            f"{len(found.conflicts)} cells have different scores; nothing was written. "
+            "--leave-out-conflicts merges the others and leaves these to be trained again",
+            file=sys.stderr,
+        )
+        return EXIT_CONFLICTS
+    print(f"{into}: {found.cells} cells, {found.shared} of them in more than one source")
+    return EXIT_CONFLICTS if found.conflicts else 0
+
+
+def _progress(label: str) -> Callable[[int, int], object] | None:
+    """A line that counts, on a terminal only."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(done: int, total: int) -> None:
+        print(f"\r{label} {done}/{total}", end="\n" if done == total else "", file=sys.stderr)
+
+    return show
+
+
+if __name__ == "__main__":
+    exit_command(main)

@@ -1,0 +1,202 @@
+"""Parts: cells that lie in one pair of files, their records and their scores."""
+
+from __future__ import annotations
+
+__all__ = ["Part", "Row", "cells_of_scores", "read_part", "read_part_scores", "write_part"]
+
+import io
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ..errors import ArchiveDamagedError, UserError
+from .files import (
+    checksum,
+    parquet_bytes,
+    read_parquet,
+    unseal,
+    write_atomically,
+    write_sealed,
+)
+from .migrations import check_schema, migrate_part
+from .schema import KEYS, SCHEMA_VERSION, SCORE_COLUMNS
+
+_CELL_ID = re.compile(r"[0-9a-f]{20}")
+#: Names of plans (tasks, arms, heads, ...): none leads out of a folder.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
+
+
+class Row(NamedTuple):
+    """What reading keeps in memory of a cell."""
+
+    cell_id: str
+    pair_id: str
+    key: dict[str, Any]
+    scores_sha256: str
+    split_sha256: str
+    weights_sha256: str
+    metrics: dict[str, float | None]
+    epoch: int
+    parameters: tuple[int, int]
+    counts: tuple[int, int, int]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Part:
+    """One part as read and checked; `content` is its JSON in the present schema."""
+
+    path: Path
+    content: dict[str, Any]
+    rows: list[Row]
+
+    @property
+    def scores_path(self) -> Path:
+        """The Parquet file of its scores."""
+        return self.path.with_name(self.content["scores"]["file"])
+
+    def records(self) -> Iterable[dict[str, Any]]:
+        """The full record of each cell, with what it shares with others."""
+        shared = {key: self.content[key] for key in ("scores", "schema_version")}
+        for cell in self.content["cells"]:
+            yield {
+                **self.content["contexts"][cell["context"]],
+                **shared,
+                **{key: value for key, value in cell.items() if key != "context"},
+                "configuration": self.content["configurations"][cell["configuration_sha256"]],
+            }
+
+
+def read_part(path: Path) -> Part:
+    """Read the JSON file of a part; its scores are not touched.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not there: another process may have compacted it away.
+    ArchiveDamagedError
+        If it is not what was written, or no part.
+    UserError
+        If its schema is newer than this program.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
+    content = unseal(data, path)
+    check_schema(content, path)
+    try:
+        content = migrate_part(content)
+        file, sha256 = content["scores"]["file"], content["scores"]["sha256"]
+        if not (re.fullmatch(r"[\w.-]+\.parquet", file) and re.fullmatch(r"[0-9a-f]{64}", sha256)):
+            raise ValueError("scores")
+        rows = [_row(cell, content) for cell in content["cells"]]
+    except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
+        raise ArchiveDamagedError(
+            f"{path} is damaged: it is no part of an archive ({type(error).__name__}: {error})"
+        ) from None
+    return Part(path, content, rows)
+
+
+def _row(cell: Mapping[str, Any], content: Mapping[str, Any]) -> Row:
+    """The checked essence of a record."""
+    key = {"design": "cv", **cell["key"]}  # older cells do not say: there was one design
+    if key["design"] not in ("cv", "half"):
+        raise ValueError("design")
+    texts = {name: sys.intern(key[name]) for name in KEYS[:5]}
+    numbers = {name: _whole(key[name]) for name in KEYS[5:]}
+    if not (_CELL_ID.fullmatch(cell["cell_id"]) and _CELL_ID.fullmatch(cell["pair_id"])):
+        raise ValueError("cell_id")
+    if not all(_NAME.fullmatch(text) for text in texts.values()):
+        raise ValueError("key")
+    content["configurations"][cell["configuration_sha256"]]
+    content["contexts"][_whole(cell["context"])]
+    counts = cell["counts"]
+    metrics = {
+        sys.intern(name): None if value is None else float(value)
+        for name, value in cell["metrics"].items()
+    }
+    return Row(
+        cell["cell_id"],
+        cell["pair_id"],
+        {**key, **texts, **numbers},
+        sys.intern(cell["scores_sha256"]),
+        sys.intern(cell["split_sha256"]),
+        sys.intern(cell["weights"]["sha256"]),
+        {"auc": metrics["auc"], "validation_auc": metrics["validation_auc"], **metrics},
+        _whole(cell["selection"]["epoch"]),
+        (_whole(cell["parameters"]["trainable"]), _whole(cell["parameters"]["total"])),
+        tuple(_whole(counts[side]["cases"]) for side in ("train", "validation", "test")),  # type: ignore[arg-type]
+        float(cell["times"]["seconds"]),
+    )
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{value!r} is no whole number")
+    return value
+
+
+def read_part_scores(part: Part, columns: Sequence[str] = SCORE_COLUMNS) -> pd.DataFrame:
+    """The scores of a part, their checksum verified."""
+    sha256 = part.content["scores"]["sha256"]
+    try:
+        return read_parquet(part.scores_path, sha256, list(columns))
+    except (pa.ArrowException, KeyError, ValueError) as error:
+        raise ArchiveDamagedError(f"{part.scores_path} is damaged: {error}") from None
+
+
+def write_part(
+    folder: Path,
+    frame: pd.DataFrame,
+    cells: Sequence[Mapping[str, Any]],
+    contexts: Sequence[Mapping[str, Any]],
+    configurations: Mapping[str, Any],
+) -> str:
+    """Write a part, its JSON file last, without which it does not exist.
+
+    The name hashes the cells and their scores: two parts of one name are the same, and
+    nothing is ever overwritten with something else.
+
+    Returns
+    -------
+    str
+        Its name.
+    """
+    frame = frame[list(SCORE_COLUMNS)]
+    texts = ("cell_id", "case", "patient", "partition")
+    frame = frame.assign(**{name: frame[name].astype("category") for name in texts})
+    data = parquet_bytes(frame)
+    ids = "\n".join(cell["cell_id"] for cell in cells)
+    name = checksum(f"{ids}\n{checksum(data)}".encode())[:20]
+    write_atomically(folder / f"{name}.parquet", data)
+    write_sealed(
+        folder / f"{name}.json",
+        {
+            "schema_version": SCHEMA_VERSION,
+            "scores": {"file": f"{name}.parquet", "sha256": checksum(data)},
+            "contexts": list(contexts),
+            "configurations": dict(configurations),
+            "cells": list(cells),
+        },
+        large=True,
+    )
+    return name
+
+
+def cells_of_scores(path: Path) -> list[str]:
+    """The cells that a Parquet file of scores names, where it can still be read."""
+    try:
+        table = pq.read_table(io.BytesIO(path.read_bytes()), columns=["cell_id"])
+        return sorted(map(str, table.column("cell_id").unique().to_pylist()))
+    except (OSError, pa.ArrowException, KeyError, ValueError):
+        return []

@@ -1,0 +1,188 @@
+"""joblib's backends, each as a function that runs chunks somewhere else.
+
+``loky`` are processes of this machine; ``dask`` and ``ray`` are optional extras that bring
+other machines. What they have in common: a task is called with each chunk, results come in
+any order, and a worker that dies raises :class:`LostWorkersError`.
+"""
+
+from __future__ import annotations
+
+__all__ = ["BACKENDS", "Backend", "LostWorkersError", "open_backend"]
+
+import contextlib
+import itertools
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import joblib
+
+from ..errors import UserError
+
+BACKENDS = ("loky", "threading", "dask", "ray")
+_LOST = {"BrokenProcessPool", "KilledWorker", "RayActorError", "WorkerCrashedError"}
+#: Chunks a worker that are dispatched at once where a backend returns lists only.
+_SLICE = 4
+#: Seconds to wait for a scheduler.
+TIMEOUT = 20
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class LostWorkersError(Exception):
+    """Worker processes were ended from outside."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """An open backend.
+
+    Attributes
+    ----------
+    name : str
+    jobs : int
+        Workers.
+    """
+
+    name: str
+    jobs: int
+
+    def run(self, task: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """``task(item)`` for every item, in any order.
+
+        Raises
+        ------
+        LostWorkersError
+            If a worker died. Results that were not yielded are lost.
+        """
+        if self.jobs == 1 and self.name in ("loky", "threading"):
+            yield from map(task, items)
+        else:
+            yield from self.apart(task, items)
+
+    def apart(self, task: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """As :meth:`run`, but never in this process."""
+        jobs = max(2, self.jobs)  # joblib runs a single job in the calling process
+        try:
+            if self.name == "ray":  # returns lists only
+                stream = iter(items)
+                while batch := list(itertools.islice(stream, _SLICE * jobs)):
+                    pool = joblib.Parallel(n_jobs=jobs, backend="ray", batch_size=1)
+                    yield from pool(joblib.delayed(task)(item) for item in batch)
+            else:
+                pool = joblib.Parallel(
+                    n_jobs=jobs, backend=None if self.name == "dask" else self.name,
+                    return_as="generator_unordered", pre_dispatch="2 * n_jobs", batch_size=1,
+                )  # fmt: skip
+                yield from pool(joblib.delayed(task)(item) for item in items)
+        except Exception as error:
+            if _LOST & {kind.__name__ for kind in type(error).__mro__}:
+                raise LostWorkersError(str(error)) from error
+            raise
+
+
+@contextlib.contextmanager
+def open_backend(name: str, jobs: int, address: str | None, folder: Path) -> Iterator[Backend]:
+    """Connect to, or start, what runs the chunks.
+
+    Parameters
+    ----------
+    name : str
+        One of `BACKENDS`.
+    jobs : int
+        Workers of a backend on this machine.
+    address : str or None
+        Of a running dask scheduler or ray cluster.
+    folder : Path
+        A folder that every worker has to see.
+
+    Raises
+    ------
+    UserError
+        If the backend is not installed, the cluster does not answer, or its workers cannot
+        do the work.
+    """
+    if name == "dask":
+        with _dask(jobs, address, folder) as workers:
+            yield Backend(name, workers)
+    elif name == "ray":
+        with _ray(jobs, address) as workers:
+            yield Backend(name, workers)
+    else:
+        yield Backend(name, jobs)
+
+
+@contextlib.contextmanager
+def _dask(jobs: int, address: str | None, folder: Path) -> Iterator[int]:
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        raise UserError(
+            "--backend dask: dask is not installed; pip install 'stats_tl[dask]'"
+        ) from None
+    with contextlib.ExitStack() as stack:
+        if address is None:
+            address = stack.enter_context(
+                LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None)
+            )
+        try:
+            client = stack.enter_context(Client(address, timeout=TIMEOUT, set_as_default=False))
+        except (OSError, ValueError, TypeError) as error:
+            raise UserError(
+                f"--scheduler-address {address}: no dask scheduler answers there ({error})"
+            ) from None
+        workers = sum(client.nthreads().values())
+        if not workers:
+            raise UserError(
+                f"--scheduler-address {address}: the cluster has no worker yet; wait until one has "
+                "started"
+            )
+        try:
+            seen: dict[str, Any] = client.run(_sees, str(folder))
+        except Exception as error:
+            raise UserError(
+                f"a worker of {address} cannot run stats_tl ({type(error).__name__}: {error}); "
+                "install the same version there"
+            ) from None
+        blind = sorted(worker for worker, sees in seen.items() if not sees)
+        if blind:
+            raise UserError(
+                f"the dask worker {blind[0]} does not see {folder}; --runs has to be on a file "
+                "system that all workers share, under the same path"
+            )
+        stack.enter_context(joblib.parallel_config(backend="dask", client=client))
+        yield workers
+
+
+def _sees(folder: str) -> bool:
+    return Path(folder).is_dir()
+
+
+@contextlib.contextmanager
+def _ray(jobs: int, address: str | None) -> Iterator[int]:
+    try:
+        import ray
+        from ray.util.joblib import register_ray
+    except ImportError:
+        raise UserError(
+            "--backend ray: ray is not installed; pip install 'stats_tl[ray]'"
+        ) from None
+    began = not ray.is_initialized()
+    if began:
+        try:
+            local: dict[str, Any] = {}
+            if address is None:
+                local = {"num_cpus": jobs, "include_dashboard": False}
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, **local)
+        except (ConnectionError, ValueError, RuntimeError) as error:
+            raise UserError(
+                f"--scheduler-address {address}: no ray cluster answers there ({error})"
+            ) from None
+    try:
+        register_ray()
+        yield max(1, int(ray.cluster_resources().get("CPU", jobs)))
+    finally:
+        if began:
+            ray.shutdown()

@@ -1,0 +1,200 @@
+"""docs/errors.md: every row is caused, and ends as the page says."""
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from benchmarks.damage import quiet
+from stats_tl import report, run_grid
+from stats_tl.archive import __main__ as archive
+from stats_tl.archive.files import read_sealed, write_sealed
+from stats_tl.study.cells import plan_cells
+from stats_tl.study.loading import parse_plan
+from stats_tl.train import grid
+
+from .archive.conftest import RAW, fill, make_result
+from .archive.test_maintenance import commit
+from .test_run_grid_command import toml
+
+PAGE = (Path(__file__).resolve().parents[1] / "docs/errors.md").read_text(encoding="utf-8")
+ROWS = [
+    tuple(cell.strip() for cell in line.strip("|").split(" | "))
+    for line in PAGE.split("| what it says |\n|---|---|---|---|\n")[1].split("\n\n")[0].splitlines()
+]
+COMMANDS = {
+    "run_grid": (run_grid.main,),
+    "report": (report.main,),
+    "archive verify": (archive.main, "verify"),
+    "archive merge": (archive.main, "merge"),
+}
+SCORES = pd.DataFrame(
+    {
+        "case": [f"c{i}" for i in range(40)] * 2,
+        "y_true": ["0", "1"] * 40,
+        "arm": ["a"] * 40 + ["b"] * 40,
+        "fold": ["0"] * 20 + ["1"] * 20 + ["0"] * 20 + ["1"] * 20,
+        "score": [str(0.01 * (i * 37 % 80)) for i in range(80)],
+    }
+)
+
+
+class World:
+    """Files to be wrong with."""
+
+    def __init__(self, folder, monkeypatch):
+        self.folder, self.monkeypatch = folder, monkeypatch
+        monkeypatch.chdir(folder)
+        self.raw = json.loads(json.dumps(RAW))
+
+    def plan(self, **changes):
+        self.raw.update(changes)
+        text = "\n".join(f"{key} = {toml(value)}" for key, value in self.raw.items())
+        Path("plan.toml").write_text(text)
+        return ["--plan", "plan.toml", "--runs", "runs"]
+
+    def archive(self, name="runs/demo", cells=slice(0, -2)):
+        plan = parse_plan(RAW)
+        fill(self.folder / name, plan, plan_cells(plan)[cells])
+        return self.folder / name
+
+    def scores(self, frame):
+        frame.to_csv("scores.csv", index=False)
+        return ["--scores", "scores.csv", "--reference", "a", "--out", "out"]
+
+    def damaged(self):
+        root = self.archive()
+        path = next((root / "parts").glob("*.parquet"))
+        path.write_bytes(path.read_bytes()[:-1])
+        return root
+
+
+def later(world):
+    path = world.archive() / "archive.json"
+    write_sealed(path, {**read_sealed(path), "schema_version": 99})
+    return world.plan()
+
+
+def runs_is_a_file(world):
+    Path("runs").write_text("mine")
+    tiny = {"name": "t", "adapter": "phantom-breast", "options": {"n_patients": 24, "size": 64}}
+    arms = [
+        {"name": "random", "source": "random", "reference": True},
+        {"name": "r2", "source": "random"},
+    ]
+    grid = [{"backbones": ["squeezenet1_1"], "heads": ["linear"]}]
+    return [*world.plan(tasks=[tiny], arms=arms, grid=grid), "--jobs", "1"]
+
+
+def bad_weights(world):
+    arms = json.loads(json.dumps(RAW["arms"]))
+    arms[1].update(source="checkpoint", files={"resnet18": "w.safetensors"})
+    tiny = {"name": "t", "adapter": "phantom-breast", "options": {"n_patients": 24, "size": 64}}
+    return [*world.plan(arms=arms, tasks=[tiny]), "--jobs", "1"]
+
+
+def differing(world):
+    command = world.scores(SCORES)
+    assert quiet(report.main, *command)[0] == 0
+    table = next(Path("out/tables").glob("*.csv"))
+    table.write_text(table.read_text().replace("0", "1"))
+    return [*command, "--check"]
+
+
+def conflicting(world):
+    plan = parse_plan(RAW)
+    roots = [world.archive("a/demo"), world.archive("b/demo")]
+    for seed, root in enumerate(roots):
+        commit(root, plan_cells(plan)[-1], seed=seed)
+    return [*roots, "--into", "into"]
+
+
+def other_plans(world):
+    raw = json.loads(json.dumps(RAW))
+    raw["training"] = {"epochs": 7}
+    plan = parse_plan(raw)
+    fill(world.folder / "b/demo", plan, plan_cells(plan))
+    return [world.archive("a/demo"), world.folder / "b/demo", "--into", "into"]
+
+
+def interrupted(world):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    world.monkeypatch.setattr(grid, "load_dataset", stop)
+    return world.plan()
+
+
+def text(name, content):
+    Path(name).write_text(content)
+    return name
+
+
+CAUSES = {
+    ("an option has a wrong value", "run_grid"): lambda w: ["--jobs", "0"],
+    ("an option lacks its form", "run_grid"): lambda w: ["--data", "breast"],
+    ("a selection names no key of a cell", "run_grid"): lambda w: [
+        *w.plan(), "--select", "backbon=resnet18",
+    ],
+    ("a selection is not in the plan", "run_grid"): lambda w: [*w.plan(), "--select", "fold=7"],
+    ("an option needs another", "run_grid"): lambda w: ["--scheduler-address", "tcp://x:1"],
+    ("a device does not exist", "run_grid"): lambda w: [*w.plan(), "--device", "cdua"],
+    ("the plan is not there", "run_grid"): lambda w: ["--plan", "nowhere.toml"],
+    ("the plan is no TOML", "run_grid"): lambda w: ["--plan", text("p.toml", "[study")],
+    ("the plan has a wrong key", "run_grid"): lambda w: w.plan(training={"epoch": 3}),
+    ("the plan has a wrong value", "run_grid"): lambda w: w.plan(cv={"folds": 1.5}),
+    ("data are not where the plan says", "run_grid"): lambda w: w.plan(
+        tasks=[{"name": "mine", "adapter": "csv", "path": "no.csv"}],
+    ),
+    ("weights are not there", "run_grid"): bad_weights,
+    ("the archive is of another plan", "run_grid"): lambda w: (
+        w.archive(), w.plan(training={"epochs": 31}),
+    )[1],
+    ("the archive holds cells, and --no-resume", "run_grid"): lambda w: (
+        w.archive(), [*w.plan(), "--no-resume"],
+    )[1],
+    ("the archive is of a later version", "run_grid"): later,
+    ("the archive is damaged", "run_grid"): lambda w: (w.damaged(), w.plan())[1],
+    ("the output folder is a file", "run_grid"): runs_is_a_file,
+    ("there is no archive", "report"): lambda w: ["--runs", "nowhere"],
+    ("a format is unknown", "report"): lambda w: ["--format", "pdf"],
+    ("the archive is damaged", "report"): lambda w: ["--runs", w.damaged()],
+    ("predictions lack a column", "report"): lambda w: w.scores(SCORES.drop(columns="score")),
+    ("predictions are no table", "report"): lambda w: ["--scores", text("s.csv", 'a,"b\n1')],
+    ("predictions hold no number", "report"): lambda w: w.scores(
+        SCORES.assign(score=SCORES["score"].where(SCORES.index != 3, "inf")),
+    ),
+    ("predictions hold another label", "report"): lambda w: w.scores(
+        SCORES.assign(y_true=SCORES["y_true"].where(SCORES.index != 3, "2")),
+    ),
+    ("pairs are incomplete", "report"): lambda w: w.scores(SCORES[:60]),
+    ("committed tables differ", "report"): differing,
+    ("there is no archive", "archive verify"): lambda w: ["nowhere"],
+    ("the archive is damaged", "archive verify"): lambda w: [w.damaged()],
+    ("the archive is incomplete", "archive verify"): lambda w: [w.archive()],
+    ("the target holds something", "archive merge"): lambda w: [
+        w.archive("a/demo"), w.archive("b/demo"), "--into", w.archive("c/demo"),
+    ],
+    ("archives are of different plans", "archive merge"): other_plans,
+    ("archives conflict", "archive merge"): conflicting,
+    ("an interrupted run", "run_grid"): interrupted,
+}  # fmt: skip
+
+
+def test_the_page_and_the_causes_are_the_same():
+    assert [(row[0], row[1].strip("`")) for row in ROWS] == list(CAUSES)
+    assert make_result  # the archives here are made of its results
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[1]} {row[0]}")
+def test_every_error_ends_as_the_page_says(row, tmp_path, monkeypatch):
+    what, command, code, sentence = row
+    main, *before = COMMANDS[command.strip("`")]
+    arguments = CAUSES[what, command.strip("`")](World(tmp_path, monkeypatch))
+    found, said = quiet(main, *before, *arguments)
+    assert "Traceback" not in said
+    assert str(found) == code, said
+    wanted = ".*".join(re.escape(part) for part in sentence.split("…"))
+    assert re.search(wanted, said, re.S), said
