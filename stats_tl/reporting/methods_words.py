@@ -123,7 +123,7 @@ def _models(material: Material) -> Iterator[str]:
         )
     if "radimagenet" in sources.values():
         yield "RadImageNet weights are those of Mei et al. [@mei2022]."
-    rules = {record["selection"]["rule"] for record in evidence.records()}
+    rules = {record["selection"]["rule"] for record in material.records}
     if rules == {"best-validation-auc"}:
         yield (
             "The epoch with the best AUC on the tuning cases was kept; test cases had no part in "
