@@ -59,3 +59,32 @@ def test_the_way_from_an_archive_to_the_test(monkeypatch, capsys):
     own = table.loc[("squeezenet1_1", "linear", 0)]
     assert result.estimate == pytest.approx(own["difference"], rel=1e-12)
     assert result.pvalue == pytest.approx(own["pvalue"], rel=1e-9)
+
+
+def test_the_walk_through_a_report_runs(capsys):
+    page = (ROOT / "analysis/example_report/README.md").read_text(encoding="utf-8")
+    names = {}
+    for code in re.findall(r"```python\n(.*?)```", page, re.S):
+        exec(code, names)
+    printed = capsys.readouterr().out
+    row = names["row"]
+    assert f"difference {row['difference']:.3f}" in printed
+    assert {"operating_points", "subgroups", "significance"} <= set(names["tables"])
+    assert "no table of all pairs: there are only two arms" in printed
+
+
+def test_the_report_page_names_every_table_and_flag():
+    from stats_tl.report import build_parser
+    from stats_tl.reporting.contents import TABLES
+
+    page = (ROOT / "docs/report.md").read_text(encoding="utf-8")
+    assert len(TABLES) >= 7
+    for name in ("sample", "significance", "mixed_model", "marginal_means", "all_pairs"):
+        assert f"`tables/{name}" in page or f"`{name}`" in page
+    for flag in ("--scores", "--arms", "--columns", "--aucs", "--plan", "--allow-incomplete"):
+        assert flag in page
+        assert flag in build_parser().format_help()
+    analysis = tomllib.loads(block(page, "toml", "[analysis]"))["analysis"]
+    from stats_tl.reporting import AnalysisOptions
+
+    assert AnalysisOptions.from_plan(analysis, source="docs/report.md").families == ("task",)

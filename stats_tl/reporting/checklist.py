@@ -247,15 +247,15 @@ def _of_training(material: Material) -> Iterator[tuple[str, str]]:
     yield "software", told("Software that trained the models")
     yield "weights", "Table reproducibility: source, licence and sha256 of all weights"
     yield "training", told("Training") + f"; {plural(len(evidence.cells), 'model')}"
-    rules = {record["selection"]["rule"] for record in evidence.records()}
+    rules = {record["selection"]["rule"] for record in material.records}
     if rules <= set(_RULES):
         yield "selection", join_words([_RULES[rule] for rule in sorted(rules)])
     yield "inputs", "The image alone"
-    yield "preprocessing", _preprocessing(evidence)
+    yield "preprocessing", _preprocessing(material)
     weights = sorted(
         {
             str(r.get("configuration", {}).get("training", {}).get("class_weights", ""))
-            for r in evidence.records()
+            for r in material.records
         }
         - {""}
     )
@@ -282,10 +282,10 @@ def _models(cells: pd.DataFrame) -> str:
     return "; ".join(parts)
 
 
-def _preprocessing(evidence: Any) -> str:
+def _preprocessing(material: Material) -> str:
     scalings = {
         f"{r['key']['arm']} as {r['weights']['preprocessing']}"
-        for r in evidence.records()
+        for r in material.records
         if r["weights"].get("preprocessing")
     }
     return f"Input scaled for {join_words(sorted(scalings))}" if scalings else ""

@@ -75,6 +75,8 @@ def latex_document(
         # Every float where there is room: a document of tables has no text to break.
         r"\renewcommand{\topfraction}{.95}\renewcommand{\floatpagefraction}{.6}",
         r"\setcounter{totalnumber}{8}\setcounter{topnumber}{8}",
+        # Names and hashes in a paragraph may be long.
+        r"\setlength{\emergencystretch}{4em}",
         r"\begin{document}",
         rf"\section*{{{escape(title)}}}",
     ]

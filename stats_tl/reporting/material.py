@@ -11,6 +11,8 @@ __all__ = ["Material", "gather_material"]
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +26,9 @@ from .notes import caution_notes, data_notes, exploratory_notes, plan_notes
 from .options import AnalysisOptions
 from .sample import sample_table
 from .thresholds import THRESHOLD_KEYS, cell_thresholds
+
+#: Of a record, what a report tells; histories and file names are many and not told.
+_RECORDED = ("key", "weights", "seeds", "selection", "configuration", "environment")
 
 
 @dataclass(frozen=True)
@@ -106,6 +111,12 @@ class Material:
             *exploratory_notes(self.options),
             *data_notes(used, lacking=self.lacking, synthetic=self.synthetic),
         ]
+
+    @cached_property
+    def records(self) -> tuple[dict[str, Any], ...]:
+        """What the archive records of each model, read once; empty for predictions."""
+        read = getattr(self.evidence, "records", tuple)
+        return tuple({name: r[name] for name in _RECORDED if name in r} for r in read())
 
     def aligned(self, row: pd.Series) -> Aligned:
         """The scores that a row of `comparisons` was computed from."""

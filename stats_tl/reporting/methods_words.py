@@ -15,6 +15,7 @@ import pandas as pd
 
 from .material import Material
 from .mixed_tables import RULES
+from .notes import CURVE_TESTS, curve_source
 from .numbers import format_count
 from .words import SYNTHETIC, describe_unfreeze, join_words, plural
 
@@ -122,7 +123,7 @@ def _models(material: Material) -> Iterator[str]:
         )
     if "radimagenet" in sources.values():
         yield "RadImageNet weights are those of Mei et al. [@mei2022]."
-    rules = {record["selection"]["rule"] for record in evidence.records()}
+    rules = {record["selection"]["rule"] for record in material.records}
     if rules == {"best-validation-auc"}:
         yield (
             "The epoch with the best AUC on the tuning cases was kept; test cases had no part in "
@@ -150,8 +151,11 @@ def _primary(material: Material) -> Iterator[str]:
     else:
         yield "Areas under the ROC curve (AUC) were computed on the test cases."
     for test in dict.fromkeys(rows["test"]):
+        used = rows[rows["test"] == test]
         yield _TESTS.get(test, "The difference was tested by the {test} test{patients}.").format(
-            patients=patients, test=test
+            patients=patients,
+            test=test,
+            source=curve_source(used) if test in CURVE_TESTS else "",
         )
     for estimand in dict.fromkeys(rows["estimand"]):
         yield f"The conclusions are about {estimand}."
@@ -193,9 +197,11 @@ _TESTS = {
     "repeat-delong": "The difference was tested by DeLong’s test [@delong1988], the variance of "
     "one repeat averaged over repeats{patients}.",
     "learning-curve": "The difference was tested by the learning-curve corrected test for repeated "
-    "cross-validation [@stats_tl; @bates2024]{patients}.",
+    "cross-validation [@stats_tl; @bates2024]{patients}; the slope of the learning curve was "
+    "estimated {source}.",
     "larger-variance": "The difference was tested with the larger of the repeat-averaged variance "
-    "of DeLong [@delong1988] and the learning-curve corrected variance [@stats_tl]{patients}.",
+    "of DeLong [@delong1988] and the learning-curve corrected variance [@stats_tl]{patients}; the "
+    "slope of the learning curve was estimated {source}.",
     "nadeau-bengio": "The difference was tested by the corrected resampled t test over the folds "
     "[@nadeau2003].",
     "delong": "The difference was tested by DeLong’s test for paired curves "
@@ -255,7 +261,8 @@ def _operating_test(material: Material) -> str:
 def _plan(material: Material) -> Iterator[str]:
     options = material.options
     if options.planned:
-        which = f" (sha256 {options.plan_sha256}, of {options.plan_source})"
+        # The whole hash stands below the table of comparisons.
+        which = f" (sha256 {options.plan_sha256[:12]}…, of {options.plan_source})"
         yield (
             f"The analysis followed a plan{which if options.plan_sha256 else ''}; whether it was "
             "registered before the results were known is not recorded in the data."

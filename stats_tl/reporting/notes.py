@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 __all__ = [
+    "CURVE_TESTS",
     "adjustment_note",
     "caution_notes",
+    "curve_source",
     "data_notes",
     "exploratory_notes",
     "plan_notes",
@@ -27,6 +29,8 @@ _CORRECTIONS = {
     "bh": "Benjamini and Hochberg’s false discovery rate",
     "by": "Benjamini and Yekutieli’s false discovery rate",
 }
+#: Tests that estimate how much patients matter for training.
+CURVE_TESTS = ("learning-curve", "larger-variance")
 _TESTS = {
     "repeat-delong": "DeLong’s test",
     "larger-variance": (
@@ -53,20 +57,21 @@ def significance_notes(table: pd.DataFrame, options: AnalysisOptions) -> list[st
         "positive values favor the candidate."
     ]
     tests = []
-    if table["pvalue_delong"].notna().any():
+    used = table["test"].isin(CURVE_TESTS)
+    if table["pvalue_delong"].notna().any() and not used.any():
         variance = "its variance averaged over repeats" if crossed else "for paired curves"
         tests.append(f"DeLong: DeLong’s test, {variance}{clustered}.")
     if table["pvalue_corrected_t"].notna().any():
         tests.append("Corr. t: Nadeau and Bengio’s corrected resampled t test over folds.")
     if (table["test"] == "obuchowski-rockette").any():
         tests.append(f"MRMC: {_TESTS['obuchowski-rockette']}{clustered}.")
-    tests.append(adjustment_note(table, options))
-    used = table["test"].isin(["learning-curve", "larger-variance"])
     if used.any():
         tests.append(
-            "Learning curve: its slope tells how much patients matter for training; it was "
-            f"estimated {_half_repeats(table[used])}."
+            f"Raw: the P value of {join_words([_TESTS[t] for t in _unique(table['test'])])}"
+            f"{clustered}; the slope of the learning curve tells how much patients matter for "
+            f"training; it was estimated {curve_source(table[used])}."
         )
+    tests.append(adjustment_note(table, options))
     notes.append(" ".join(tests))
     notes.append(
         "The conclusions are about "
@@ -202,7 +207,7 @@ def adjustment_note(table: pd.DataFrame, options: AnalysisOptions) -> str:
     )
 
 
-def _half_repeats(table: pd.DataFrame) -> str:
+def curve_source(table: pd.DataFrame) -> str:
     """From what the slope of the learning curve was estimated."""
     low, high = int(table["n_half_repeats"].min()), int(table["n_half_repeats"].max())
     folds = "from how the AUC of a fold follows the ease of its cases"

@@ -59,7 +59,7 @@ def reproducibility_facts(material: Material) -> pd.DataFrame:
     of = f" ({options.plan_source})" if options.plan_source else ""
     facts.append(("Evidence", "sha256 of the analysis plan", plan + of))
     if archived:
-        facts += _archive_facts(evidence, evidence.plan)
+        facts += _archive_facts(material)
     else:
         sizes = material.sample[["task", "n_repeats", "n_folds", "n_seeds"]]
         for row in sizes.to_dict("records"):
@@ -90,8 +90,9 @@ def reproducibility_table(
     )
 
 
-def _archive_facts(archive: Any, plan: Mapping[str, Any]) -> Iterator[Fact]:
-    records = list(archive.records())
+def _archive_facts(material: Material) -> Iterator[Fact]:
+    archive: Any = material.evidence
+    plan, records = archive.plan, material.records
     for name, task in sorted(archive.tasks.items()):
         if task.get("description"):
             yield "Data", f"{name}: source", str(task["description"])

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from .notes import significance_notes, terminal_notes
+from .notes import CURVE_TESTS, significance_notes, terminal_notes
 from .numbers import MISSING, format_count, format_interval, format_number, format_p
 from .options import AnalysisOptions
 from .table import Cell, Column, Panel, Row, Table
@@ -185,9 +185,15 @@ def _below(low: float, high: float) -> str:
 
 def _pvalue_columns(table: pd.DataFrame) -> list[tuple[str, str]]:
     """Headers and keys of the p values that the designs have."""
-    columns = [("DeLong", "pvalue_delong"), ("Corr. t", "pvalue_corrected_t")]
+    curve = table["test"].isin(CURVE_TESTS).any()
+    # Beside the test of the learning curve there is room for one other.
+    columns = [("Corr. t", "pvalue_corrected_t")]
+    if not curve:
+        columns.insert(0, ("DeLong", "pvalue_delong"))
     shown = [(header, key) for header, key in columns if table[key].notna().any()]
-    if (table["test"] == "obuchowski-rockette").any():
+    if curve:
+        shown.append(("Raw", "pvalue"))
+    elif (table["test"] == "obuchowski-rockette").any():
         shown.append(("MRMC", "pvalue"))
     return [*shown, ("Adjusted", "pvalue_adjusted")]
 

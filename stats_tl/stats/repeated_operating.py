@@ -7,7 +7,7 @@ cases of a class, and the estimate is the mean over runs.
 
 *Cross-validation.* The calls of all repeats depend on one set of tuning and training cases,
 through the thresholds above all, which no resampling of the calls shows: in simulation a
-variance clustered by case, averaged over repeats, rejected 8 to 36 % of true nulls at a
+variance clustered by case, averaged over repeats, rejected 5 to 36 % of true nulls at a
 nominal 5 % (``tests/stats/test_repeated_operating.py``). The corrected resampled t test over
 the folds' differences rejected .5 % or fewer; it is conservative, and it is what is used.
 

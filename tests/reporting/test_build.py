@@ -76,7 +76,7 @@ def test_the_latex_says_test_estimand_interval_correction_and_n(report):
     text = report.files["tables/significance.tex"].decode()
     for piece in (
         "archive sha256" if "archive" in text else "predictions sha256: " + "0" * 64,
-        "DeLong\\textquoteright{}s test, its variance averaged over repeats, clustered by patient",
+        "Raw: the P value of the learning-curve corrected test, clustered by patient",
         "Nadeau and Bengio",
         "95 \\% confidence interval",
         "Holm\\textquoteright{}s correction over 4 comparisons",

@@ -33,7 +33,7 @@ def test_every_citation_has_an_entry_and_every_entry_is_cited(report):
     )
     entries = set(re.findall(r"^@\w+\{([\w-]+),", text(report, "references.bib"), re.M))
     assert cited == entries
-    assert "delong1988" in entries
+    assert "obuchowski1997" in entries
     assert "schuirmann1987" in entries
     in_latex = set(
         ",".join(re.findall(r"\\cite\{([^}]*)\}", text(report, "methods.tex"))).split(",")
@@ -57,11 +57,12 @@ def test_the_methods_say_what_was_done(report):
     words = text(report, "methods.md")
     for piece in (
         "trained elsewhere; how they were trained, tuned and selected is not known",
-        "averaged over repeats, clustered by patient",
+        "learning-curve corrected test for repeated cross-validation",
+        ", clustered by patient [@obuchowski1997]",
         "adjusted by Holm’s method",
         "Differences within ± 0.03 were taken as irrelevant",
         "new patients and new training runs at this sample size",
-        "sha256 " + "f" * 64,
+        "sha256 " + "f" * 12 + "…",
         "is not recorded in the data",
     ):
         assert piece in words
