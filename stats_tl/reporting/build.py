@@ -44,7 +44,7 @@ class Report:
     sections : tuple of Section
         Tables to print, with the numbers behind them.
     absent : tuple of Absent
-        Tables that the study does not allow, and why.
+        Tables and, where they were asked for, figures that the study does not allow, and why.
     audit : DataFrame
         As from :func:`~stats_tl.reporting.audit.audit_findings`.
     summary : dict
@@ -169,7 +169,7 @@ def build_report(
     return Report(
         material=material,
         sections=sections,
-        absent=absent,
+        absent=(*absent, *undrawn),
         audit=audit,
         summary=summary,
         terminal=terminal_table(

@@ -66,14 +66,14 @@ def test_components_add_up_to_the_variance_of_one_and_of_all_repeats(material, c
     layout, parts = variance_data(material.comparisons, components)
     for row, pair in enumerate(components):
         own = parts[parts["row"] == row].groupby("repeats")["variance"].sum()
-        shared = max(pair.parts.shared_variance, 0)
+        shared = (1 + pair.parts.elasticity) ** 2 * max(pair.parts.shared_variance, 0)
         assert own[1] == pytest.approx(shared + pair.parts.repeat_variance)
         assert own[5] == pytest.approx(shared + pair.parts.repeat_variance / 5)
     np.testing.assert_allclose(layout["used"], material.comparisons["standard_error"] ** 2)
     ax = Figure().subplots()
     assert draw_variance(layout, parts, ax=ax) is ax
-    # Two stacked bars a row, of three sources each.
-    assert len(ax.patches) == 4 * 2 * 3
+    # Two stacked bars a row, of four sources each.
+    assert len(ax.patches) == 4 * 2 * 4
 
 
 def test_the_variance_between_seeds_is_told_apart():
@@ -148,7 +148,7 @@ def test_power_agrees_with_simulation(components):
 
     from stats_tl.stats import repeated_cv_power
 
-    parts = dataclasses.replace(components[0].parts, elasticity=0.0)
+    parts = dataclasses.replace(components[0].parts, elasticity=0.0, elasticity_error=0.0)
     curve, _ = detectable_data(parts, method="repeat-delong", standard_error=0.02, n_repeats=(5,))
     difference = float(curve["difference"].iloc[20])
     rng = np.random.default_rng(0)

@@ -13,7 +13,7 @@ from stats_tl.reporting import AnalysisOptions, Predictions, build_report
 from stats_tl.reporting.contents import Absent, RenderedDrawing, Words
 from stats_tl.reporting.page import build_page
 from stats_tl.reporting.page.references import describe_entry, number_references, paragraph
-from stats_tl.reporting.page.summary import VERDICTS, plain_summary
+from stats_tl.reporting.page.summary import VERDICTS, cautions_of_tests, plain_summary
 from stats_tl.reporting.page.views import sort_key, table_view
 
 from .simulate import simulate_scores
@@ -249,6 +249,18 @@ def test_the_summary_warns(report):
     for piece in ("made by a program", "1 gap", "exploratory", "1 problem"):
         assert any(piece in warning for warning in told["warnings"])
     assert any("No margin was set" in limit for limit in told["limits"])
+
+
+def test_cautions_of_the_tests_are_told_once_with_their_number(report):
+    first, second = report.summary["tables"]["significance"]["rows"][:2]
+    rows = [{**first, "warnings": f"{HOSTILE} | few patients"}, {**second, "warnings": HOSTILE}]
+    summary = {**report.summary, "tables": {"significance": {"rows": rows}}}
+    told = cautions_of_tests(summary)
+    assert told == [f"{HOSTILE} (2 of 2 comparisons).", "Few patients (1 of 2 comparisons)."]
+    text = "".join(Outline(make(report, summary=summary)).text)
+    assert "Cautions of the tests" in text
+    assert told[0] in text
+    assert "Cautions of the tests" not in "".join(Outline(make(report)).text)
 
 
 def test_many_comparisons_are_counted_and_the_primary_one_told(report):

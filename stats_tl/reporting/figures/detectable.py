@@ -3,8 +3,8 @@
 The components of the study are taken as the truth of others, of its size and of other sizes, in
 closed form (:func:`~stats_tl.stats.repeated_cv_power`): variances between patients shrink with
 their number, the variance between repeats does not. How much a case matters as a *training*
-case, the elasticity of the learning curve, is not known without half-sample repeats; the band
-then goes from 0 (not at all) to 1 (as much as a case that is tested).
+case, the elasticity of the learning curve, is estimated; the band is what its 95 % interval
+leaves open, within 0 (not at all) to 1 (as much as a case that is tested).
 """
 
 from __future__ import annotations
@@ -71,8 +71,7 @@ def detectable_data(
     sizes : DataFrame
         ``n_repeats, n_units, low, high``: smallest detectable difference.
     """
-    known = not math.isnan(parts.elasticity)
-    elasticities = (parts.elasticity,) if known else (0.0, 1.0)
+    elasticities = _plausible(parts)
     differences = np.linspace(0, _RANGE, _STEPS) * standard_error
     curves, sizes = [], []
     for repeats in dict.fromkeys(n_repeats):
@@ -191,6 +190,13 @@ def repeat_styles(n_repeats: Sequence[int]) -> dict[int, dict[str, Any]]:
         repeats: {"color": palette[number], "linestyle": dashes[number % 3]}
         for number, repeats in enumerate(order)
     }
+
+
+def _plausible(parts: CVComponents) -> list[float]:
+    """Ends of the 95 % interval of the elasticity, within [0, 1]; one value where it is known."""
+    spread = sps.norm.ppf(0.975) * parts.elasticity_error
+    ends = np.clip([parts.elasticity - spread, parts.elasticity + spread], 0, 1)
+    return sorted({float(end) for end in ends})
 
 
 def _power_function(

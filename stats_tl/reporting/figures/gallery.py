@@ -156,10 +156,10 @@ def variance(material: Material) -> Drawing | Absent:
     if len(layout):
         caption += (
             " Variance of a difference in AUC, of one repeat and of all. That between patients is "
-            "shared by all repeats, and only more patients reduce it; that between splits and "
-            "trainings falls with the number of repeats. Line: squared standard error that the "
-            "test uses. How much a case matters as a training case is not seen in out-of-fold "
-            "scores, and not shown."
+            "shared by all repeats, and only more patients reduce it; its part as training cases "
+            "is not seen in out-of-fold scores but estimated from the learning curve. That between "
+            "splits and trainings falls with the number of repeats. Line: squared standard error "
+            "that the test uses."
         )
         shared = [own.parts.shared_variance for own in components if own is not None]
         if any(value < 0 for value in shared):
@@ -169,7 +169,8 @@ def variance(material: Material) -> Drawing | Absent:
         for row, name in enumerate(names):
             one = totals.loc[row].iloc[0] * 1e4
             listed.append(
-                f"{name}: patients {one['patients']:.1f}, splits and training of one repeat "
+                f"{name}: patients as test cases {one['patients']:.1f}, as training cases "
+                f"{one['learning']:.1f}, splits and training of one repeat "
                 f"{one['splits'] + one['seeds']:.1f} (× 10⁻⁴)"
             )
     if not mixed.reason:
@@ -362,8 +363,8 @@ def detectable(material: Material) -> Drawing | Absent:
     )
     if bands:
         caption += (
-            " Coloured bands: what is not known without half-sample repeats, from training cases "
-            "that do not matter to training cases that matter as much as test cases."
+            " Coloured bands: what the 95 % interval of the elasticity of the learning curve "
+            "leaves open, which is how much a case matters as a training case."
         )
     caption += (
         " Computed from this study’s variances as if they were known; it is no second verdict on "

@@ -1,9 +1,10 @@
 """Where the variance comes from: patients, whom repeats cannot replace, and training.
 
-Upper part, of a difference in AUC: the variance of one cross-validation is C + s2, of M repeats
-C + s2 / M, with C the variance between patients that all repeats share and s2 that between
-repeats (:func:`~stats_tl.stats.repeated_cv_components`). Lower part: shares of the variance of
-single folds' AUCs, from the mixed model.
+Upper part, of a difference in AUC: the variance of M repeats of a cross-validation is
+(1 + b)**2 C + s2 / M, with C the variance between patients as test cases, which all repeats share,
+b the elasticity of the learning curve, which tells how much they matter as training cases, and s2
+the variance between repeats (:func:`~stats_tl.stats.repeated_cv_components`). Lower part: shares
+of the variance of single folds' AUCs, from the mixed model.
 """
 
 from __future__ import annotations
@@ -26,9 +27,14 @@ from .pairs import PairComponents
 from .rows import label_rows, row_layout
 from .style import COLUMN_WIDTH, GREY, column_figure, printable, styled, tick_label, warning_lines
 
-_PATIENTS, _SPLITS, _SEEDS = sns.color_palette("colorblind", 3)
-_HATCHES = {"patients": "", "splits": "////", "seeds": "\\\\\\\\"}
-_COLORS = {"patients": _PATIENTS, "splits": _SPLITS, "seeds": _SEEDS}
+_PALETTE = sns.color_palette("colorblind", 10)
+_COLORS = {
+    "patients": _PALETTE[0],
+    "learning": _PALETTE[9],
+    "splits": _PALETTE[1],
+    "seeds": _PALETTE[2],
+}
+_HATCHES = {"patients": "", "learning": "", "splits": "////", "seeds": "\\\\\\\\"}
 _HEIGHT = 1.5
 _SCALE = 1e4
 
@@ -52,7 +58,8 @@ def variance_data(
         ``used``, the squared standard error of its test.
     parts : DataFrame
         One row a comparison, number of repeats and source: ``row, repeats, source, variance``;
-        `source` is ``patients``, ``splits`` (with training) or ``seeds``.
+        `source` is ``patients`` (as test cases), ``learning`` (as training cases), ``splits``
+        (with training) or ``seeds``.
     """
     known = [
         number
@@ -69,8 +76,10 @@ def variance_data(
         assert pair is not None
         seeds = 0.0 if math.isnan(pair.seed_variance) else pair.seed_variance
         seeds = min(seeds, pair.parts.repeat_variance)
+        shared = max(pair.parts.shared_variance, 0.0)
         sources = {
-            "patients": max(pair.parts.shared_variance, 0.0),
+            "patients": shared,
+            "learning": ((1 + pair.parts.elasticity) ** 2 - 1) * shared,
             "splits": pair.parts.repeat_variance - seeds,
             "seeds": seeds,
         }
@@ -78,7 +87,8 @@ def variance_data(
         for repeats in (1, pair.parts.n_repeats):
             for source, variance in sources.items():
                 # One repeat is one run of one seed; the whole study has all its seeds.
-                divisor = 1.0 if source == "patients" or repeats == 1 else float(repeats)
+                lasts = source in ("patients", "learning") or repeats == 1
+                divisor = 1.0 if lasts else float(repeats)
                 divisor *= per_repeat if source == "seeds" and repeats > 1 else 1.0
                 rows.append(
                     {
@@ -206,11 +216,12 @@ def _key(parts: pd.DataFrame) -> list[tuple[str, str | None]]:
     repeats = sorted(set(parts["repeats"]))
     most = f"{repeats[-1]} repeats" if len(repeats) <= 2 else "all repeats"
     key: list[tuple[str, str | None]] = [
-        ("patients (shared by all repeats)", "patients"),
+        ("patients as test cases, shared by all repeats", "patients"),
+        ("patients as training cases, estimated", "learning"),
         ("splits and training", "splits"),
     ]
     if (parts.loc[parts["source"] == "seeds", "variance"] > 0).any():
-        key[1:] = [("splits", "splits"), ("training seeds", "seeds")]
+        key[2:] = [("splits", "splits"), ("training seeds", "seeds")]
     return [*key, (f"bars: above one repeat, below {most}; line: what the test uses", None)]
 
 

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from ..section import Absent
 from ..table import Table
 from .references import number_references, paragraph
-from .summary import plain_summary
+from .summary import cautions_of_tests, plain_summary
 from .views import (
     AUDIT_MARKS,
     absent_sentence,
@@ -71,6 +71,7 @@ def build_page(
         checklist=_checklist(words),
         audit=audit_rows(audit),
         marks=AUDIT_MARKS,
+        cautions=cautions_of_tests(summary),
         cells=cell_table(cells),
     )
     return text.encode("utf-8")

@@ -6,7 +6,7 @@ pairs of one case with the finding and one without, how many are ranked correctl
 
 from __future__ import annotations
 
-__all__ = ["VERDICTS", "plain_summary"]
+__all__ = ["VERDICTS", "cautions_of_tests", "plain_summary"]
 
 import math
 from collections.abc import Mapping
@@ -74,6 +74,20 @@ def plain_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
         "limits": _limits(rows, analysis),
         "verdicts": [(name, text) for name, text in VERDICTS.items() if name in found],
     }
+
+
+def cautions_of_tests(summary: Mapping[str, Any]) -> list[str]:
+    """What the tests themselves warn of, each once, with how many comparisons it is about."""
+    rows = _numbers(summary)
+    found: dict[str, int] = {}
+    for row in rows:
+        for text in dict.fromkeys(filter(None, row["warnings"].split(" | "))):
+            found[text] = found.get(text, 0) + 1
+    return [
+        f"{text[:1].upper()}{text[1:].rstrip('.')}"
+        + (f" ({count} of {plural(len(rows), 'comparison')})." if len(rows) > 1 else ".")
+        for text, count in found.items()
+    ]
 
 
 def _numbers(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
