@@ -25,6 +25,8 @@ from .units import Unit, image_size, plan_units
 
 #: A training step costs the forward pass, and about twice as much backwards.
 TRAINING_FACTOR = 3
+#: Frozen heads are trained side by side: a step costs each so much of a step alone.
+SHARED_STEP = 0.3
 
 
 def estimate_seconds(
@@ -58,7 +60,7 @@ def estimate_seconds(
         prefix, tail = count_operations(setting.backbone, unit.boundary, image_size(unit.first))
         rate, step = _speed(device)
         if unit.cacheable:
-            total += n * prefix / rate
+            total += unit.rows * n * prefix / rate
         for cell in unit.cells:
             folds, share = cell.setting.cv["folds"], cell.setting.cv["validation_share"]
             n_fit = n * (1 - 1 / folds) if folds > 1 else n
@@ -79,6 +81,8 @@ def _fit_seconds(
     image_prefix = 0.0 if unit.cacheable else prefix
     operations = n_train * (TRAINING_FACTOR * trained + image_prefix)
     operations += n_validation * (trained + image_prefix)
+    if unit.frozen and unit.cacheable:
+        step *= SHARED_STEP
     return training.epochs * (operations / rate + step * n_train / training.batch_size)
 
 

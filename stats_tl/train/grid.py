@@ -335,9 +335,7 @@ class GridState:
         from .backbones import N_FEATURES
         from .heads import head_memory, head_parameter_count
 
-        if self.options.device != "cpu":
-            return  # a device that is too small makes a failed cell with the reason
-        share = available_memory() / self.options.jobs
+        share = available_memory(self.options.device) / self.options.jobs
         checked = set()
         for cell in self.pending:
             head, backbone = cell.setting.head, cell.setting.backbone

@@ -51,8 +51,15 @@ def choose_jobs(device: str) -> int:
     return os.cpu_count() or 1
 
 
-def available_memory() -> int:
-    """Bytes of main memory that a new process can use; 8 GiB where the system does not say."""
+def available_memory(device: str = "cpu") -> int:
+    """Bytes that a new process can use: of the device, or of main memory.
+
+    8 GiB where the system does not say.
+    """
+    if device != "cpu":
+        import torch
+
+        return torch.cuda.mem_get_info(torch.device(device))[0]
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():
             if line.startswith("MemAvailable:"):
