@@ -494,7 +494,7 @@ def test_dry_run_counts_and_estimates(grid_run, tmp_path, monkeypatch):
 def test_a_cell_that_cannot_be_trained_is_failed_and_the_rest_goes_on(
     grid_run, tmp_path, monkeypatch, error
 ):
-    """Heads side by side are too much, so they are tried one by one; one of them is too much too."""
+    """Heads side by side are too much, so they are tried one by one; one alone is too much too."""
     fit, calls = engine.fit_cell, []
 
     def fails(*_, **__):
