@@ -494,7 +494,11 @@ def test_dry_run_counts_and_estimates(grid_run, tmp_path, monkeypatch):
 def test_a_cell_that_cannot_be_trained_is_failed_and_the_rest_goes_on(
     grid_run, tmp_path, monkeypatch, error
 ):
+    """Heads side by side are too much, so they are tried one by one; one alone is too much too."""
     fit, calls = engine.fit_cell, []
+
+    def fails(*_, **__):
+        raise error
 
     def fails_once(*arguments, **keywords):
         calls.append(1)
@@ -502,6 +506,7 @@ def test_a_cell_that_cannot_be_trained_is_failed_and_the_rest_goes_on(
             raise error
         return fit(*arguments, **keywords)
 
+    monkeypatch.setattr(engine, "fit_together", fails)
     monkeypatch.setattr(engine, "fit_cell", fails_once)
     answer = grid_run().done(1)
     assert f"1 × {type(error).__name__}" in answer.err
@@ -510,6 +515,7 @@ def test_a_cell_that_cannot_be_trained_is_failed_and_the_rest_goes_on(
     assert str(error) in failure["reason"]
     assert "fails_once" in failure["log"]
     assert len(archive.cells) == N_CELLS - 1
+    assert len(calls) == N_CELLS
     grid_run("--retry-failed").done()
 
 

@@ -231,7 +231,8 @@ def test_a_worker_that_outlives_its_run_blames_no_cell(tiny, tmp_path, monkeypat
         raise FileNotFoundError("activations.npy")
 
     monkeypatch.setattr(scratch.tempfile, "mkdtemp", noted)
-    monkeypatch.setattr(engine, "fit_cell", stumbles)
+    for name in ("fit_cell", "fit_together"):
+        monkeypatch.setattr(engine, name, stumbles)
     with pytest.raises(engine.RunEndedError):
         run_plan(tiny)
     assert not load(tmp_path / "runs" / "tiny").failures()
