@@ -154,17 +154,25 @@ def draw_power(results: pd.DataFrame, *, n_repeats: int, ax: Axes | None = None)
 
 
 def write_figures(results: pd.DataFrame, folder: Path) -> None:
-    """Both figures, as PDF and PNG, the same bytes for the same numbers."""
+    """False positives and power, as PDF and PNG; the same bytes for the same numbers."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     most = int(results["n_repeats"].max())
     few = min((m for m in results["n_repeats"].unique() if m > 1), default=most)
     with mpl.rc_context({"font.size": 8, "pdf.fonttype": 42, "svg.hashsalt": "stats_tl"}):
-        figure = Figure(figsize=(7.2, 3.6), layout="constrained")
-        left, right = figure.subplots(1, 2, width_ratios=[1.4, 1])
-        draw_sizes(results, n_repeats=int(few), ax=left)
-        draw_power(results, n_repeats=most, ax=right)
+        null = results["difference"] == 0
+        panels = [
+            (draw, repeats)
+            for draw, repeats, rows in ((draw_sizes, int(few), null), (draw_power, most, ~null))
+            if (results.loc[rows, "n_repeats"] == repeats).any()
+        ]
+        if not panels:
+            return  # one repeat only
+        figure = Figure(figsize=(3.6 * len(panels), 3.6), layout="constrained")
+        axes = figure.subplots(1, len(panels), squeeze=False, width_ratios=[1.4, 1][: len(panels)])
+        for (draw, repeats), ax in zip(panels, axes[0], strict=True):
+            draw(results, n_repeats=repeats, ax=ax)
         for suffix, metadata in (("pdf", {"CreationDate": None}), ("png", {"Software": None})):
             figure.savefig(folder / f"calibration.{suffix}", dpi=150, metadata=metadata)
 
