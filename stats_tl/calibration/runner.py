@@ -67,4 +67,4 @@ def _run(design: Design, seed: int, path: Path, base: Path) -> None:
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:
-    table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+    table.to_csv(path, index=False, float_format="%.4g", lineterminator="\n")
