@@ -407,6 +407,11 @@ class GridState:
             if task.get("identifiers", {}).get("kept") == "hashed"
         }
         begun = self.archive is not None and bool(self.archive.cell_ids)
+        if begun and not checks:
+            raise UserError(
+                f"{self.root} holds identifiers as they were given, and the plan now asks for "
+                "hashed ones (identifiers in [keep]); give the study another name"
+            )
         salt = read_salt(path, create=not (begun or checks))
         if checks and checks != {salt_check(salt)}:
             raise UserError(
