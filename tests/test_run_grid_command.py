@@ -679,7 +679,7 @@ def test_hashed_identifiers(grid_run, raw, table, tmp_path):
     root = tmp_path / "runs" / "tiny"
     plain = load(root)
     raw["keep"] = {"identifiers": "hashed"}
-    grid_run("--extend").refused(2, "cases, patients or labels differ")
+    grid_run("--extend").refused(2, "identifiers as they were given", "another name")
     raw["study"]["name"] = "quiet"
     grid_run().done()
     quiet = load(tmp_path / "runs" / "quiet")

@@ -70,17 +70,22 @@ class Backend:
                 stream = iter(items)
                 while batch := list(itertools.islice(stream, _SLICE * jobs)):
                     pool = joblib.Parallel(n_jobs=jobs, backend="ray", batch_size=1)
-                    yield from pool(joblib.delayed(task)(item) for item in batch)
+                    yield from pool(joblib.delayed(_call)(task, item) for item in batch)
             else:
                 pool = joblib.Parallel(
                     n_jobs=jobs, backend=None if self.name == "dask" else self.name,
                     return_as="generator_unordered", pre_dispatch="2 * n_jobs", batch_size=1,
                 )  # fmt: skip
-                yield from pool(joblib.delayed(task)(item) for item in items)
+                yield from pool(joblib.delayed(_call)(task, item) for item in items)
         except Exception as error:
             if _LOST & {kind.__name__ for kind in type(error).__mro__}:
                 raise LostWorkersError(str(error)) from error
             raise
+
+
+def _call(task: Callable[[T], R], item: T) -> R:
+    """A plain function, by whose name dask knows its work."""
+    return task(item)
 
 
 @contextlib.contextmanager

@@ -401,12 +401,15 @@ class GridState:
     ) -> tuple[dict[str, Dataset], dict[str, Any]]:
         """The data sets under salted names, and what the archive says of them."""
         path = self.options.salt or self.options.base / f"{self.plan.study.name}.salt"
-        checks = {
-            task["identifiers"]["salt_check"]
-            for task in ({} if self.archive is None else self.archive.tasks).values()
-            if task.get("identifiers", {}).get("kept") == "hashed"
-        }
+        archived = () if self.archive is None else self.archive.tasks.values()
+        named = [task.get("identifiers", {}) for task in archived]
+        checks = {own["salt_check"] for own in named if own.get("kept") == "hashed"}
         begun = self.archive is not None and bool(self.archive.cell_ids)
+        if begun and any(own.get("kept") != "hashed" for own in named):
+            raise UserError(
+                f"{self.root} holds identifiers as they were given, and the plan now asks for "
+                "hashed ones (identifiers in [keep]); give the study another name"
+            )
         salt = read_salt(path, create=not (begun or checks))
         if checks and checks != {salt_check(salt)}:
             raise UserError(
