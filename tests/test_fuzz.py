@@ -27,7 +27,7 @@ def test_a_header_of_ten_thousand_million_pixels():
     data = bytearray(buffer.getvalue())
     data[16:24] = struct.pack(">II", 100_000, 100_000)
     data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
-    with pytest.raises(UnreadableImageError, match="100,000 x 100,000 pixels"):
+    with pytest.raises(UnreadableImageError, match="10000000000 pixels"):
         decode(bytes(data))
 
 

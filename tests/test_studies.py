@@ -1,18 +1,23 @@
 """The studies that ship: their plans are valid and say what a run would do."""
 
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
+from stats_tl.calibration import load_calibration_plan, run_design, summarise
 from stats_tl.run_grid import main
 from stats_tl.study.cells import plan_cells
 from stats_tl.study.loading import load_plan
 
 ROOT = Path(__file__).resolve().parents[1]
-PLANS = sorted(ROOT.glob("analysis/*/plan*.toml"))
+PLANS = sorted(
+    path for path in ROOT.glob("analysis/*/plan*.toml") if path.parent.name != "calibration"
+)
 
 
 @pytest.mark.parametrize("path", PLANS, ids=lambda path: f"{path.parent.name}/{path.stem}")
@@ -22,6 +27,45 @@ def test_every_committed_plan_is_valid(path):
     for cell in plan_cells(plan):
         pairs.setdefault(cell.pair_id, set()).add(cell.setting.arm.name)
     assert all(arms == {arm.name for arm in plan.arms} for arms in pairs.values())
+
+
+CALIBRATION = ROOT / "analysis/calibration"
+#: What makes a row of the calibration's table a design's.
+DESIGN = ["role", "population", "files", "patients", "folds", "auc", "prevalence", "images",
+          "learner", "features", "shared", "mixture", "advantage"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def calibration():
+    options = {"keep_default_na": False, "na_values": [""]}
+    return pd.read_csv(CALIBRATION / "results.csv", **options)
+
+
+def test_the_calibration_has_a_row_for_every_design_of_its_plan(calibration):
+    designs = load_calibration_plan(CALIBRATION / "plan.toml").designs()
+    assert calibration.drop_duplicates(DESIGN)["role"].value_counts().to_dict() == dict(
+        Counter(design.role for design in designs)
+    )
+    summary = pd.read_csv(CALIBRATION / "summary.csv", keep_default_na=False, na_values=[""])
+    again = summarise(calibration)
+    pd.testing.assert_frame_equal(summary, again, rtol=2e-3, check_dtype=False)
+
+
+@pytest.mark.slow
+def test_a_row_of_the_calibration_can_be_computed_again(calibration):
+    plan = load_calibration_plan(CALIBRATION / "plan.toml")
+    design = min(
+        (d for d in plan.designs() if d.role == "small" and d.learner == "ridge"),
+        key=lambda d: (d.patients, d.folds, d.images, d.features),
+    )
+    table = run_design(design, plan.seed)
+    key = {k: v for k, v in design.model_dump().items() if k in DESIGN and k != "files"}
+    committed = calibration[(calibration[list(key)] == pd.Series(key)).all(axis=1)]
+    columns = ["n_repeats", "procedure", "rejected", "covered"]
+    pd.testing.assert_frame_equal(
+        table[columns].reset_index(drop=True), committed[columns].reset_index(drop=True),
+        atol=1e-3, check_dtype=False,
+    )  # fmt: skip
 
 
 def test_the_radimagenet_study_is_what_it_says():
