@@ -775,7 +775,9 @@ def test_ctrl_c_ends_a_run_cleanly_and_the_next_continues(
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGINT)
         time.sleep(0.2)
-    answer = finish(process).done(130)
+    answer = finish(process)
+    # A shell calls a process that died of the signal itself, at the end of its exit, 130 too.
+    assert answer.code in ((130,) if times == 1 else (130, -signal.SIGINT)), answer.err
     if times == 1:
         assert "the next run continues" in answer.err
         assert list(root.rglob(".writing-*")) == []

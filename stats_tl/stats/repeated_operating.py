@@ -109,7 +109,7 @@ def repeated_operating_point_test(
     >>> folds = np.tile(np.arange(200) // 2 % 5, (5, 1))
     >>> result = repeated_operating_point_test(y, a, b, folds)
     >>> print(f"{result.estimate:.3f}, p = {result.pvalue:.4f}")
-    0.216, p = 0.0001
+    0.216, p = 0.0054
     """
     labels = as_labels(y_true)
     check_option(metric, ("sensitivity", "specificity"), name="metric")
@@ -202,7 +202,7 @@ def repeated_proportion(
     >>> from stats_tl.stats import repeated_proportion
     >>> part = repeated_proportion([[1, 1, 0, 1, 1, 1, 1, 1]], [[0, 0, 0, 0, 0, 0, 0, 0]])
     >>> part.estimate, round(part.confidence_interval.low, 3)
-    (0.875, 0.529)
+    (0.875, 0.505)
     """
     values = np.atleast_2d(np.asarray(success))
     right = _calls(values, values.shape[1], "success")

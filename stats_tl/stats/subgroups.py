@@ -128,7 +128,7 @@ def subgroup_auc_test(
     0      new      150        0.29
     1      old      150        0.08
     >>> print(f"{result.interaction.pvalue:.4f}")
-    0.0003
+    0.0056
     """
     labels = as_labels(y_true)
     a = as_score_matrix(np.atleast_2d(np.asarray(scores_a)), labels.size, name="scores_a")

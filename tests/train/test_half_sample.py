@@ -103,7 +103,7 @@ def test_a_half_sample_cell_on_another_split_is_damage(curved, run_plan, tmp_pat
 
 
 def test_what_a_person_sees(curved, tmp_path, capsys):
-    print_state(opened(curved, tmp_path))
+    print_state(opened(curved, tmp_path), cache_bytes=2**30)
     said = capsys.readouterr().out
     assert "14 cells, 14 to train" in said
     assert "0 done, 0 failed, 14 pending" in said
@@ -114,7 +114,7 @@ def test_what_a_person_sees(curved, tmp_path, capsys):
     assert train_with_progress(state, style="lines", cache_bytes=2**30) == 0
     said = capsys.readouterr().out
     assert "a half-sample repeat 0 fold 1 seed 0" in said
-    print_state(opened(curved, tmp_path))
+    print_state(opened(curved, tmp_path), cache_bytes=2**30)
     assert "2 done, 0 failed, 6 pending, about" in capsys.readouterr().out.splitlines()[-1]
 
 

@@ -53,11 +53,11 @@ def paragraph(text: str, references: Mapping[str, dict[str, Any]]) -> list[dict[
 
 
 def describe_entry(bibtex: str) -> dict[str, str]:
-    """A BibTeX entry as text, and its address where it has a DOI.
+    r"""A BibTeX entry as text, and its address where it has a DOI.
 
     Examples
     --------
-    >>> entry = '''@article{a, author = {Gauß, Carl F. and M{\\"u}ller, Ada},
+    >>> entry = r'''@article{a, author = {Gauß, Carl F. and M{\"u}ller, Ada},
     ...   title = {{The {ROC} curve}}, journal = {J. Stat.}, year = {1999}, volume = {3},
     ...   pages = {1--9}, doi = {10.1/x}}'''
     >>> describe_entry(entry)["text"]
