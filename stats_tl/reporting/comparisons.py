@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import UserError, suggest
-from ..stats import adjust_pvalues, equivalence_test, noninferiority_test, placements
+from ..stats import equivalence_test, noninferiority_test, placements
 from .alignment import (
     SETTING,
     Aligned,
@@ -33,6 +33,7 @@ from .alignment import (
 )
 from .options import AnalysisOptions
 from .pairs import compare_pair
+from .verdicts import judge
 
 COMPARISON_COLUMNS = (
     *SETTING,
@@ -179,7 +180,7 @@ def compare_arms(
             + ("\n" + "\n".join(f"  - {line}" for line in lacking) if lacking else "")
         )
     table = pd.DataFrame(rows)
-    _judge(table, options)
+    judge(table, options)
     table = _sorted(table)
     table.attrs["lacking"] = tuple(lacking)
     return table[list(COMPARISON_COLUMNS)]
@@ -226,7 +227,7 @@ def compare_all_pairs(
     if not rows:
         return pd.DataFrame(columns=list(COMPARISON_COLUMNS))
     table = pd.DataFrame(rows)
-    _judge(table, options)
+    judge(table, options)
     return _sorted(table)[list(COMPARISON_COLUMNS)]
 
 
@@ -439,46 +440,3 @@ def _half_sample(
                 "rows with design = 'half' must come from two-fold cross-validation"
             )
     return extra.scores[a, runs], extra.scores[b, runs], folds
-
-
-def _judge(table: pd.DataFrame, options: AnalysisOptions) -> None:
-    """Add roles, adjusted p values and verdicts, in place."""
-    primary = np.ones(len(table), dtype=bool)
-    for key, word in options.primary.items():
-        primary &= (table[key] == str(word)).to_numpy()
-    if options.primary and not primary.any():
-        keys = ", ".join(f"{key} = {word!r}" for key, word in options.primary.items())
-        raise UserError(
-            f"[analysis] primary: no comparison has {keys}; there are:\n"
-            + "\n".join(
-                "  - " + " / ".join(row)
-                for row in table[[*SETTING, "arm"]].astype(str).to_numpy().tolist()
-            )
-        )
-    table["role"] = np.where(primary, "primary", "secondary") if options.primary else ""
-    table["family"] = [
-        "" if role == "primary" else " / ".join(str(row[key]) for key in options.families)
-        for role, row in zip(table["role"], table.to_dict("records"), strict=True)
-    ]
-    for name in ("pvalue", "equivalence_pvalue", "noninferiority_pvalue"):
-        adjusted = np.full(len(table), np.nan)
-        for family in table.groupby(["role", "family"], sort=False).indices.values():
-            values = table[name].to_numpy(dtype=float)[family]
-            adjusted[family] = adjust_pvalues(values, options.correction)
-        table[f"{name}_adjusted"] = adjusted
-    table["verdict"] = [_verdict(row, options.alpha) for _, row in table.iterrows()]
-
-
-def _verdict(row: pd.Series, alpha: float) -> str:
-    if row["standard_error"] == 0 and row["difference"] == 0:
-        return "identical"
-    if math.isnan(row["pvalue"]):
-        return "not estimable"
-    if row["pvalue_adjusted"] < alpha:
-        return "superior" if row["difference"] > 0 else "inferior"
-    if row["equivalence_pvalue_adjusted"] < alpha:
-        return "equivalent"
-    # One-sided at half of alpha: non-inferior only if the interval shown is above -margin.
-    if row["noninferiority_pvalue_adjusted"] < alpha / 2:
-        return "non-inferior"
-    return "inconclusive"
