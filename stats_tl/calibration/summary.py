@@ -148,7 +148,7 @@ def draw_power(results: pd.DataFrame, *, n_repeats: int, ax: Axes | None = None)
     ax.set_xlim(0, 100)
     ax.set_ylim(0, 100)
     ax.set_aspect("equal")
-    ax.legend(frameon=False, fontsize=7, loc="lower right", handletextpad=0.2)
+    ax.legend(frameon=False, fontsize=7, loc="lower left", bbox_to_anchor=(0, 1), handletextpad=0.2)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
 
@@ -158,13 +158,16 @@ def write_figures(results: pd.DataFrame, folder: Path) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    most = int(results["n_repeats"].max())
-    few = min((m for m in results["n_repeats"].unique() if m > 1), default=most)
+    # Numbers of repeats that only some designs have would show these designs only.
+    counts = results.loc[results["procedure"] == "auto", "n_repeats"].value_counts()
+    found = counts.index[counts > counts.max() / 2].astype(int).tolist()
+    common = [m for m in found if m > 1]
+    few, most = min(common, default=1), max(common, default=1)
     with mpl.rc_context({"font.size": 8, "pdf.fonttype": 42, "svg.hashsalt": "stats_tl"}):
         null = results["difference"] == 0
         panels = [
             (draw, repeats)
-            for draw, repeats, rows in ((draw_sizes, int(few), null), (draw_power, most, ~null))
+            for draw, repeats, rows in ((draw_sizes, few, null), (draw_power, most, ~null))
             if (results.loc[rows, "n_repeats"] == repeats).any()
         ]
         if not panels:
