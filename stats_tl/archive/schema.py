@@ -69,13 +69,16 @@ class ScoresDigest:
     """
 
     def __init__(self, cases: pd.DataFrame):
-        ordered = cases.reset_index(drop=True).sort_values(["partition", "case"], kind="stable")
-        self._order = ordered.index.to_numpy()
+        texts = {
+            name: cases[name].astype(str).to_numpy(dtype=str)
+            for name in ("case", "patient", "partition")
+        }
+        self._order = np.lexsort((texts["case"], texts["partition"]))
         self._digest = hashlib.sha256()
-        for column in ("case", "patient", "partition"):
-            self._digest.update("\n".join(ordered[column].astype(str)).encode())
+        for text in texts.values():
+            self._digest.update("\n".join(text[self._order].tolist()).encode())
             self._digest.update(b"\0")
-        self._digest.update(ordered["y_true"].to_numpy().astype("<i1").tobytes())
+        self._digest.update(cases["y_true"].to_numpy()[self._order].astype("<i1").tobytes())
 
     def of(self, logits: np.ndarray) -> str:
         """The digest of logits (n, 2), in the order of the cases given."""
