@@ -8,8 +8,8 @@ observations and a prior speak of it, and are combined by their precisions:
 - *fold composition*: a fold whose cases are easy leaves a training set that lacks them. With
   G the mean placement of a fold's cases in the *other* repeats, the AUC of the fold rises
   by 1 - b / (K - 1) for each unit of G. The product of G over two other repeats, in place of
-  its square, keeps the noise of G out of the slope. In the calibration study b was
-  beta up to twice beta: for a linear discriminant it is twice beta in theory;
+  its square, keeps the noise of G out of the slope. In the calibration study b lay between
+  beta and twice beta; for a linear discriminant a first approximation gives twice beta;
 - *prior*: what the learners of the calibration study showed at that AUC.
 """
 

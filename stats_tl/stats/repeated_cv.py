@@ -125,7 +125,7 @@ def repeated_cv_test(
     with 5 or 10 folds and 5 to 20 repeats, ridge, random-network and Parzen learners, 1,000
     data sets each) "auto" rejected 2.3 to 8.1 % of true nulls, mean 4.8 %, with or without
     half-sample repeats; its intervals covered 91.9 to 97.7 %. On features of real ultrasound
-    images it rejected 1.6 to 8.8 %, mean 5.0 %, with 200 to 780 patients. With 200 patients
+    images it rejected 1.6 to 8.8 %, mean 4.9 %, with 200 to 780 patients. With 200 patients
     the maximum was 7.8 %, with 100 patients, ten of them positive, 13.2 %. At 780 patients and
     20 repeats its power was within 2.2 points of that of a test that knows the variance with
     half-sample repeats, within 4.6 without. Repeat-averaged DeLong rejected up to 12.4 % and
