@@ -75,9 +75,7 @@ def cross_validate(
     -------
     CrossValidated
     """
-    n_patients = int(data.patients[-1]) + 1
-    labels = np.empty(n_patients, dtype=np.int64)
-    labels[data.patients] = data.y_true
+    labels = patient_labels(data)
 
     def run(k: int, m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         folds = stratified_folds(labels, k, m, rng)[:, data.patients]
@@ -104,12 +102,19 @@ def cross_validate(
     a, b, folds = run(n_folds, n_repeats)
     return CrossValidated(
         y_true=data.y_true,
-        groups=None if data.patients.size == n_patients else data.patients,
+        groups=None if data.patients.size == labels.size else data.patients,
         scores_a=a,
         scores_b=b,
         folds=folds,
         half=run(2, n_half_repeats) if n_half_repeats and n_folds > 2 else None,
     )
+
+
+def patient_labels(data: DataSet) -> np.ndarray:
+    """Label of every patient, shape (patients,)."""
+    labels = np.empty(int(data.patients[-1]) + 1, dtype=np.int64)
+    labels[data.patients] = data.y_true
+    return labels
 
 
 def stratified_folds(
@@ -140,9 +145,7 @@ def separation_for_auc(
         rng, aucs = np.random.default_rng(12345), []
         for _ in range(max(4, PILOT_CASES // n_patients)):
             data = pilot.draw(n_patients, rng)
-            labels = np.empty(n_patients, dtype=np.int64)
-            labels[data.patients] = data.y_true
-            folds = stratified_folds(labels, n_folds, 2, rng)[:, data.patients]
+            folds = stratified_folds(patient_labels(data), n_folds, 2, rng)[:, data.patients]
             scores = learner(data.views[1], data.y_true, folds, np.random.default_rng(1))
             positive = data.y_true.astype(bool)
             aucs.append(

@@ -14,7 +14,7 @@ from ..errors import UserError
 from .files import VERSION_LINE, csv_bytes
 from .grid import GridFit, fit_grid, grid_table
 from .latex import latex_document, latex_table
-from .mixed_tables import RULES
+from .mixed_tables import RULES, mean_columns, mean_row
 from .notes import exploratory_notes, plan_notes
 from .numbers import format_interval, format_number, format_p
 from .options import AnalysisOptions
@@ -112,27 +112,11 @@ def _means_table(fit: GridFit, options: AnalysisOptions, cautions: Sequence[str]
         words = [str(task), str(backbone) or "all backbones"]
         body.append(Panel(": ".join(filter(None, words))))
         for row in rows.to_dict("records"):
-            body.append(
-                Row(
-                    (
-                        Cell(row["arm"]),
-                        Cell(format_number(row["estimate"])),
-                        Cell(format_number(row["standard_error"])),
-                        Cell(format_interval(row["ci_low"], row["ci_high"])),
-                        Cell(format_number(row["df"], 1)),
-                    )
-                )
-            )
+            body.append(mean_row(row))
     return Table(
         name="grid_means",
         caption="Mixed model of AUCs of matched configurations: marginal means.",
-        columns=(
-            Column("Arm", "wrap"),
-            Column("AUC", "decimal"),
-            Column("SE", "decimal"),
-            Column(f"{100 * (1 - options.alpha):g} % CI", "center"),
-            Column("df", "decimal"),
-        ),
+        columns=mean_columns(f"{100 * (1 - options.alpha):g} %"),
         body=tuple(body),
         notes=tuple([*fit.remarks, *cautions]),
     )

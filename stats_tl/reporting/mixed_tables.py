@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["RULES", "mixed_model", "mixed_tables"]
+__all__ = ["RULES", "mean_columns", "mean_row", "mixed_model", "mixed_tables"]
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -132,27 +133,35 @@ def _means_table(
             averaged = " and ".join(PLURALS[f] for f in dict.fromkeys(report.means["factor"]) if f)
             mean = f"mean over {averaged}, with equal weights" if averaged else "all"
             body.append(Panel(f"{row['factor']}: {shown}" if shown else mean))
-        body.append(
-            Row(
-                (
-                    Cell(row["arm"]),
-                    Cell(format_number(row["estimate"])),
-                    Cell(format_number(row["standard_error"])),
-                    Cell(format_interval(row["ci_low"], row["ci_high"])),
-                    Cell(format_number(row["df"], 1)),
-                )
-            )
-        )
+        body.append(mean_row(row))
     return Table(
         name="marginal_means",
         caption=f"Mixed model of the folds’ AUCs: marginal means.{of_study}",
-        columns=(
-            Column("Arm", "wrap"),
-            Column("AUC", "decimal"),
-            Column("SE", "decimal"),
-            Column(f"{level} CI", "center"),
-            Column("df", "decimal"),
-        ),
+        columns=mean_columns(level),
         body=tuple(body),
         notes=(notes[0], *report.remarks, *cautions),
+    )
+
+
+def mean_columns(level: str) -> tuple[Column, ...]:
+    """Columns of a table of marginal means; `level` as in ``"95 %"``."""
+    return (
+        Column("Arm", "wrap"),
+        Column("AUC", "decimal"),
+        Column("SE", "decimal"),
+        Column(f"{level} CI", "center"),
+        Column("df", "decimal"),
+    )
+
+
+def mean_row(row: Mapping[Any, Any]) -> Row:
+    """A marginal mean: ``arm, estimate, standard_error, ci_low, ci_high, df``."""
+    return Row(
+        (
+            Cell(row["arm"]),
+            Cell(format_number(row["estimate"])),
+            Cell(format_number(row["standard_error"])),
+            Cell(format_interval(row["ci_low"], row["ci_high"])),
+            Cell(format_number(row["df"], 1)),
+        )
     )

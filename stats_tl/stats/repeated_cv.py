@@ -221,7 +221,7 @@ def infer_from_components(
             method=sentence,
             warnings=notes + result.warnings,
         )
-    variance, df = _variance(chosen, parts)
+    variance, df = estimate_variance(chosen, parts)
     standard_error = math.sqrt(variance)
     statistic, pvalue, interval = wald_inference(
         parts.estimate,
@@ -271,10 +271,10 @@ def _choose(parts: CVComponents) -> tuple[str, str]:
     )
 
 
-def _variance(chosen: str, parts: CVComponents) -> tuple[float, float]:
-    """Variance of the estimate and its degrees of freedom."""
+def estimate_variance(method: str, parts: CVComponents) -> tuple[float, float]:
+    """Variance of the estimate and its degrees of freedom; not for "nadeau-bengio"."""
     delong = (max(parts.case_variance, 0.0), math.inf)
-    if chosen == "repeat-delong":
+    if method == "repeat-delong":
         return delong
     curve = learning_curve_variance(
         parts.shared_variance,
@@ -284,7 +284,7 @@ def _variance(chosen: str, parts: CVComponents) -> tuple[float, float]:
         shared_error=parts.shared_error,
         elasticity_error=parts.elasticity_error,
     )
-    if chosen == "learning-curve":
+    if method == "learning-curve":
         return curve
     return max(curve, delong, key=lambda pair: pair[0])
 

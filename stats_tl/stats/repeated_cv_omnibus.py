@@ -22,7 +22,7 @@ from ._validation import as_groups, as_labels, as_score_matrix, warn_degenerate
 from .cv_components import repeated_cv_components
 from .delong import ALIKE
 from .delong_omnibus import quadratic_form
-from .repeated_cv import ESTIMAND, cautions, learning_curve_variance
+from .repeated_cv import ESTIMAND, cautions, estimate_variance
 from .results import ConfidenceInterval, TestResult
 
 
@@ -109,7 +109,6 @@ def repeated_cv_omnibus_test(
     flat = as_score_matrix(raw.reshape(n_arms * m, -1), labels.size).reshape(n_arms, m, -1)
     codes = as_groups(groups, labels.size)
     cells = fold_cells(labels, folds, m)
-    half_scores = None if half is None else np.asarray(half[0])
     pairs = [
         repeated_cv_components(
             labels,
@@ -117,9 +116,7 @@ def repeated_cv_omnibus_test(
             flat[0],
             folds,
             groups=groups,
-            half=None
-            if half is None or half_scores is None
-            else (half_scores[arm], half_scores[0], half[1]),
+            half=None if half is None else (half[0][arm], half[0][0], half[1]),
         )
         for arm in range(1, n_arms)
     ]
@@ -135,17 +132,7 @@ def repeated_cv_omnibus_test(
     between = np.cov(contrast).reshape(n_arms - 1, n_arms - 1) / m
     elasticity = float(np.mean([pair.elasticity for pair in pairs]))
     covariance = (1 + elasticity) ** 2 * shared + between
-    df2 = min(
-        learning_curve_variance(
-            pair.shared_variance,
-            pair.repeat_variance,
-            pair.elasticity,
-            m,
-            shared_error=pair.shared_error,
-            elasticity_error=pair.elasticity_error,
-        )[1]
-        for pair in pairs
-    )
+    df2 = min(estimate_variance("learning-curve", pair)[1] for pair in pairs)
     quadratic, rank = quadratic_form(contrast.mean(axis=1), covariance)
     notes = tuple(
         dict.fromkeys(text for pair in pairs for text in cautions("learning-curve", pair))
