@@ -257,7 +257,7 @@ def safetensors(folder: Path) -> Target:
 
     def run(data: bytes) -> None:
         path.write_bytes(data)
-        map_to_torchvision(read_state_file(path).state_dict, "squeezenet1_1", where="fuzz")
+        map_to_torchvision(read_state_file(path).state_dict, "squeezenet1_1", name="fuzz")
 
     return mutated_bytes([whole, bomb, struct.pack("<Q", 2**60) + whole[8:]]), run
 

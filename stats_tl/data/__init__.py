@@ -8,7 +8,7 @@ from __future__ import annotations
 
 __all__ = ["Dataset", "across_partitions", "load_dataset"]
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from stats_tl.data.adapters.busbra import load_busbra
@@ -34,7 +34,9 @@ _ADAPTERS: dict[str, Callable[[Task, Path | None, Audit], Dataset]] = {
 _DEFAULT_AUDIT = Audit()
 
 
-def load_dataset(task: Task, path: Path | None, *, audit: Audit = _DEFAULT_AUDIT) -> Dataset:
+def load_dataset(
+    task: Task, path: Path | None, *, audit: Audit = _DEFAULT_AUDIT, sizes: Sequence[int] = ()
+) -> Dataset:
     """The data set of a task.
 
     Parameters
@@ -46,6 +48,8 @@ def load_dataset(task: Task, path: Path | None, *, audit: Audit = _DEFAULT_AUDIT
     audit : Audit
         With ``near_duplicates = "group"`` all images are read here, so that the column
         ``group`` of the cases joins the patients of near-duplicate images.
+    sizes : sequence of int, optional
+        Sizes that :meth:`Dataset.read_images` will be asked for; see :attr:`Dataset.sizes`.
 
     Returns
     -------
@@ -67,4 +71,4 @@ def load_dataset(task: Task, path: Path | None, *, audit: Audit = _DEFAULT_AUDIT
     >>> dataset.read_images(64).shape == (len(dataset), 1, 64, 64)
     True
     """
-    return _ADAPTERS[task.adapter](task, path, audit)
+    return _ADAPTERS[task.adapter](task, path, audit).prepare(sizes)

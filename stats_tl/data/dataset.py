@@ -7,7 +7,7 @@ __all__ = ["Dataset", "build_dataset"]
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from stats_tl.data.audit import find_near_duplicates, merge_groups, perceptual_hash
 from stats_tl.data.images import ImageSource, UnreadableImageError, resize
@@ -59,6 +58,9 @@ class Dataset:
         How near-duplicates are looked for.
     images : ImageSource
         Where the images are.
+    sizes : tuple of int
+        Sizes that :meth:`read_images` will be asked for: whatever reads the images first
+        resizes to all of them, so that an image is decoded once.
     """
 
     name: str
@@ -68,7 +70,8 @@ class Dataset:
     description: str
     audit: Audit = field(repr=False)
     images: ImageSource = field(repr=False)
-    _memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    sizes: tuple[int, ...] = ()
+    _memo: dict[str | int, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.cases)
@@ -98,59 +101,61 @@ class Dataset:
 
         Notes
         -----
-        Every image is read and decoded once. The same pass fills :attr:`images_sha256`
-        and the hashes of :attr:`near_duplicates`, which cost a pass of their own if asked
-        for before.
+        One pass reads and decodes every image once: it resizes to all :attr:`sizes`, and fills
+        :attr:`images_sha256` and the hashes of :attr:`near_duplicates`. Pixels are handed over,
+        not kept; asking for a size again, or for one that was not announced, is another pass.
         """
         if not 1 <= size <= 4096:
             raise ValueError(f"`size` must be between 1 and 4096 pixels, was given {size}")
-        out = np.empty((len(self), 1, size, size), dtype=np.uint8)
-        for index, pixels in enumerate(self._decoded(lambda im: resize(im, size), progress)):
-            if pixels.ndim == 3 and out.shape[1] == 1:
-                out = np.repeat(out, 3, axis=1)
-            out[index] = pixels if pixels.ndim == 2 else np.moveaxis(pixels, 2, 0)
-        return out
+        if size not in self._memo:
+            wanted = {size} | (set() if "digests" in self._memo else set(self.sizes))
+            self._decode(sorted(wanted), progress)
+        return self._memo.pop(size)
 
-    def _decoded(
-        self,
-        use: Callable[[Image.Image], Any],
-        progress: Callable[[int, int], object] | None = None,
-    ) -> Iterator[Any]:
-        """``use(image)`` for every image in order; notes hashes on the way."""
+    def _decode(
+        self, sizes: Sequence[int], progress: Callable[[int, int], object] | None = None
+    ) -> None:
+        """Decode every image once; leave pixels of all `sizes`, and the hashes, in the memo."""
+        pixels = {size: np.empty((len(self), 1, size, size), dtype=np.uint8) for size in sizes}
         digests: list[str] = []
         hashes: list[np.ndarray] = []
         problems = Problems(f"task {self.name!r}")
 
-        def read(index: int) -> tuple[str, np.ndarray, Any] | str:
+        def read(index: int) -> tuple[str, np.ndarray, list[np.ndarray]] | str:
             try:
                 data = self.images.read(index)
                 image = self.images.open(index, data)
             except (UserError, UnreadableImageError) as error:
                 return f"{self.images.label(index)}: {error}"
-            return hashlib.sha256(data).hexdigest(), perceptual_hash(image), use(image)
+            resized = [resize(image, size) for size in sizes]
+            return hashlib.sha256(data).hexdigest(), perceptual_hash(image), resized
 
         total = len(self)
         # Threads: Pillow decodes and resizes without holding the interpreter lock.
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
             for start in range(0, total, _CHUNK):
-                stop = min(start + _CHUNK, total)
-                for result in pool.map(read, range(start, stop)):
+                chunk = range(start, min(start + _CHUNK, total))
+                for index, result in zip(chunk, pool.map(read, chunk), strict=True):
                     if isinstance(result, str):
                         problems.add("unreadable images", result)
                         continue
                     digests.append(result[0])
                     hashes.append(result[1])
-                    yield result[2]
+                    for size, image in zip(sizes, result[2], strict=True):
+                        if image.ndim == 3 and pixels[size].shape[1] == 1:
+                            pixels[size] = np.repeat(pixels[size], 3, axis=1)
+                        channels_first = image if image.ndim == 2 else np.moveaxis(image, 2, 0)
+                        pixels[size][index] = channels_first
                 if progress is not None:
-                    progress(stop, total)
+                    progress(chunk.stop, total)
         problems.raise_if_any("Restore these files from their source, or remove the cases.")
+        self._memo.update(pixels)
         self._memo["digests"] = digests
         self._memo["hashes"] = np.array(hashes)
 
     def _scan(self, what: str) -> Any:
         if what not in self._memo:
-            for _ in self._decoded(lambda image: None):
-                pass
+            self._decode(self.sizes)
         return self._memo[what]
 
     @cached_property
@@ -194,6 +199,16 @@ class Dataset:
             return none, none, none
         pairs = find_near_duplicates(self._scan("hashes"), self.audit.hash_distance)
         return pairs["i"].to_numpy(), pairs["j"].to_numpy(), pairs["distance"].to_numpy()
+
+    def prepare(self, sizes: Sequence[int] = ()) -> Dataset:
+        """This data set with :attr:`sizes`, and near-duplicates grouped as the audit wants it."""
+        dataset = replace(self, sizes=tuple(sizes))
+        if self.audit.near_duplicates == "group":
+            i, j, _ = dataset._pairs()
+            patients = self.cases["patient"].to_numpy(dtype=object).astype(str)
+            group = merge_groups(patients, i, j).astype(object)
+            dataset = replace(dataset, cases=self.cases.assign(group=group))
+        return dataset
 
     def check_official(self) -> None:
         """Refuse published folds that divide a group of near-duplicate images.
@@ -263,12 +278,7 @@ def build_dataset(
 
     cases = cases.assign(y_true=cases["y_true"].astype(np.int8))
     cases.insert(2, "group", cases["patient"])
-    dataset = Dataset(name, cases, official, synthetic, description, audit, images)
-    if audit.near_duplicates == "group":
-        i, j, _ = dataset._pairs()
-        group = merge_groups(cases["patient"].to_numpy(dtype=object).astype(str), i, j)
-        dataset = replace(dataset, cases=cases.assign(group=group.astype(object)))
-    return dataset
+    return Dataset(name, cases, official, synthetic, description, audit, images)
 
 
 def _is_id(text: object) -> bool:

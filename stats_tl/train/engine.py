@@ -54,7 +54,7 @@ class Engine:
     archive : ArchiveWriter
     tasks : dict of str to TaskData
     images : dict of (str, int) to ndarray of shape (n, channels, size, size)
-        Decoded images by task and size.
+        Decoded images by task and size; emptied by :meth:`run`, which moves them to files.
     base : Path
         Folder that relative weight files of the plan start from.
     device : str
@@ -116,7 +116,8 @@ class Engine:
             open_backend(self._backend, self._jobs, self._address, folder) as backend,
         ):
             scratch = Scratch(folder)
-            for (task, size), images in self._images.items():
+            while self._images:
+                (task, size), images = self._images.popitem()
                 scratch.put(f"images-{task}-{size}", images)
             worker = _Worker(
                 ArchiveWriter(root), self._tasks, scratch, self._base.resolve(), self._device,

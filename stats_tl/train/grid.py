@@ -211,13 +211,32 @@ class GridState:
             return self.options.data[task.name]
         return None if task.path is None else self.options.base / task.path
 
-    def load_datasets(self) -> dict[str, Dataset]:
-        """The data sets that :meth:`run` needs; every problem before any training."""
+    def load_datasets(self, *, for_training: bool = True) -> dict[str, Dataset]:
+        """The data sets that :meth:`run` needs; every problem before any training.
+
+        Parameters
+        ----------
+        for_training : bool, optional
+            False if no pixels will be asked for.
+        """
+        sizes = self._image_sizes() if for_training else {}
         return {
-            task.name: load_dataset(task, self.task_path(task), audit=self.plan.audit)
+            task.name: load_dataset(
+                task,
+                self.task_path(task),
+                audit=self.plan.audit,
+                sizes=sizes.get(task.name, ()),
+            )
             for task in self.plan.tasks
             if task.name in self._tasks_to_write
         }
+
+    def _image_sizes(self) -> dict[str, list[int]]:
+        """Sizes of images that pending cells are trained on, by task."""
+        sizes: dict[str, set[int]] = {}
+        for cell in self.pending:
+            sizes.setdefault(cell.setting.task.name, set()).add(image_size(cell))
+        return {name: sorted(own) for name, own in sizes.items()}
 
     @property
     def _tasks_to_write(self) -> set[str]:
@@ -289,9 +308,8 @@ class GridState:
                 report(f"  arm {arm}, {backbone}: {note}")
         images = {
             (name, size): datasets[name].read_images(size)
-            for name, size in sorted(
-                {(cell.setting.task.name, image_size(cell)) for cell in self.pending}
-            )
+            for name, sizes in self._image_sizes().items()
+            for size in sizes
         }
         named: dict[str, Any] = {"kept": self.plan.keep.identifiers}
         if self.plan.keep.identifiers == "hashed":

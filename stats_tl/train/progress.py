@@ -47,7 +47,7 @@ def print_state(state: GridState, *, cache_bytes: int) -> None:
             print(_half_line(state, half))
         return
     try:
-        datasets = state.load_datasets()
+        datasets = state.load_datasets(for_training=False)
     except UserError as error:
         if half:
             print(_half_line(state, half))

@@ -12,7 +12,7 @@ from PIL import Image
 
 from stats_tl.data import load_dataset
 from stats_tl.data.dataset import build_dataset
-from stats_tl.data.images import ArrayImages
+from stats_tl.data.images import ArrayImages, FileImages, decode
 from stats_tl.errors import UserError
 from stats_tl.study.plan import Audit
 from tests.data.conftest import IGNORE, encode, task, tiny
@@ -126,6 +126,21 @@ def test_images_hash_ignores_order_and_notices_a_byte(csv_data, write):
     with Image.open(io.BytesIO(tiny(0))) as image:
         write("a.png", encode(np.asarray(image), compress_level=0))
     assert load(path).images_sha256 != early
+
+
+@pytest.mark.parametrize("near_duplicates", ["group", "report", "ignore"])
+def test_an_image_is_decoded_once_for_all_announced_sizes(csv_data, monkeypatch, near_duplicates):
+    path, audit, opened = csv_data(), Audit(near_duplicates=near_duplicates), []
+    monkeypatch.setattr(
+        FileImages, "open", lambda self, index, data: opened.append(index) or decode(data)
+    )
+    data = load_dataset(task("csv"), path, audit=audit, sizes=(6, 8))
+    both = {size: data.read_images(size) for size in (8, 6)}
+    assert len(data.images_sha256) == 64
+    assert data.near_duplicates is not None
+    assert sorted(opened) == [0, 1, 2, 3]
+    for size, images in both.items():
+        np.testing.assert_array_equal(images, load(path).read_images(size))
 
 
 def test_it_travels_to_another_process(csv_data):
