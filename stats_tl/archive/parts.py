@@ -118,8 +118,12 @@ def _row(cell: Mapping[str, Any], content: Mapping[str, Any]) -> Row:
         raise ValueError("cell_id")
     if not all(_NAME.fullmatch(text) for text in texts.values()):
         raise ValueError("key")
-    content["configurations"][cell["configuration_sha256"]]
-    content["contexts"][_whole(cell["context"])]
+    shared = (
+        content["configurations"][cell["configuration_sha256"]],
+        content["contexts"][_whole(cell["context"])],
+    )
+    if not all(isinstance(own, dict) for own in (cell, *shared)):
+        raise TypeError("records")
     counts = cell["counts"]
     metrics = {
         sys.intern(name): None if value is None else float(value)

@@ -14,6 +14,7 @@ __all__ = [
 ]
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,18 +75,14 @@ class ScoresDigest:
             for name in ("case", "patient", "partition")
         }
         self._order = np.lexsort((texts["case"], texts["partition"]))
-        self._digest = hashlib.sha256()
-        for text in texts.values():
-            self._digest.update("\n".join(text[self._order].tolist()).encode())
-            self._digest.update(b"\0")
-        self._digest.update(cases["y_true"].to_numpy()[self._order].astype("<i1").tobytes())
+        self._digest = _digest_cases(
+            [text[self._order] for text in texts.values()],
+            cases["y_true"].to_numpy()[self._order],
+        )
 
     def of(self, logits: np.ndarray) -> str:
         """The digest of logits (n, 2), in the order of the cases given."""
-        digest = self._digest.copy()
-        for column in logits[self._order].T:
-            digest.update(np.ascontiguousarray(column, dtype="<f4").tobytes())
-        return digest.hexdigest()
+        return _add_logits(self._digest.copy(), logits[self._order].T)
 
 
 def scores_digest(scores: pd.DataFrame) -> str:
@@ -100,17 +97,28 @@ def scores_digests(scores: pd.DataFrame) -> dict[str, str]:
     ids = ordered["cell_id"].to_numpy(dtype=object)
     starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(ids) else np.array([], int)
     texts = [ordered[c].to_numpy(dtype=object) for c in ("case", "patient", "partition")]
-    numbers = [
-        np.ascontiguousarray(ordered[column].to_numpy(), dtype=kind)
-        for column, kind in (("y_true", "<i1"), ("logit_0", "<f4"), ("logit_1", "<f4"))
-    ]
-    digests = {}
-    for start, stop in zip(starts, [*starts[1:], len(ids)], strict=True):
-        digest = hashlib.sha256()
-        for text in texts:
-            digest.update("\n".join(text[start:stop]).encode())
-            digest.update(b"\0")
-        for number in numbers:
-            digest.update(number[start:stop].tobytes())
-        digests[ids[start]] = digest.hexdigest()
-    return digests
+    y_true = ordered["y_true"].to_numpy()
+    logits = [ordered[c].to_numpy() for c in ("logit_0", "logit_1")]
+    return {
+        ids[start]: _add_logits(
+            _digest_cases([text[start:stop] for text in texts], y_true[start:stop]),
+            [logit[start:stop] for logit in logits],
+        )
+        for start, stop in zip(starts, [*starts[1:], len(ids)], strict=True)
+    }
+
+
+def _digest_cases(texts: Sequence[np.ndarray], y_true: np.ndarray) -> hashlib._Hash:
+    """What the scores of all cells with the same cases have in common."""
+    digest = hashlib.sha256()
+    for text in texts:
+        digest.update("\n".join(text.tolist()).encode())
+        digest.update(b"\0")
+    digest.update(np.ascontiguousarray(y_true, dtype="<i1").tobytes())
+    return digest
+
+
+def _add_logits(digest: hashlib._Hash, logits: Iterable[np.ndarray]) -> str:
+    for column in logits:
+        digest.update(np.ascontiguousarray(column, dtype="<f4").tobytes())
+    return digest.hexdigest()
