@@ -169,9 +169,10 @@ class SingleCell:
     def cached(self) -> tuple[np.ndarray, Clock, Clock]:
         """From activations; what training took, and what the activations took."""
         with Clock() as clock:
-            activations = compute_activations(
+            batches = compute_activations(
                 self.images, self.backbone, self.boundary, self.preprocess, CPU
             )
+            activations = np.concatenate(list(batches))
         return (*self.fit(CachedActivations(activations, CPU)), clock)
 
     def counts(self) -> tuple[int, int, int]:
@@ -328,7 +329,7 @@ def engine_chunk(state: GridState) -> int:
     """Cells of the first chunk."""
     from stats_tl.train.units import chunks_in_order
 
-    return len(chunks_in_order(plan_units(state.cells), 1)[0].cells)
+    return len(chunks_in_order(plan_units(state.cells), 1, lambda unit: 1.0)[0].cells)
 
 
 def growth(options: argparse.Namespace, folder: Path) -> None:

@@ -93,13 +93,15 @@ def build_parser() -> argparse.ArgumentParser:
     )
     how = parser.add_argument_group("how to run")
     how.add_argument(
-        "--device", default="auto", help="cpu, cuda, cuda:1, ... (default: cuda where there is one)"
+        "--device",
+        default="auto",
+        help="cpu; cuda, all GPUs, one process each; cuda:1, ... (default: cuda if there is one)",
     )
     how.add_argument(
         "--jobs",
         type=int,
         metavar="N",
-        help="worker processes (default: one a core on the CPU, one on a GPU)",
+        help="worker processes (default: one a core on the CPU, one a GPU)",
     )
     how.add_argument(
         "--backend", default="loky", choices=["loky", "threading", "dask", "ray"],

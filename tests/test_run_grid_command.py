@@ -280,7 +280,7 @@ def test_a_plan_may_come_from_another_system(grid_run, plan, tmp_path, name):
 
 def test_a_head_that_no_process_has_memory_for(grid_run, raw, tmp_path, monkeypatch):
     raw["grid"][0].update(backbones=["resnet50"], heads=["convskip"])
-    monkeypatch.setattr(grid, "available_memory", lambda device: 2**30)
+    monkeypatch.setattr(grid, "worker_memory", lambda device, jobs: 2**30)
     # F = 2048, 16 filters: the dense layer of (2048 + 16 * 2049) * F / 2 ... is what counts.
     answer = grid_run().refused(2, "convskip", "resnet50", "603,553,922", "GiB", "--jobs")
     (size,) = re.findall(r"([\d,]{9,}) parameters", answer.err)

@@ -43,10 +43,11 @@ def main() -> None:
             weights = resolve_weights(arm, name, base=options.weights, seed=plan.study.seed)
             backbone = build_backbone(name)
             backbone.load_torchvision_state_dict(weights.state_dict)
-            features = compute_activations(
+            batches = compute_activations(
                 images, backbone, len(backbone.stages),
                 PREPROCESSING[weights.record["preprocessing"]], torch.device("cpu"),
             )  # fmt: skip
+            features = np.concatenate(list(batches))
             path = options.out / f"{name}-{arm.name}.npz"
             np.savez_compressed(
                 path,

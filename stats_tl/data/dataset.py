@@ -149,9 +149,9 @@ class Dataset:
                 if progress is not None:
                     progress(chunk.stop, total)
         problems.raise_if_any("Restore these files from their source, or remove the cases.")
-        self._memo.update(pixels)
-        self._memo["digests"] = digests
-        self._memo["hashes"] = np.array(hashes)
+        self._memo["digests"], self._memo["hashes"] = digests, np.array(hashes)
+        for size, resized in pixels.items():
+            self._memo[size] = resized
 
     def _scan(self, what: str) -> Any:
         if what not in self._memo:

@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,12 @@ from ..study.cells import Cell, derive_seed
 from .backbones import parameter_counts
 from .backends import open_backend
 from .environment import describe_environment, peak_memory
+from .estimate import relative_cost
 from .features import CachedActivations
 from .fit import CellModel, fit_cell
 from .heads import build_head
 from .prepare import Prepared, forget_prepared, prepare_unit
+from .resources import worker_device
 from .results import TaskData, Trained, cell_result
 from .scheduling import CellOutcome, train_cells
 from .scratch import Scratch, scratch_folder
@@ -58,7 +61,7 @@ class Engine:
     base : Path
         Folder that relative weight files of the plan start from.
     device : str
-        ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ...
+        ``"cpu"``; ``"cuda:1"``, ...; ``"cuda"`` are all GPUs, the workers spread over them.
     jobs : int
         Worker processes. On the CPU each uses one thread, so that results depend on
         neither their number nor on the machine's.
@@ -111,6 +114,7 @@ class Engine:
         root = self._archive.root.resolve()
         shared = root if self._address is not None else None
         claims = Claims(root, known)
+        cost = partial(relative_cost, n_cases={n: len(own.cases) for n, own in self._tasks.items()})
         with (
             scratch_folder(shared) as folder,
             open_backend(self._backend, self._jobs, self._address, folder) as backend,
@@ -118,13 +122,13 @@ class Engine:
             scratch = Scratch(folder)
             while self._images:
                 (task, size), images = self._images.popitem()
-                scratch.put(f"images-{task}-{size}", images)
+                scratch.put(f"images-{task}-{size}", len(images), [images])
             worker = _Worker(
                 ArchiveWriter(root), self._tasks, scratch, self._base.resolve(), self._device,
                 self._keep, self._cache_bytes,
             )  # fmt: skip
             try:
-                yield from train_cells(cells, worker, claims, backend, report=report)
+                yield from train_cells(cells, worker, claims, backend, cost=cost, report=report)
                 claims.tidy({cell.cell_id for cell in cells})
             finally:
                 forget_prepared()
@@ -183,9 +187,11 @@ class _Worker:
     cache_bytes: int
 
     def __call__(self, chunk: Chunk) -> list[CellOutcome]:
-        device = torch.device(self.device_name)
+        device = torch.device(worker_device(self.device_name, self.scratch))
         if device.type == "cpu":
             torch.set_num_threads(1)
+        elif device.index is not None:
+            torch.cuda.set_device(device)  # also for what asks no tensor where it lies
         try:
             prepared = prepare_unit(chunk.unit, self.scratch, self.base, device, self.cache_bytes)
         except Exception as error:

@@ -8,7 +8,7 @@ It is meant to tell minutes from days.
 
 from __future__ import annotations
 
-__all__ = ["count_operations", "estimate_seconds"]
+__all__ = ["count_operations", "estimate_seconds", "relative_cost"]
 
 import time
 from collections.abc import Iterable, Mapping
@@ -27,6 +27,8 @@ from .units import Unit, image_size, plan_units
 TRAINING_FACTOR = 3
 #: Frozen heads are trained side by side: a step costs each so much of a step alone.
 SHARED_STEP = 0.3
+#: Operations a second, and seconds a step, of no machine in particular.
+NOMINAL = (1e11, 1e-3)
 
 
 def estimate_seconds(
@@ -54,29 +56,55 @@ def estimate_seconds(
     -------
     float
     """
+    rate, step = _speed(device)
     total = 0.0
     for unit in plan_units(cells):
-        setting, n = unit.first.setting, n_cases[unit.first.setting.task.name]
-        prefix, tail = count_operations(setting.backbone, unit.boundary, image_size(unit.first))
-        rate, step = _speed(device)
-        if unit.cacheable:
-            total += unit.rows * n * prefix / rate
+        n = n_cases[unit.first.setting.task.name]
+        total += _pass_seconds(unit, n, rate)
         for cell in unit.cells:
-            folds, share = cell.setting.cv["folds"], cell.setting.cv["validation_share"]
-            n_fit = n * (1 - 1 / folds) if folds > 1 else n
-            n_train, n_validation = n_fit * (1 - share), n_fit * share
             known = measured.get(tuple(cell.setting.key.values()))
-            total += known * n_train if known is not None else _fit_seconds(
-                cell, unit, prefix, tail, n_train, n_validation, rate, step
-            )  # fmt: skip
+            n_train, n_validation = _parts(cell, n)
+            total += (
+                known * n_train
+                if known is not None
+                else _fit_seconds(cell, unit, n_train, n_validation, rate, step)
+            )
     return total / jobs
 
 
+def relative_cost(unit: Unit, n_cases: Mapping[str, int]) -> float:
+    """About how long a cell of a unit takes, its share of the feature pass included.
+
+    Of use for an order only: the speed of the machine is not asked.
+    """
+    n, cell = n_cases[unit.first.setting.task.name], unit.first
+    fit = _fit_seconds(cell, unit, *_parts(cell, n), *NOMINAL)
+    return fit + _pass_seconds(unit, n, NOMINAL[0]) / len(unit.cells)
+
+
+def _parts(cell: Cell, n: int) -> tuple[float, float]:
+    """Training and validation cases of a cell, about."""
+    folds, share = cell.setting.cv["folds"], cell.setting.cv["validation_share"]
+    n_fit = n * (1 - 1 / folds) if folds > 1 else n
+    return n_fit * (1 - share), n_fit * share
+
+
+def _pass_seconds(unit: Unit, n: int, rate: float) -> float:
+    if not unit.cacheable:
+        return 0.0
+    prefix, _ = _operations(unit)
+    return unit.rows * n * prefix / rate
+
+
+def _operations(unit: Unit) -> tuple[float, float]:
+    return count_operations(unit.first.setting.backbone, unit.boundary, image_size(unit.first))
+
+
 def _fit_seconds(
-    cell: Cell, unit: Unit, prefix: float, tail: float,
-    n_train: float, n_validation: float, rate: float, step: float,
-) -> float:  # fmt: skip
+    cell: Cell, unit: Unit, n_train: float, n_validation: float, rate: float, step: float
+) -> float:
     training = cell.setting.training
+    prefix, tail = _operations(unit)
     trained = tail + 2 * head_parameter_count(cell.setting.head, N_FEATURES[cell.setting.backbone])
     image_prefix = 0.0 if unit.cacheable else prefix
     operations = n_train * (TRAINING_FACTOR * trained + image_prefix)

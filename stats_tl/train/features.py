@@ -16,7 +16,7 @@ __all__ = [
     "compute_activations",
 ]
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Protocol
 
@@ -25,6 +25,7 @@ import torch
 
 from .augmentation import apply_affine, draw_affine
 from .backbones import Backbone, build_backbone
+from .placement import DeviceRows
 
 #: Cases at a time when nothing is trained: images on the CPU profit from staying in its
 #: cache, features are small.
@@ -66,33 +67,29 @@ class CachedActivations:
     device : torch.device
     views : int, optional
         Epochs train on these in turn; on the images themselves where there are none.
+
+    Attributes
+    ----------
+    pooled : bool
+        True if these are features behind the last stage.
     """
 
     def __init__(self, activations: np.ndarray, device: torch.device, *, views: int = 0):
-        self._activations = torch.from_numpy(activations)
+        self._activations = DeviceRows(activations, device)
         self._n, self._views = len(activations) // (1 + views), views
-        self.evaluation_size = FEATURES_BATCH if activations.ndim == 2 else image_batch(device)
-        if device.type != "cpu":
-            self._activations = self._activations.to(device)
-
-    @property
-    def pooled(self) -> bool:
-        """True if these are features behind the last stage."""
-        return self._activations.ndim == 2
+        self.pooled = activations.ndim == 2
+        self.evaluation_size = FEATURES_BATCH if self.pooled else image_batch(device)
 
     def training_batch(
         self, cases: torch.Tensor, generator: torch.Generator | None, epoch: int
     ) -> torch.Tensor:
         """Activations of `cases` in the view of an epoch; nothing is drawn from `generator`."""
         view = 1 + (epoch - 1) % self._views if self._views else 0
-        return self._rows(cases + view * self._n)
+        return self._activations.take(cases + view * self._n).float()
 
     def evaluation_batch(self, cases: torch.Tensor) -> torch.Tensor:
         """Activations of `cases`, never augmented."""
-        return self._rows(cases)
-
-    def _rows(self, rows: torch.Tensor) -> torch.Tensor:
-        return self._activations.index_select(0, rows.to(self._activations.device)).float()
+        return self._activations.take(cases).float()
 
 
 class ImagePass:
@@ -127,9 +124,7 @@ class ImagePass:
         views: Sequence[torch.Tensor] = (),
         half: bool = False,
     ):
-        self._images = torch.from_numpy(images)
-        if device.type != "cpu":
-            self._images = self._images.to(device)
+        self._images = DeviceRows(images, device)
         self._backbone, self._boundary = backbone, boundary
         self._preprocess, self._augment = preprocess, augment
         self._views, self._half = views, half
@@ -139,7 +134,7 @@ class ImagePass:
         self, cases: torch.Tensor, generator: torch.Generator | None, epoch: int
     ) -> torch.Tensor:
         """Activations of `cases`, augmented by the epoch's view or by draws from `generator`."""
-        images = self._images[cases.to(self._images.device)]
+        images = self._images.take(cases)
         if self._views:
             images = apply_affine(images, self._views[(epoch - 1) % len(self._views)][cases])
         elif self._augment:
@@ -149,7 +144,7 @@ class ImagePass:
 
     def evaluation_batch(self, cases: torch.Tensor) -> torch.Tensor:
         """Activations of `cases`, never augmented."""
-        return self._through_prefix(self._images[cases.to(self._images.device)])
+        return self._through_prefix(self._images.take(cases))
 
     def _through_prefix(self, images: torch.Tensor) -> torch.Tensor:
         output = _through_prefix(images, self._backbone, self._boundary, self._preprocess)
@@ -180,7 +175,6 @@ def _through_prefix(
     return torch.cat(outputs)[: len(images)]
 
 
-@torch.inference_mode()
 def compute_activations(
     images: np.ndarray,
     backbone: Backbone,
@@ -190,8 +184,8 @@ def compute_activations(
     *,
     views: Sequence[torch.Tensor] = (),
     half: bool = False,
-) -> np.ndarray:
-    """Output of the frozen stages for every image, and for every view of it.
+) -> Iterator[np.ndarray]:
+    """Output of the frozen stages for every image, then for every view of it.
 
     Parameters
     ----------
@@ -206,23 +200,24 @@ def compute_activations(
     half : bool, optional
         Keep half precision.
 
-    Returns
-    -------
-    ndarray of shape ((1 + views) n, ...), dtype float32 or float16
-        Pooled features where every stage is frozen. The images first, then view by view.
+    Yields
+    ------
+    ndarray of shape (batch, ...), dtype float32 or float16
+        A batch at a time, (1 + views) n rows in all, so that what is larger than memory can
+        go to a file. Pooled features where every stage is frozen.
     """
     backbone = backbone.to(device).eval()
-    size, batches = image_batch(device), []
+    size = image_batch(device)
     for view in (None, *views):
         for start in range(0, len(images), size):
             part = slice(start, start + size)
-            batch = torch.from_numpy(np.ascontiguousarray(images[part])).to(device)
-            if view is not None:
-                batch = apply_affine(batch, view[part])
-            output = _through_prefix(batch, backbone, boundary, preprocess)
-            output = output.half() if half else output.float()
-            batches.append(output.contiguous().cpu().numpy())
-    return np.concatenate(batches)
+            with torch.inference_mode():
+                batch = torch.from_numpy(np.ascontiguousarray(images[part])).to(device)
+                if view is not None:
+                    batch = apply_affine(batch, view[part])
+                output = _through_prefix(batch, backbone, boundary, preprocess)
+                output = output.half() if half else output.float()
+                yield output.contiguous().cpu().numpy()
 
 
 @cache

@@ -25,7 +25,7 @@ from ..errors import ArchiveDamagedError, UserError, suggest
 from ..study.cells import Cell, plan_cells
 from ..study.plan import Plan, Task
 from ..study.splits import PARTITIONS, partition_cases, partition_digest
-from .resources import available_memory
+from .resources import worker_memory
 from .units import image_size
 
 if TYPE_CHECKING:  # torch is slow to import, and a dry run may do without
@@ -353,7 +353,9 @@ class GridState:
         from .backbones import N_FEATURES
         from .heads import head_memory, head_parameter_count
 
-        share = available_memory(self.options.device) / self.options.jobs
+        if self.options.scheduler_address is not None:
+            return  # this machine says nothing about those of the cluster
+        share = worker_memory(self.options.device, self.options.jobs)
         checked = set()
         for cell in self.pending:
             head, backbone = cell.setting.head, cell.setting.backbone

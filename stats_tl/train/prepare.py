@@ -162,6 +162,7 @@ def _inputs(
     if unit.cacheable and activation_bytes(unit, len(images)) <= cache_bytes:
         activations = scratch.get_or_make(
             "activations-" + "-".join(map(str, unit.key)),
+            unit.rows * len(images),
             lambda: compute_activations(
                 images, backbone, unit.boundary, preprocess, device, views=views, half=half
             ),

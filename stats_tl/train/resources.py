@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["available_memory", "choose_device", "choose_jobs"]
+__all__ = ["available_memory", "choose_device", "choose_jobs", "worker_device", "worker_memory"]
 
+import itertools
 import os
+import threading
 from pathlib import Path
 
 from ..errors import UserError
+from .scratch import Scratch
+
+_taken = threading.local()
 
 
 def choose_device(name: str, *, here: bool = True) -> str:
@@ -43,9 +48,9 @@ def choose_device(name: str, *, here: bool = True) -> str:
 
 
 def choose_jobs(device: str) -> int:
-    """One worker a core on the CPU, one on a GPU."""
+    """One worker a core on the CPU; one a GPU for ``"cuda"``, which is all of them."""
     if device != "cpu":
-        return 1
+        return _count_gpus() if device == "cuda" else 1
     if hasattr(os, "sched_getaffinity"):  # fewer than all cores, on a shared machine
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -67,3 +72,37 @@ def available_memory(device: str = "cpu") -> int:
     except (OSError, ValueError):
         pass
     return 8 * 2**30
+
+
+def worker_memory(device: str, jobs: int) -> int:
+    """Bytes that each of `jobs` workers can use, which share the GPUs evenly."""
+    on_one = jobs
+    if device == "cuda":
+        on_one = -(-jobs // _count_gpus())
+    return available_memory(device) // on_one
+
+
+def worker_device(name: str, scratch: Scratch) -> str:
+    """The device of the calling worker: of several GPUs one that fewest others have.
+
+    Parameters
+    ----------
+    name : str
+        ``"cuda"`` stands for any GPU that this process sees; others are returned as they are.
+    scratch : Scratch
+        Of the run; notes who has which GPU of this machine.
+    """
+    if name != "cuda" or _count_gpus() < 2:
+        return name
+    if getattr(_taken, "folder", None) != scratch.folder:
+        rounds = ((index, turn) for turn in itertools.count() for index in range(_count_gpus()))
+        place = scratch.take_place(f"cuda-{index}-{turn}" for index, turn in rounds)
+        _taken.folder, _taken.device = scratch.folder, f"cuda:{place.split('-')[1]}"
+    return _taken.device
+
+
+def _count_gpus() -> int:
+    """GPUs that this process sees; 1 where that cannot be asked."""
+    import torch
+
+    return max(1, torch.cuda.device_count())

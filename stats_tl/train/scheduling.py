@@ -23,7 +23,7 @@ from ..archive.claims import Claims
 from ..errors import UserError
 from ..study.cells import Cell
 from .backends import Backend, LostWorkersError
-from .units import Chunk, chunks_in_order, plan_units
+from .units import Chunk, Unit, chunks_in_order, plan_units
 
 #: Rounds without a single claim or outcome in which workers may die.
 _MOST_LOSSES = 3
@@ -75,6 +75,7 @@ def train_cells(
     claims: Claims,
     backend: Backend,
     *,
+    cost: Callable[[Unit], float] = lambda unit: 1.0,
     report: Callable[[str], object] = print,
 ) -> Iterator[CellOutcome]:
     """Train every cell once, by this run or by another that works on the same archive.
@@ -86,6 +87,8 @@ def train_cells(
     worker : Worker
     claims : Claims
     backend : Backend
+    cost : callable, optional
+        About how long a cell of a unit takes; the longest come first.
     report : callable, optional
         Gets a sentence when workers die, and when others are waited for.
 
@@ -107,7 +110,7 @@ def train_cells(
         before = len(left)
         task = _Claiming(worker, claims)
         try:
-            for outcomes in backend.run(task, _chunks(left, backend.jobs)):
+            for outcomes in backend.run(task, _chunks(left, backend.jobs, cost)):
                 for outcome in outcomes:
                     left.pop(outcome.cell.cell_id, None)
                     yield outcome
@@ -147,8 +150,8 @@ def train_cells(
             free = not left.keys() <= claims.taken()
 
 
-def _chunks(left: dict[str, Cell], jobs: int) -> list[Chunk]:
-    return chunks_in_order(plan_units(left.values()), jobs)
+def _chunks(left: dict[str, Cell], jobs: int, cost: Callable[[Unit], float]) -> list[Chunk]:
+    return chunks_in_order(plan_units(left.values()), jobs, cost)
 
 
 def _others(left: dict[str, Cell], claims: Claims) -> Iterator[CellOutcome]:
@@ -161,7 +164,7 @@ def _others(left: dict[str, Cell], claims: Claims) -> Iterator[CellOutcome]:
 
 def _alone(suspects: list[Cell], task: _Claiming, backend: Backend) -> Iterator[CellOutcome]:
     """Chunks with which a worker died, each by a worker alone; then their cells, one by one."""
-    for chunk in _chunks({cell.cell_id: cell for cell in suspects}, 1):
+    for chunk in _chunks({cell.cell_id: cell for cell in suspects}, 1, lambda unit: 1.0):
         try:
             for outcomes in backend.apart(task, [chunk]):
                 yield from outcomes

@@ -12,11 +12,13 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
+from numpy.lib import format as npy
 
 from ..archive.claims import describe_process, link, machine, still_runs
 from ..errors import UserError
@@ -75,20 +77,36 @@ class Scratch:
     def _path(self, name: str) -> Path:
         return self.folder / (re.sub(r"[^A-Za-z0-9_.+@-]", "_", name) + ".npy")
 
-    def put(self, name: str, array: np.ndarray) -> None:
-        """Store an array under a name; it appears whole."""
-        path = self._path(name)
+    def put(self, name: str, rows: int, blocks: Iterable[np.ndarray]) -> None:
+        """Store an array under a name, block by block; it appears whole.
+
+        Parameters
+        ----------
+        name : str
+        rows : int
+            Length of the array.
+        blocks : iterable of ndarray
+            Its rows, in order.
+
+        Raises
+        ------
+        UserError
+            If the disk is full, or the folder cannot be written.
+        """
+        path, written = self._path(name), 0
         aside = path.with_suffix(f".{os.getpid()}.part")
         try:
-            with aside.open("wb") as file:
-                np.save(file, array)
-            aside.replace(path)
-        except OSError as error:
-            raise UserError(
-                f"cannot write {array.nbytes / 2**20:.0f} MiB of images or activations to the "
-                f"temporary folder {self.folder}: {error.strerror or error}; set the environment "
-                "variable TMPDIR to a folder with more space"
-            ) from error
+            for block in blocks:
+                # Only writing is watched: whatever making a block raises is not the disk's.
+                with _explained(self.folder), aside.open("ab") as file:
+                    if not written:
+                        _write_header(file, (rows, *block.shape[1:]), block.dtype)
+                    np.ascontiguousarray(block).tofile(file)
+                written += len(block)
+            if written != rows:
+                raise ValueError(f"{name}: {written} rows were made, {rows} announced")
+            with _explained(self.folder):
+                aside.replace(path)
         finally:
             aside.unlink(missing_ok=True)
 
@@ -96,32 +114,71 @@ class Scratch:
         """The array of a name, mapped copy-on-write: torch takes no read-only memory."""
         return np.load(self._path(name), mmap_mode="c", allow_pickle=False)
 
-    def get_or_make(self, name: str, make: Callable[[], np.ndarray]) -> np.ndarray:
+    def get_or_make(
+        self, name: str, rows: int, make: Callable[[], Iterable[np.ndarray]]
+    ) -> np.ndarray:
         """The array of a name, made by the first process that asks; the others wait for it.
 
         Each machine makes its own: whether the maker still lives can be told of processes of
-        one machine only.
+        one machine only. `rows` and what `make` returns are those of :meth:`put`.
         """
         name = f"{name}@{machine()}"
         path = self._path(name)
         claim = path.with_suffix(".claim")
         while not path.exists():
-            holder = path.with_suffix(f".{uuid.uuid4().hex}.holder")
-            holder.write_text(json.dumps(describe_process()))
-            try:
-                link(holder, claim)
-            except FileExistsError:
-                if not _alive(claim):
-                    claim.unlink(missing_ok=True)
+            if not self._claim(claim):
                 time.sleep(POLL_SECONDS)
                 continue
-            finally:
-                holder.unlink(missing_ok=True)
             try:
-                self.put(name, make())
+                self.put(name, rows, make())
             finally:
                 claim.unlink(missing_ok=True)
         return self.get(name)
+
+    def take_place(self, names: Iterable[str]) -> str:
+        """The first of `names` that no living process of this machine has taken.
+
+        It stays taken until this process ends.
+        """
+        for name in names:
+            claim = self._path(f"{name}@{machine()}").with_suffix(".claim")
+            # A second try, for the first frees what a dead process had.
+            if self._claim(claim) or self._claim(claim):
+                return name
+        raise ValueError("every place is taken")
+
+    def _claim(self, claim: Path) -> bool:
+        """Whether a claim is now this process's; one of a dead process is removed instead."""
+        holder = claim.with_suffix(f".{uuid.uuid4().hex}.holder")
+        with _explained(self.folder):
+            holder.write_text(json.dumps(describe_process()))
+        try:
+            link(holder, claim)
+            return True
+        except FileExistsError:
+            if not _alive(claim):
+                claim.unlink(missing_ok=True)
+            return False
+        finally:
+            holder.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """A file system's refusal in words."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"cannot write images or activations to the temporary folder {folder}: "
+            f"{error.strerror or error}; set the environment variable TMPDIR to a folder with "
+            "more space"
+        ) from error
+
+
+def _write_header(file: BinaryIO, shape: tuple[int, ...], dtype: np.dtype) -> None:
+    header = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    npy.write_array_header_1_0(file, header)
 
 
 def _alive(claim: Path) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 __all__ = ["Chunk", "Unit", "chunks_in_order", "plan_units"]
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..study.cells import Cell, derive_seed
@@ -119,19 +119,33 @@ def plan_units(cells: Iterable[Cell]) -> list[Unit]:
     return [Unit(key, tuple(members)) for key, members in groups.items()]
 
 
-def chunks_in_order(units: Iterable[Unit], workers: int) -> list[Chunk]:
+def chunks_in_order(
+    units: Iterable[Unit], workers: int, cost: Callable[[Unit], float]
+) -> list[Chunk]:
     """Chunks in the order of dispatch.
 
-    The settings with most work come first, the arms of a pair next to each other, so that
-    an interrupted run leaves pairs. `workers` units go side by side, so that every worker
-    begins with a feature pass of its own instead of waiting for another's.
+    The settings whose chunks take longest come first, so that no worker begins one when the
+    others have ended; the arms of a pair next to each other, so that an interrupted run
+    leaves pairs. `workers` units go side by side, so that every worker begins with a feature
+    pass of its own instead of waiting for another's.
+
+    Parameters
+    ----------
+    units : iterable of Unit
+    workers : int
+    cost : callable
+        About how long a cell of a unit takes, in any measure.
     """
     settings: dict[tuple[str | int | None, ...], list[Unit]] = {}
     for unit in units:
         shared = (*unit.key[:3], *unit.key[4:6], *unit.key[7:])  # all but arm and draw
         settings.setdefault(shared, []).append(unit)
+
+    def longest(members: list[Unit]) -> float:
+        return max(min(len(unit.cells), _chunk_size(unit)) * cost(unit) for unit in members)
+
     ordered: list[Unit] = []
-    for members in sorted(settings.values(), key=lambda units: -sum(map(_work, units))):
+    for members in sorted(settings.values(), key=longest, reverse=True):
         ordered += sorted(
             members,
             key=lambda unit: (unit.first.setting.design, unit.first.repeat, unit.first.seed),
@@ -144,13 +158,12 @@ def chunks_in_order(units: Iterable[Unit], workers: int) -> list[Chunk]:
     return queue
 
 
-def _work(unit: Unit) -> int:
-    """Cells, weighted by whether a stage is trained or images pass in every epoch."""
-    return len(unit.cells) * (1 if unit.frozen and unit.cacheable else 100)
+def _chunk_size(unit: Unit) -> int:
+    return FROZEN_CHUNK if unit.frozen and unit.cacheable else TRAINED_CHUNK
 
 
 def _cut(unit: Unit) -> list[Chunk]:
-    size = FROZEN_CHUNK if unit.frozen and unit.cacheable else TRAINED_CHUNK
+    size = _chunk_size(unit)
     return [
         Chunk(unit, unit.cells[start : start + size]) for start in range(0, len(unit.cells), size)
     ]

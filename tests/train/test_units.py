@@ -1,16 +1,22 @@
 """Which cells are trained together, and what the arms of a pair share."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 import torch
 
 from stats_tl.study.cells import plan_cells
 from stats_tl.study.loading import parse_plan
+from stats_tl.train.estimate import relative_cost
 from stats_tl.train.features import CachedActivations, ImagePass
 from stats_tl.train.prepare import activation_bytes, describe_caches, prepare_unit
 from stats_tl.train.scratch import Scratch
 from stats_tl.train.units import chunks_in_order, fit_seed, plan_units, views_seed, weights_seed
+
+
+def equal(unit):
+    return 1.0
 
 
 def test_every_cell_is_in_one_chunk_whatever_the_number_of_workers(tiny):
@@ -19,7 +25,7 @@ def test_every_cell_is_in_one_chunk_whatever_the_number_of_workers(tiny):
     cells = plan_cells(parse_plan(tiny))
     parts = []
     for workers in (1, 2, 5):
-        chunks = chunks_in_order(plan_units(cells), workers)
+        chunks = chunks_in_order(plan_units(cells), workers, equal)
         ids = [cell.cell_id for chunk in chunks for cell in chunk.cells]
         assert sorted(ids) == sorted(cell.cell_id for cell in cells)
         parts.append({tuple(cell.cell_id for cell in chunk.cells) for chunk in chunks})
@@ -28,14 +34,34 @@ def test_every_cell_is_in_one_chunk_whatever_the_number_of_workers(tiny):
 
 def test_workers_start_on_units_of_their_own(tiny):
     cells = plan_cells(parse_plan(tiny))
-    chunks = chunks_in_order(plan_units(cells), 4)
+    chunks = chunks_in_order(plan_units(cells), 4, equal)
     assert len({chunk.unit.key for chunk in chunks[:4]}) == 4
+
+
+def test_what_takes_longest_comes_first(tiny):
+    """Deeper training, larger networks and larger images before the rest, arms side by side."""
+    tiny["training"]["epochs"] = 30
+    tiny["grid"] = [
+        {"backbones": ["squeezenet1_1", "resnet50"], "heads": ["linear"], "unfreeze": [0, 1, "all"]}
+    ]
+    units = plan_units(plan_cells(parse_plan(tiny)))
+    for workers in (1, 3):
+        cost = partial(relative_cost, n_cases={"breast": 1000})
+        order = [
+            (chunk.unit.first.setting.backbone, chunk.unit.first.setting.unfreeze)
+            for chunk in chunks_in_order(units, workers, cost)
+        ]
+        assert list(dict.fromkeys(order)) == [
+            ("resnet50", "all"), ("resnet50", "1"), ("squeezenet1_1", "all"),
+            # A feature pass of the one, shared by two cells, is longer than 30 epochs of the other.
+            ("resnet50", "0"), ("squeezenet1_1", "1"), ("squeezenet1_1", "0"),
+        ]  # fmt: skip
 
 
 def test_an_interrupted_run_leaves_pairs(tiny):
     """After any even number of chunks of one worker, every pair is whole."""
     tiny["cv"]["repeats"] = 5
-    chunks = chunks_in_order(plan_units(plan_cells(parse_plan(tiny))), 1)
+    chunks = chunks_in_order(plan_units(plan_cells(parse_plan(tiny))), 1, equal)
     pairs = {}
     for number, chunk in enumerate(chunks, 1):
         for cell in chunk.cells:
@@ -77,7 +103,7 @@ def test_the_size_of_activations_is_known_before_they_are(tiny, tmp_path):
     tiny["training"].update(augmentation="affine", augmentation_views=1, activations="float16")
     unit = next(u for u in plan_units(plan_cells(parse_plan(tiny))) if not u.frozen)
     scratch = Scratch(tmp_path)
-    scratch.put("images-breast-48", np.zeros((5, 1, 48, 48), np.uint8))
+    scratch.put("images-breast-48", 5, [np.zeros((5, 1, 48, 48), np.uint8)])
     prepared = prepare_unit(unit, scratch, tmp_path, torch.device("cpu"), 2**30)
     (path,) = tmp_path.glob("activations-*.npy")
     assert np.load(path).nbytes == activation_bytes(unit, 5)
