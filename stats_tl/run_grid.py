@@ -120,6 +120,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="largest set of activations kept for one feature pass (default: 4)",
     )
     how.add_argument(
+        "--compile",
+        action="store_true",
+        help="compile trained stages; worth its minute where training takes many (default: no)",
+    )
+    how.add_argument(
         "--dry-run",
         action="store_true",
         help="show what is done, failed and pending; train nothing",
@@ -169,12 +174,14 @@ def main(arguments: list[str] | None = None) -> int:
     from .study.loading import load_plan
     from .train.grid import GridOptions, open_grid
     from .train.progress import print_state, train_with_progress
-    from .train.resources import choose_device, choose_jobs
+    from .train.resources import check_compiler, choose_device, choose_jobs
 
     path = options.plan or EXAMPLE_PLAN
     plan = load_plan(path)
     elsewhere = options.scheduler_address is not None  # where there may be other devices
     device = choose_device(options.device, here=not elsewhere)
+    if options.compile and not elsewhere:
+        check_compiler(device)
     state = open_grid(
         plan,
         GridOptions(
@@ -191,6 +198,7 @@ def main(arguments: list[str] | None = None) -> int:
             backend=options.backend,
             scheduler_address=options.scheduler_address,
             salt=options.salt,
+            compiled=options.compile,
         ),
     )
     cache_bytes = int(options.cache_gib * 2**30)

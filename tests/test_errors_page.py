@@ -55,6 +55,11 @@ class World:
         Path("plan.toml").write_text(text)
         return ["--plan", "plan.toml", "--runs", "runs"]
 
+    def nothing_on_path(self):
+        self.monkeypatch.setenv("PATH", "")
+        self.monkeypatch.delenv("CXX", raising=False)
+        return self.plan()
+
     def archive(self, name="runs/demo", cells=slice(0, -2)):
         plan = parse_plan(RAW)
         fill(self.folder / name, plan, plan_cells(plan)[cells])
@@ -141,6 +146,7 @@ CAUSES = {
     ("a selection is not in the plan", "run_grid"): lambda w: [*w.plan(), "--select", "fold=7"],
     ("an option needs another", "run_grid"): lambda w: ["--scheduler-address", "tcp://x:1"],
     ("a device does not exist", "run_grid"): lambda w: [*w.plan(), "--device", "cdua"],
+    ("--compile, and no compiler", "run_grid"): lambda w: [*w.nothing_on_path(), "--compile"],
     ("the plan is not there", "run_grid"): lambda w: ["--plan", "nowhere.toml"],
     ("the plan is no TOML", "run_grid"): lambda w: ["--plan", text("p.toml", "[study")],
     ("the plan has a wrong key", "run_grid"): lambda w: w.plan(training={"epoch": 3}),

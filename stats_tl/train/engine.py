@@ -73,6 +73,8 @@ class Engine:
         Archive the trained backbones.
     cache_bytes : int
         Activations of a unit larger than this are recomputed in every epoch.
+    compiled : bool, optional
+        Compile trained stages.
     """
 
     def __init__(
@@ -88,11 +90,13 @@ class Engine:
         address: str | None = None,
         keep_backbones: bool,
         cache_bytes: int,
+        compiled: bool = False,
     ):
         self._archive, self._tasks, self._images = archive, tasks, images
         self._base, self._device, self._jobs = base, device, jobs
         self._backend, self._address = backend, address
         self._keep, self._cache_bytes = keep_backbones, cache_bytes
+        self._compiled = compiled
 
     def run(
         self,
@@ -125,7 +129,7 @@ class Engine:
                 scratch.put(f"images-{task}-{size}", len(images), [images])
             worker = _Worker(
                 ArchiveWriter(root), self._tasks, scratch, self._base.resolve(), self._device,
-                self._keep, self._cache_bytes,
+                self._keep, self._cache_bytes, self._compiled,
             )  # fmt: skip
             try:
                 yield from train_cells(cells, worker, claims, backend, cost=cost, report=report)
@@ -185,6 +189,7 @@ class _Worker:
     device_name: str
     keep_backbones: bool
     cache_bytes: int
+    compiled: bool
 
     def __call__(self, chunk: Chunk) -> list[CellOutcome]:
         device = torch.device(worker_device(self.device_name, self.scratch))
@@ -208,7 +213,7 @@ class _Worker:
             settings = {cell.setting.digest: cell.setting for cell in chunk.cells}
             context = {
                 "configurations": {key: s.configuration for key, s in settings.items()},
-                "environment": describe_environment(device),
+                "environment": {**describe_environment(device), "compiled": self.compiled},
                 "peak_memory_bytes": peak_memory(device),
             }
             self.archive.commit(results, context)
@@ -283,7 +288,7 @@ class _Worker:
             model = CellModel(backbone, unit.boundary, heads[0])
             fit = fit_cell(
                 model, inputs, y_true, partitions[0], setting.training,
-                seed=seeds[0], device=device,
+                seed=seeds[0], device=device, compiled=self.compiled and not unit.frozen,
             )  # fmt: skip
             return [Trained(fit, backbone, counts)]
         except Exception as error:

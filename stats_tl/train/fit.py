@@ -104,6 +104,7 @@ def fit_cell(
     *,
     seed: int,
     device: torch.device,
+    compiled: bool = False,
 ) -> Fit:
     """Train `model` and score the validation and test cases.
 
@@ -120,6 +121,8 @@ def fit_cell(
     seed : int
         Seed of batch order, augmentation and dropout.
     device : torch.device
+    compiled : bool, optional
+        Train with :func:`torch.compile`, which rounds otherwise.
 
     Returns
     -------
@@ -151,6 +154,9 @@ def fit_cell(
     scaler = torch.amp.GradScaler(
         device.type, enabled=device.type == "cuda" and training.precision == "float16"
     )
+    # Cells of one shape share what is compiled. Only whole batches go through it: every other
+    # size would be compiled for itself.
+    whole_batch = torch.compile(model, dynamic=False) if compiled else model
     history: dict[str, list[float]] = {"train_loss": [], "validation_auc": []}
     best_auc, best_epoch, best_state = -math.inf, 0, None
     for epoch in range(1, training.epochs + 1):
@@ -158,8 +164,9 @@ def fit_cell(
         # Summed on the device: reading each loss would make a GPU wait for the CPU.
         sums, seen = torch.zeros((), dtype=torch.float64, device=device), 0
         for batch in _batches(train, training.batch_size, order):
+            forward = whole_batch if len(batch) == training.batch_size else model
             with autocast():
-                logits = model(inputs.training_batch(batch, augmentation, epoch))
+                logits = forward(inputs.training_batch(batch, augmentation, epoch))
             loss = criterion(logits.float(), labels[batch.to(device)])
             optimizer.zero_grad(set_to_none=True)
             scaler.scale(loss).backward()

@@ -34,7 +34,7 @@ if TYPE_CHECKING:  # torch is slow to import, and a dry run may do without
 
 @dataclass(frozen=True)
 class GridOptions:
-    """Where and how to run; nothing here changes a result.
+    """Where and how to run; nothing here changes a result by more than rounding.
 
     Attributes
     ----------
@@ -63,6 +63,7 @@ class GridOptions:
     backend: str = "loky"
     scheduler_address: str | None = None
     salt: Path | None = None
+    compiled: bool = False
 
     @property
     def weights_base(self) -> Path:
@@ -344,6 +345,7 @@ class GridState:
             address=self.options.scheduler_address,
             keep_backbones=self.plan.keep.backbones,
             cache_bytes=cache_bytes,
+            compiled=self.options.compiled,
         )
         known = frozenset() if self.archive is None else self.archive.part_names
         yield from engine.run(self.pending, known=known, report=report)

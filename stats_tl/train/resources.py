@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-__all__ = ["available_memory", "choose_device", "choose_jobs", "worker_device", "worker_memory"]
+__all__ = [
+    "available_memory",
+    "check_compiler",
+    "choose_device",
+    "choose_jobs",
+    "worker_device",
+    "worker_memory",
+]
 
+import importlib.util
 import itertools
 import os
+import shutil
 import threading
 from pathlib import Path
 
@@ -54,6 +63,23 @@ def choose_jobs(device: str) -> int:
     if hasattr(os, "sched_getaffinity"):  # fewer than all cores, on a shared machine
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def check_compiler(device: str) -> None:
+    """Refuse ``--compile`` where torch could not.
+
+    Raises
+    ------
+    UserError
+        Without a C++ compiler, or for CUDA without Triton.
+    """
+    compilers = (os.environ.get("CXX"), "g++", "clang++", "cl")
+    if not any(name and shutil.which(name) for name in compilers):
+        raise UserError("--compile: no C++ compiler found; install g++, or leave --compile out")
+    if device != "cpu" and importlib.util.find_spec("triton") is None:
+        raise UserError(
+            "--compile: torch needs Triton for CUDA; install it, or leave --compile out"
+        )
 
 
 def available_memory(device: str = "cpu") -> int:

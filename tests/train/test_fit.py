@@ -5,11 +5,12 @@ import pytest
 import torch
 from torch import nn
 
-from stats_tl.study.plan import Training
+from stats_tl.study.plan import Head, Training
 from stats_tl.study.splits import TEST, TRAIN, VALIDATION
 from stats_tl.train.backbones import build_backbone
 from stats_tl.train.features import CachedActivations
 from stats_tl.train.fit import CellModel, fit_cell
+from stats_tl.train.heads import build_head
 
 CPU = torch.device("cpu")
 
@@ -24,13 +25,16 @@ def data():
     return features, y_true, np.repeat([TRAIN, VALIDATION, TEST], [200, 100, 100])
 
 
-def fit(data, seed=3, head=None, **settings):
+def fit(data, seed=3, head=None, compiled=False, **settings):
     features, y_true, partition = data
     torch.manual_seed(0)
     model = CellModel(build_backbone("squeezenet1_1"), 5, head or nn.Linear(512, 2))
     settings = {"epochs": 5, "batch_size": 32, **settings}
     inputs = CachedActivations(features, CPU)
-    return fit_cell(model, inputs, y_true, partition, Training(**settings), seed=seed, device=CPU)
+    return fit_cell(
+        model, inputs, y_true, partition, Training(**settings),
+        seed=seed, device=CPU, compiled=compiled,
+    )  # fmt: skip
 
 
 def test_it_learns(data):
@@ -50,6 +54,28 @@ def test_the_global_generator_before_the_call_does_not_matter(data):
     head.load_state_dict(state)
     torch.rand(100)
     np.testing.assert_array_equal(one.logits, fit(data, head=head).logits)
+
+
+def test_compiled_cells_score_alike_and_share_what_is_compiled(data, monkeypatch):
+    """For any number of cells one program, though their last batches differ in size."""
+    programs, original = [], torch.compile
+
+    def backend(graph, inputs):
+        programs.append(graph)
+        return graph.forward  # as it is: what inductor makes of it is torch's affair
+
+    monkeypatch.setattr(torch, "compile", lambda m, **kw: original(m, backend=backend, **kw))
+    features, y_true, partition = data
+    for cut in range(3):
+        fewer = np.where(np.arange(400) < cut, -1, partition)
+        own = (features, y_true, fewer)
+        head = Head(name="h", kind="nonlinear")
+        one, other = (
+            fit(own, head=build_head(head, 512, seed=cut), compiled=compiled)
+            for compiled in (False, True)
+        )
+        np.testing.assert_allclose(one.logits, other.logits, atol=1e-6)
+    assert len(programs) == 1
 
 
 def test_the_best_epoch_is_the_first_of_the_highest_validation_auc(data):
