@@ -270,7 +270,7 @@ class Archive:
             [*CELL_COLUMNS, *(c for c in frame.columns if c not in CELL_COLUMNS)]
         ]
 
-    @property
+    @cached_property
     def cell_ids(self) -> frozenset[str]:
         """Identifiers of all verified cells, of both designs."""
         return frozenset(self._records)
@@ -319,7 +319,7 @@ class Archive:
             for _, row in sorted(self._records.items())
         }
 
-    @property
+    @cached_property
     def part_names(self) -> frozenset[str]:
         """Names of the parts that hold verified cells."""
         return frozenset(self._home.values())
@@ -328,7 +328,7 @@ class Archive:
         """The essence of a cell's record."""
         return self._records[cell_id]
 
-    @property
+    @cached_property
     def score_hashes(self) -> dict[str, str]:
         """SHA-256 of each cell's scores, by cell identifier."""
         return {cell: row.scores_sha256 for cell, row in self._records.items()}
