@@ -9,12 +9,15 @@ figure comes from a fresh process: wall time, CPU time, and the largest resident
 
 - *resume*: opening the archive and deciding what of the plan is left (`open_grid`);
 - *verify*: ``python -m stats_tl.archive verify``;
-- *read*: what ``report`` reads, the scores of the test cases of all cells.
+- *read*: what ``report`` reads, the scores of the test cases of all cells;
+- *report*: ``python -m stats_tl.report``, tables in LaTeX and CSV.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import json
 import resource
 import subprocess
@@ -31,12 +34,13 @@ from stats_tl.archive import ArchiveWriter, load
 from stats_tl.archive.compaction import compact
 from stats_tl.archive.schema import CellResult, scores_digests, split_name
 from stats_tl.archive.verification import verify
+from stats_tl.report import main as report_main
 from stats_tl.study.cells import plan_cells
 from stats_tl.study.loading import parse_plan
 from stats_tl.study.plan import Plan
 
 CASES, FOLDS, EPOCHS, PART = 200, 5, 30, 50
-STEPS = ("resume", "verify", "read")
+STEPS = ("resume", "verify", "read", "report")
 
 
 def plan_of(cells: int) -> Plan:
@@ -159,15 +163,34 @@ def measure(step: str, root: Path) -> dict[str, float]:
     elif step == "verify":
         verified = verify(root)
         found = verified.cells + len(verified.problems)
-    else:
+    elif step == "read":
         found = len(load(root).scores(partition="test"))
+    else:
+        arguments = [
+            "--runs",
+            str(root),
+            "--format",
+            "latex,csv",
+            "--out",
+            str(root.parent / "out"),
+        ]
+        with contextlib.redirect_stdout(io.StringIO()):
+            found = report_main(arguments)
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return {
         "seconds": time.perf_counter() - started,
         "cpu_seconds": usage.ru_utime + usage.ru_stime,
-        "memory_mib": usage.ru_maxrss / 1024,
+        "memory_mib": peak_memory() / 2**20,
         "found": found,
     }
+
+
+def peak_memory() -> int:
+    """Bytes. Linux's ``ru_maxrss`` would be that of the parent, if it was larger."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    raise SystemExit("needs Linux")
 
 
 def main() -> int:

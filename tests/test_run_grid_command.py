@@ -10,6 +10,7 @@ import contextlib
 import copy
 import hashlib
 import io
+import itertools
 import json
 import os
 import pickle
@@ -29,6 +30,7 @@ from huggingface_hub import constants as hub
 from PIL import Image
 
 from stats_tl.archive import load
+from stats_tl.archive.__main__ import main as archive_main
 from stats_tl.archive.files import (
     checksum,
     parquet_bytes,
@@ -757,6 +759,24 @@ def test_kill_in_the_middle_of_a_cell(grid_run, plan, long, uninterrupted, tmp_p
     assert 0 < len(load(root).cells) < 8
     grid_run().done()
     assert load(root).digest == uninterrupted
+
+
+def test_a_clock_that_goes_backwards(grid_run, plan, long, uninterrupted, tmp_path, monkeypatch):
+    """A killed run on a machine a year ahead, and a next one whose clock falls at every look."""
+    root = tmp_path / "runs" / "tiny"
+    process = start("--plan", plan(), "--runs", tmp_path / "runs", "--jobs", 1)
+    wait_for(lambda: parts(root), process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    (root / "parts" / ".writing-left").write_bytes(b"half of a part")
+    ahead = time.time() + 365 * 86400
+    for path in [root, *root.rglob("*")]:
+        os.utime(path, (ahead, ahead))
+    clock = itertools.count(int(time.time()), -3600)
+    monkeypatch.setattr("time.time", lambda: float(next(clock)))
+    grid_run().done()
+    assert load(root).digest == uninterrupted
+    assert archive_main(["verify", str(root)]) == 0
 
 
 @pytest.mark.parametrize("times", [1, 3])
