@@ -66,10 +66,10 @@ def test_the_same_scores_give_the_same_bytes_in_any_order(evidence, report, scor
 
 def test_the_csv_holds_the_numbers_unrounded(report, scores):
     text = report.files["tables/significance.csv"]
-    found = pd.read_csv(io.BytesIO(text), dtype={"unfreeze": str})
+    found = pd.read_csv(io.BytesIO(text), dtype=str)  # pandas' own parser may round
     expected = compare_arms(scores, "imagenet", options=OPTIONS)
     for column in ("auc", "difference", "pvalue", "pvalue_adjusted", "n_cases"):
-        np.testing.assert_array_equal(found[column], expected[column])
+        np.testing.assert_array_equal(found[column].map(float), expected[column])
 
 
 def test_the_latex_says_test_estimand_interval_correction_and_n(report):

@@ -100,7 +100,7 @@ def test_bca_of_a_mean_equals_scipy():
     rng = np.random.default_rng(0)
     sample = rng.exponential(size=40)
     reference = sps.bootstrap(
-        (sample,), np.mean, n_resamples=5000, method="BCa", rng=np.random.default_rng(1)
+        (sample,), np.mean, n_resamples=5000, method="BCa", random_state=np.random.default_rng(1)
     )
     contribution = (sample - sample.mean()) / sample.size
     interval = bootstrap_interval(

@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 from scipy import stats as sps
+from scipy.integrate import trapezoid
 
 from stats_tl.stats import (
     binormal_difference_variance,
@@ -79,7 +80,7 @@ def test_exact_variance_of_one_pair_of_cases_by_quadrature():
     z = sps.norm.ppf(auc)
     # E[F(X)^2] for X normal: P(two independent negatives lie below X).
     x = np.linspace(-9, 9, 20001)
-    shared = np.trapezoid(sps.norm.pdf(x) * sps.norm.cdf(x + math.sqrt(2) * z) ** 2, x)
+    shared = trapezoid(sps.norm.pdf(x) * sps.norm.cdf(x + math.sqrt(2) * z) ** 2, x)
     excess = shared - auc**2
     expected = 2 * (auc - auc**2 + (n0 - 1 + n1 - 1) * excess) / (n1 * n0)
     value = binormal_difference_variance(auc, auc, n1, n0, correlation=0.0)
