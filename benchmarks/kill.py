@@ -5,7 +5,8 @@
 
 A grid of 32 cells is run with two worker processes. After a random time one of three things
 is killed with SIGKILL: the parent alone, one worker alone, or all of them. The next run takes
-over at once; when an archive is complete, it is compared with that of an uninterrupted run
+over at once, while workers that have lost their parent may still be ending; when an archive is
+complete, it is compared with that of an uninterrupted run
 (the digest: plan, data sets and the scores of every cell), verified, and the grid begins
 anew. At every kill the archive is read: what was there before has to be there, unchanged.
 """

@@ -29,6 +29,7 @@ import torch
 from huggingface_hub import constants as hub
 from PIL import Image
 
+from benchmarks.kill import workers_of
 from stats_tl.archive import load
 from stats_tl.archive.__main__ import main as archive_main
 from stats_tl.archive.files import (
@@ -761,6 +762,20 @@ def test_kill_in_the_middle_of_a_cell(grid_run, plan, long, uninterrupted, tmp_p
     assert load(root).digest == uninterrupted
 
 
+def test_workers_end_with_a_run_that_is_killed(plan, long, tmp_path):
+    long["training"]["epochs"] = 1000
+    process = start("--plan", plan(), "--runs", tmp_path / "runs", "--jobs", 2)
+    claims = tmp_path / "runs" / "tiny" / "claims"
+    wait_for(lambda: len(list(claims.glob("*.holder"))) >= 2, process)
+    assert len(workers := workers_of(process.pid)) == 2
+    process.kill()
+    process.wait()  # not for its pipes, which the workers hold open
+    limit = time.monotonic() + 60
+    while alive := [pid for pid in workers if Path(f"/proc/{pid}").exists()]:
+        assert time.monotonic() < limit, alive
+        time.sleep(0.1)
+
+
 def test_a_clock_that_goes_backwards(grid_run, plan, long, uninterrupted, tmp_path, monkeypatch):
     """A killed run on a machine a year ahead, and a next one whose clock falls at every look."""
     root = tmp_path / "runs" / "tiny"
@@ -821,17 +836,15 @@ def test_the_end_of_a_batch_job_is_an_interruption(grid_run, tmp_path, monkeypat
 
 def test_a_worker_that_is_killed_is_replaced(plan, long, uninterrupted, tmp_path):
     """As the system does when memory runs out."""
-    root, children = tmp_path / "runs" / "tiny", Path("/proc/self/task")
-    if not children.exists():
+    root = tmp_path / "runs" / "tiny"
+    if not Path("/proc/self/task").exists():
         pytest.skip("needs Linux's /proc to find the workers")
 
     def kill():
         while not parts(root):
             time.sleep(0.02)
-        for listed in children.glob("*/children"):
-            for child in listed.read_text().split():
-                if b"popen_loky" in Path(f"/proc/{child}/cmdline").read_bytes():
-                    os.kill(int(child), signal.SIGKILL)
+        for worker in workers_of(os.getpid()):
+            os.kill(worker, signal.SIGKILL)
 
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()

@@ -10,8 +10,12 @@ from __future__ import annotations
 __all__ = ["BACKENDS", "Backend", "LostWorkersError", "open_backend"]
 
 import contextlib
+import functools
 import itertools
 import logging
+import os
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +31,8 @@ _LOST = {"BrokenProcessPool", "KilledWorker", "RayActorError", "WorkerCrashedErr
 _SLICE = 4
 #: Seconds to wait for a scheduler.
 TIMEOUT = 20
+#: Seconds after which a worker notices that its parent has died.
+WATCH_SECONDS = 1
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -76,16 +82,36 @@ class Backend:
                     n_jobs=jobs, backend=None if self.name == "dask" else self.name,
                     return_as="generator_unordered", pre_dispatch="2 * n_jobs", batch_size=1,
                 )  # fmt: skip
-                yield from pool(joblib.delayed(_call)(task, item) for item in items)
+                own = os.getpid() if self.name == "loky" else None
+                yield from pool(joblib.delayed(_call)(task, item, own) for item in items)
         except Exception as error:
             if _LOST & {kind.__name__ for kind in type(error).__mro__}:
                 raise LostWorkersError(str(error)) from error
             raise
 
 
-def _call(task: Callable[[T], R], item: T) -> R:
+def _call(task: Callable[[T], R], item: T, parent: int | None = None) -> R:
     """A plain function, by whose name dask knows its work."""
+    if parent is not None:
+        _end_with(parent)
     return task(item)
+
+
+@functools.cache
+def _end_with(parent: int) -> None:
+    """See to it that this worker ends when the process that started it is killed.
+
+    It would wait five minutes for more work, and keep its memory and that of a GPU from the
+    next run. Whatever it is doing, nothing is lost: cells are archived whole or not at all.
+    """
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WATCH_SECONDS)
+        os._exit(1)
+
+    if os.getppid() == parent:
+        threading.Thread(target=watch, daemon=True).start()
 
 
 @contextlib.contextmanager
