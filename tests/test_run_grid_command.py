@@ -767,7 +767,8 @@ def test_workers_end_with_a_run_that_is_killed(plan, long, tmp_path):
     process = start("--plan", plan(), "--runs", tmp_path / "runs", "--jobs", 2)
     claims = tmp_path / "runs" / "tiny" / "claims"
     wait_for(lambda: len(list(claims.glob("*.holder"))) >= 2, process)
-    assert len(workers := workers_of(process.pid)) == 2
+    workers = workers_of(process.pid)
+    assert len(workers) == 2
     process.kill()
     process.wait()  # not for its pipes, which the workers hold open
     limit = time.monotonic() + 60

@@ -17,8 +17,8 @@ from ..errors import ArchiveDamagedError, UserError
 from ..study.cells import plan_cells
 from ..study.loading import parse_plan
 from .assemble import assemble_scores
+from .descriptions import divided_patients, read_header, read_task
 from .files import checksum, read_bytes, read_parquet, read_sealed
-from .migrations import check_schema
 from .parts import Part, Row, cells_of_scores, read_part, read_part_scores
 from .schema import KEYS, split_name
 
@@ -132,31 +132,18 @@ class Archive:
     def _read_plan(self, plan: Mapping[str, Any] | None) -> dict[str, Any]:
         path = self.root / "archive.json"
         try:
-            header = read_sealed(path)
+            return read_header(path)
         except ArchiveDamagedError as error:
             if plan is None:
-                raise ArchiveDamagedError(
-                    f"{error}; `python -m stats_tl.run_grid --plan ... --retry-failed`, with the "
-                    "plan of this archive, writes it again and keeps the cells"
-                ) from None
+                raise
             self.damaged[path] = str(error)
             return dict(plan)
-        check_schema(header, path)
-        if not _holds_plan(header):
-            raise ArchiveDamagedError(f"{path} is damaged: it holds no plan")
-        return header["plan"]
 
     def _read_tasks(self) -> dict[str, dict[str, Any]]:
         tasks = {}
         for path in sorted((self.root / "tasks").glob("*.json")):
             try:
-                content = read_sealed(path)
-                _check_task(content, path)
-                for name, sha256 in content["files"].items():
-                    if checksum(read_bytes(path.with_name(name))) != sha256:
-                        raise ArchiveDamagedError(
-                            f"{path.with_name(name)} is damaged: its checksum differs"
-                        )
+                content = read_task(path)
                 tasks[content["task"]] = content
             except ArchiveDamagedError as error:
                 self.damaged[path] = str(error)
@@ -427,45 +414,11 @@ class Archive:
         return assemble_scores(frames, cells, _NAMES, as_categories=as_categories)
 
 
-def divided_patients(splits: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
-    """Patients with cases in more than one partition of a split: the split, the patient."""
-    used = splits[splits["partition"] != "unused"].merge(cases[["case", "patient"]], on="case")
-    keys = [key for key in ("design", "repeat", "fold", "patient") if key in used.columns]
-    sides = used.groupby(keys, observed=True)["partition"].nunique()
-    return sides[sides > 1].index.to_frame(index=False)
-
-
 def _matches(column: pd.Series, wanted: Any) -> pd.Series:
     values = [wanted] if isinstance(wanted, str) or not hasattr(wanted, "__iter__") else wanted
     if column.dtype.kind in "iu":
         return column.isin(list(values))
     return column.astype(str).isin([str(value) for value in values])
-
-
-def _holds_plan(header: Mapping[str, Any]) -> bool:
-    """Whether reading finds what it needs in a header whose checksum is right."""
-    try:
-        plan = header["plan"]
-        references = [arm["name"] for arm in plan["arms"] if arm["reference"]]
-        return isinstance(plan["study"]["name"], str) and len(references) == 1
-    except (KeyError, TypeError):
-        return False
-
-
-def _check_task(content: Any, path: Path) -> None:
-    """Refuse a description that names files elsewhere, or lacks what reading needs."""
-    try:
-        name = content["task"]
-        wanted = {f"{name}.parquet", f"{name}.splits.parquet"}
-        whole = name == path.stem and set(content["files"]) == wanted
-        for key in ("labels_sha256", "images_sha256"):
-            whole = whole and isinstance(content[key], str)
-        whole = whole and isinstance(content["splits_sha256"], dict)
-        whole = whole and isinstance(content["synthetic"], bool)
-    except (KeyError, TypeError):
-        whole = False
-    if not whole:
-        raise ArchiveDamagedError(f"{path} is damaged: it describes no data set of this archive")
 
 
 def _nan(value: float | None) -> float:

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from stats_tl.archive import ArchiveWriter, load
+from stats_tl.archive.descriptions import divided_patients
 from stats_tl.archive.files import read_sealed, write_atomically, write_sealed
-from stats_tl.archive.reader import divided_patients
 from stats_tl.archive.schema import scores_digest
 from stats_tl.archive.store import describe_difference
 from stats_tl.errors import ArchiveDamagedError, UserError

@@ -1,0 +1,86 @@
+"""What an archive says of itself and of its data sets: ``archive.json`` and ``tasks/``."""
+
+from __future__ import annotations
+
+__all__ = ["divided_patients", "read_header", "read_task"]
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..errors import ArchiveDamagedError
+from .files import checksum, read_bytes, read_sealed
+from .migrations import check_schema
+
+
+def read_header(path: Path) -> dict[str, Any]:
+    """The plan that an archive holds.
+
+    Raises
+    ------
+    ArchiveDamagedError
+        If the file is not what was written; the message says how to mend it.
+    UserError
+        If its schema is newer than this program.
+    """
+    try:
+        header = read_sealed(path)
+    except ArchiveDamagedError as error:
+        raise ArchiveDamagedError(
+            f"{error}; `python -m stats_tl.run_grid --plan ... --retry-failed`, with the "
+            "plan of this archive, writes it again and keeps the cells"
+        ) from None
+    check_schema(header, path)
+    if not _holds_plan(header):
+        raise ArchiveDamagedError(f"{path} is damaged: it holds no plan")
+    return header["plan"]
+
+
+def _holds_plan(header: Mapping[str, Any]) -> bool:
+    """Whether reading finds what it needs in a header whose checksum is right."""
+    try:
+        plan = header["plan"]
+        references = [arm["name"] for arm in plan["arms"] if arm["reference"]]
+        return isinstance(plan["study"]["name"], str) and len(references) == 1
+    except (KeyError, TypeError):
+        return False
+
+
+def read_task(path: Path) -> dict[str, Any]:
+    """The description of a data set; its tables are compared with their checksums.
+
+    Raises
+    ------
+    ArchiveDamagedError
+        If a file is missing or not what was written, or the description names files
+        elsewhere, or lacks what reading needs.
+    """
+    content = read_sealed(path)
+    if not _describes(content, path.stem):
+        raise ArchiveDamagedError(f"{path} is damaged: it describes no data set of this archive")
+    for name, sha256 in content["files"].items():
+        if checksum(read_bytes(path.with_name(name))) != sha256:
+            raise ArchiveDamagedError(f"{path.with_name(name)} is damaged: its checksum differs")
+    return content
+
+
+def _describes(content: Any, name: str) -> bool:
+    try:
+        whole = content["task"] == name
+        whole = whole and set(content["files"]) == {f"{name}.parquet", f"{name}.splits.parquet"}
+        for key in ("labels_sha256", "images_sha256"):
+            whole = whole and isinstance(content[key], str)
+        whole = whole and isinstance(content["splits_sha256"], dict)
+        return whole and isinstance(content["synthetic"], bool)
+    except (KeyError, TypeError):
+        return False
+
+
+def divided_patients(splits: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:
+    """Patients with cases in more than one partition of a split: the split, the patient."""
+    used = splits[splits["partition"] != "unused"].merge(cases[["case", "patient"]], on="case")
+    keys = [key for key in ("design", "repeat", "fold", "patient") if key in used.columns]
+    sides = used.groupby(keys, observed=True)["partition"].nunique()
+    return sides[sides > 1].index.to_frame(index=False)
