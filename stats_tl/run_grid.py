@@ -101,7 +101,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--jobs",
         type=int,
         metavar="N",
-        help="worker processes (default: one a core on the CPU, one a GPU)",
+        help="worker processes (default: one a core on the CPU, one a GPU, as memory allows)",
     )
     how.add_argument(
         "--backend", default="loky", choices=["loky", "threading", "dask", "ray"],
@@ -195,6 +195,7 @@ def main(arguments: list[str] | None = None) -> int:
             retry_failed=options.retry_failed,
             device=device,
             jobs=options.jobs or choose_jobs(device),
+            fewer_jobs=options.jobs is None,
             backend=options.backend,
             scheduler_address=options.scheduler_address,
             salt=options.salt,

@@ -41,7 +41,9 @@ from stats_tl.archive.files import (
 )
 from stats_tl.commands import run_command
 from stats_tl.run_grid import main
-from stats_tl.train import engine, grid
+from stats_tl.study.cells import plan_cells
+from stats_tl.study.loading import parse_plan
+from stats_tl.train import engine, memory
 from stats_tl.train.backbones import build_backbone
 from stats_tl.train.weights import save_backbone
 
@@ -283,12 +285,26 @@ def test_a_plan_may_come_from_another_system(grid_run, plan, tmp_path, name):
 
 def test_a_head_that_no_process_has_memory_for(grid_run, raw, tmp_path, monkeypatch):
     raw["grid"][0].update(backbones=["resnet50"], heads=["convskip"])
-    monkeypatch.setattr(grid, "worker_memory", lambda device, jobs: 2**30)
+    monkeypatch.setattr(memory, "worker_memory", lambda device, jobs: 2**30)
     # F = 2048, 16 filters: the dense layer of (2048 + 16 * 2049) * F / 2 ... is what counts.
-    answer = grid_run().refused(2, "convskip", "resnet50", "603,553,922", "GiB", "--jobs")
+    answer = grid_run().refused(2, "convskip", "resnet50", "603,553,922", "GiB")
     (size,) = re.findall(r"([\d,]{9,}) parameters", answer.err)
     assert int(size.replace(",", "")) > 5e8
     assert not (tmp_path / "runs").exists()
+
+
+def test_fewer_processes_where_memory_is_short(plan, tmp_path, monkeypatch):
+    """By default; with --jobs it is the user's word."""
+    arguments = ("--plan", plan(), "--runs", tmp_path / "runs")
+    monkeypatch.setattr("stats_tl.train.resources.choose_jobs", lambda device: 5)
+    need = memory.largest_head(plan_cells(parse_plan(TINY))).size
+    monkeypatch.setattr(memory, "worker_memory", lambda device, jobs: 3 * need // jobs)
+    answer = call(*arguments, "--dry-run").done()
+    assert "with 3 processes, as memory allows, on cpu" in answer.out
+    call(*arguments, "--jobs", 5).refused(2, "each of 5 processes has", "fewer --jobs")
+    monkeypatch.setattr(memory, "worker_memory", lambda device, jobs: 0)
+    answer = call(*arguments).refused(2, "a process has 0.0 GiB")
+    assert "--jobs" not in answer.err
 
 
 # The data

@@ -25,11 +25,11 @@ from ..errors import ArchiveDamagedError, UserError, suggest
 from ..study.cells import Cell, plan_cells
 from ..study.plan import Plan, Task
 from ..study.splits import PARTITIONS, partition_cases, partition_digest
-from .resources import worker_memory
 from .units import image_size
 
 if TYPE_CHECKING:  # torch is slow to import, and a dry run may do without
     from .engine import CellOutcome
+    from .memory import HeadNeed
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class GridOptions:
         Paths of tasks given on the command line.
     select : dict of str to set of str
         Cells to run, by key.
+    fewer_jobs : bool
+        Use fewer than `jobs` where memory would not suffice for so many.
     """
 
     runs: Path
@@ -60,6 +62,7 @@ class GridOptions:
     retry_failed: bool = False
     device: str = "cpu"
     jobs: int = 1
+    fewer_jobs: bool = False
     backend: str = "loky"
     scheduler_address: str | None = None
     salt: Path | None = None
@@ -194,6 +197,25 @@ class GridState:
         return [cell for cell in self.selected if cell.cell_id not in skip]
 
     @cached_property
+    def _largest_head(self) -> HeadNeed | None:
+        """The pending head that takes most memory; None where other machines train it."""
+        if not self.pending or self.options.scheduler_address is not None:
+            return None
+        from .memory import largest_head
+
+        return largest_head(self.pending)
+
+    @cached_property
+    def jobs(self) -> int:
+        """Worker processes: those of the options, or fewer where these may be too many."""
+        jobs = self.options.jobs
+        if not self.options.fewer_jobs or self._largest_head is None:
+            return jobs
+        from .memory import reduce_jobs
+
+        return reduce_jobs(self._largest_head, self.options.device, jobs)
+
+    @cached_property
     def damaged_tasks(self) -> set[str]:
         """Tasks whose archived description is damaged."""
         damaged = () if self.archive is None else self.archive.damaged
@@ -300,8 +322,10 @@ class GridState:
             Gets a sentence for what checking weights and data finds.
         """
         from .engine import Engine, TaskData, check_weights
+        from .memory import check_memory
 
-        self._check_heads()
+        if self._largest_head is not None:
+            check_memory(self._largest_head, self.options.device, self.jobs)
         partitions = self.split(datasets)
         records = check_weights(self.pending, self.options.weights_base, self._archived_weights())
         for (arm, backbone), record in records.items():
@@ -340,7 +364,7 @@ class GridState:
             images,
             base=self.options.weights_base,
             device=self.options.device,
-            jobs=self.options.jobs,
+            jobs=self.jobs,
             backend=self.options.backend,
             address=self.options.scheduler_address,
             keep_backbones=self.plan.keep.backbones,
@@ -349,34 +373,6 @@ class GridState:
         )
         known = frozenset() if self.archive is None else self.archive.part_names
         yield from engine.run(self.pending, known=known, report=report)
-
-    def _check_heads(self) -> None:
-        """Refuse heads that no worker could train in the memory there is."""
-        from .backbones import N_FEATURES
-        from .heads import head_memory, head_parameter_count
-
-        if self.options.scheduler_address is not None:
-            return  # this machine says nothing about those of the cluster
-        share = worker_memory(self.options.device, self.options.jobs)
-        checked = set()
-        for cell in self.pending:
-            head, backbone = cell.setting.head, cell.setting.backbone
-            training = cell.setting.training
-            if (head.name, backbone, training.batch_size, training.optimizer) in checked:
-                continue
-            checked.add((head.name, backbone, training.batch_size, training.optimizer))
-            features = N_FEATURES[backbone]
-            need = head_memory(
-                head, features, batch_size=training.batch_size, optimizer=training.optimizer
-            )
-            if need > share:
-                raise UserError(
-                    f"head {head.name!r} on {backbone} has "
-                    f"{head_parameter_count(head, features):,} parameters and needs "
-                    f"{need / 2**30:.1f} GiB to train; each of {self.options.jobs} processes has "
-                    f"{share / 2**30:.1f} GiB. Use fewer --jobs, a larger machine, or a head with "
-                    "fewer filters"
-                )
 
     def _archived_weights(self) -> dict[tuple[str, str], str]:
         return {} if self.archive is None else self.archive.weights

@@ -139,8 +139,9 @@ def _headline(state: GridState) -> str:
 
 
 def _workers(state: GridState) -> str:
-    jobs = state.options.jobs
-    return f"{jobs} {'process' if jobs == 1 else 'processes'} on {state.options.device}"
+    jobs = state.jobs
+    why = ", as memory allows," if jobs < state.options.jobs else ""
+    return f"{jobs} {'process' if jobs == 1 else 'processes'}{why} on {state.options.device}"
 
 
 def _counts(cases: pd.DataFrame) -> str:
@@ -186,5 +187,5 @@ def _estimate(state: GridState, cells: list[Cell], datasets: dict[str, Dataset])
         {name: len(dataset.cases) for name, dataset in datasets.items()},
         measured,
         device=torch.device(state.options.device),
-        jobs=state.options.jobs,
+        jobs=state.jobs,
     )
