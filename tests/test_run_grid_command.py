@@ -45,6 +45,7 @@ from stats_tl.study.cells import plan_cells
 from stats_tl.study.loading import parse_plan
 from stats_tl.train import engine, memory
 from stats_tl.train.backbones import build_backbone
+from stats_tl.train.scratch import ScratchError
 from stats_tl.train.weights import save_backbone
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -920,6 +921,18 @@ def test_a_full_disk_keeps_what_is_finished(plan, long, uninterrupted, small_dis
     (small_disk / "ballast").unlink()
     call(*command).done()
     assert load(root).digest == uninterrupted
+
+
+def test_a_temporary_folder_that_fills_up_blames_no_cell(grid_run, tmp_path, monkeypatch):
+    def full(*_):
+        raise ScratchError("cannot write activations: No space left on device; set TMPDIR")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("stats_tl.train.scratch.Scratch.get_or_make", full)
+        grid_run().refused(2, "No space left", "TMPDIR")
+    assert load(tmp_path / "runs" / "tiny").failures() == {}
+    grid_run().done()
+    assert len(load(tmp_path / "runs" / "tiny").cells) == N_CELLS
 
 
 def test_a_full_scratch_disk_is_a_sentence(plan, small_disk, tmp_path, monkeypatch):

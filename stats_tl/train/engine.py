@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -39,7 +39,7 @@ from .prepare import Prepared, forget_prepared, prepare_unit
 from .resources import worker_device
 from .results import TaskData, Trained, cell_result
 from .scheduling import CellOutcome, train_cells
-from .scratch import Scratch, scratch_folder
+from .scratch import Scratch, ScratchError, scratch_folder
 from .together import cells_side_by_side, fit_together
 from .units import Chunk, Unit, fit_seed
 from .weights import resolve_weights
@@ -195,16 +195,21 @@ class _Worker:
         device = torch.device(worker_device(self.device_name, self.scratch))
         if device.type == "cpu":
             torch.set_num_threads(1)
-        elif device.index is not None:
-            torch.cuda.set_device(device)  # also for what asks no tensor where it lies
+        else:
+            if device.index is not None:
+                torch.cuda.set_device(device)  # also for what asks no tensor where it lies
+            torch.backends.cudnn.allow_tf32 = False  # the plan's float32 is float32
         try:
             prepared = prepare_unit(chunk.unit, self.scratch, self.base, device, self.cache_bytes)
+        except ScratchError:
+            raise  # says nothing about these cells, and the next would fare no better
         except Exception as error:
-            return [self._fail(cell, error, 0.0) for cell in chunk.cells]
+            failure = _Failure.of(error)
+            return [self.fail(cell, *failure) for cell in chunk.cells]
         outcomes, results = [], []
         for cell, result in self._train(chunk, prepared, device):
-            if isinstance(result, Exception):
-                outcomes.append(self._fail(cell, result, 0.0))
+            if isinstance(result, _Failure):
+                outcomes.append(self.fail(cell, *result))
                 continue
             results.append(result)
             metrics, seconds = result.record["metrics"], result.record["times"]["seconds"]
@@ -219,13 +224,7 @@ class _Worker:
             self.archive.commit(results, context)
         return outcomes
 
-    def _fail(self, cell: Cell, error: Exception, seconds: float) -> CellOutcome:
-        if isinstance(error, torch.OutOfMemoryError):
-            torch.cuda.empty_cache()  # so that smaller cells can go on
-        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        return self.fail(cell, reason, "".join(traceback.format_exception(error)), seconds)
-
-    def fail(self, cell: Cell, reason: str, log: str, seconds: float = 0.0) -> CellOutcome:
+    def fail(self, cell: Cell, reason: str, log: str) -> CellOutcome:
         """Record a cell as failed, unless it is the run that has ended.
 
         Workers may outlive a run that was killed or interrupted; when the next one has removed
@@ -235,11 +234,11 @@ class _Worker:
             raise RunEndedError("the run that this worker belongs to has ended")
         record = {"cell_id": cell.cell_id, "pair_id": cell.pair_id, "key": cell.key}
         self.archive.record_failure(record, reason, log)
-        return CellOutcome(cell, float("nan"), seconds, reason)
+        return CellOutcome(cell, float("nan"), 0.0, reason)
 
     def _train(
         self, chunk: Chunk, prepared: Prepared, device: torch.device
-    ) -> Iterator[tuple[Cell, CellResult | Exception]]:
+    ) -> Iterator[tuple[Cell, CellResult | _Failure]]:
         """Cells of a chunk with what became of them, heads of one shape side by side."""
         for cells in cells_side_by_side(
             chunk, prepared.backbone.n_features, prepared.inputs, device
@@ -251,48 +250,74 @@ class _Worker:
                 "started": started.isoformat(timespec="seconds"),
                 "seconds": round(seconds, 3),
             }
-            for cell, one in zip(cells, trained, strict=True):
-                if isinstance(one, Exception):
+            while trained:  # emptied, so that no network is held while the next is trained
+                cell, one = cells[-len(trained)], trained.pop(0)
+                if isinstance(one, _Failure):
                     yield cell, one
                     continue
-                data = self.tasks[cell.setting.task.name]
-                yield cell, cell_result(
-                    cell, one, data, prepared.weights, times, keep_backbone=self.keep_backbones
+                result = cell_result(
+                    cell, one, self.tasks[cell.setting.task.name], prepared.weights, times,
+                    keep_backbone=self.keep_backbones,
                 )  # fmt: skip
+                del one
+                yield cell, result
 
     def _fit(
         self, cells: Sequence[Cell], unit: Unit, prepared: Prepared, device: torch.device
-    ) -> Sequence[Trained | Exception]:
+    ) -> list[Trained | _Failure]:
+        """Fit cells side by side, or one by one where that fails as a whole."""
+        try:
+            return self._fit_at_once(cells, unit, prepared, device)
+        except Exception as error:
+            failure = _Failure.of(error)
+            out_of_memory = isinstance(error, torch.OutOfMemoryError)
+        # Here, not in the handler: its traceback would hold what took the memory.
+        if out_of_memory:
+            torch.cuda.empty_cache()
+        if len(cells) == 1:
+            return [failure]
+        return [one for cell in cells for one in self._fit([cell], unit, prepared, device)]
+
+    def _fit_at_once(
+        self, cells: Sequence[Cell], unit: Unit, prepared: Prepared, device: torch.device
+    ) -> list[Trained | _Failure]:
         setting, pristine, inputs = cells[0].setting, prepared.backbone, prepared.inputs
         data = self.tasks[setting.task.name]
         y_true = data.cases["y_true"].to_numpy()
         partitions = [data.partition(cell) for cell in cells]
         seeds = [fit_seed(cell) for cell in cells]
-        try:
-            heads = [
-                build_head(setting.head, pristine.n_features, seed=derive_seed(seed, "head"))
-                for seed in seeds
+        heads = [
+            build_head(setting.head, pristine.n_features, seed=derive_seed(seed, "head"))
+            for seed in seeds
+        ]
+        if len(cells) > 1:
+            assert isinstance(inputs, CachedActivations)
+            fits = fit_together(
+                heads, inputs, y_true, partitions, setting.training, seeds=seeds, device=device
+            )
+            counts = parameter_counts(pristine, heads[0], unit.boundary)
+            return [
+                _Failure.of(fit) if isinstance(fit, Exception) else Trained(fit, pristine, counts)
+                for fit in fits
             ]
-            if len(cells) > 1:
-                assert isinstance(inputs, CachedActivations)
-                fits = fit_together(
-                    heads, inputs, y_true, partitions, setting.training, seeds=seeds, device=device
-                )
-                counts = parameter_counts(pristine, heads[0], unit.boundary)
-                return [
-                    fit if isinstance(fit, Exception) else Trained(fit, pristine, counts)
-                    for fit in fits
-                ]
-            backbone = pristine if unit.frozen else copy.deepcopy(pristine)
-            counts = parameter_counts(backbone, heads[0], unit.boundary)
-            model = CellModel(backbone, unit.boundary, heads[0])
-            fit = fit_cell(
-                model, inputs, y_true, partitions[0], setting.training,
-                seed=seeds[0], device=device, compiled=self.compiled and not unit.frozen,
-            )  # fmt: skip
-            return [Trained(fit, backbone, counts)]
-        except Exception as error:
-            if len(cells) == 1:
-                return [error]
-            # What stops a stack as a whole, such as memory, may let its cells pass one by one.
-            return [self._fit([cell], unit, prepared, device)[0] for cell in cells]
+        backbone = pristine if unit.frozen else copy.deepcopy(pristine)
+        counts = parameter_counts(backbone, heads[0], unit.boundary)
+        model = CellModel(backbone, unit.boundary, heads[0])
+        fit = fit_cell(
+            model, inputs, y_true, partitions[0], setting.training,
+            seed=seeds[0], device=device, compiled=self.compiled and not unit.frozen,
+        )  # fmt: skip
+        return [Trained(fit, backbone, counts)]
+
+
+class _Failure(NamedTuple):
+    """What is kept of an exception, which itself would hold the memory that ran out."""
+
+    reason: str
+    log: str
+
+    @classmethod
+    def of(cls, error: Exception) -> _Failure:
+        name = type(error).__name__
+        reason = f"{name}: {error}" if str(error) else name
+        return cls(reason, "".join(traceback.format_exception(error)))

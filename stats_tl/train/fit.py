@@ -34,6 +34,7 @@ from ..study.splits import TEST, TRAIN, VALIDATION
 from .auc import roc_auc
 from .backbones import Backbone
 from .features import Inputs
+from .heads import Dropout
 
 COSINE_FLOOR = 0.2  # of the learning rate, as in the study the settings come from
 
@@ -135,7 +136,10 @@ def fit_cell(
     """
     order = torch.Generator().manual_seed(derive_seed(seed, "order"))
     augmentation = torch.Generator().manual_seed(derive_seed(seed, "augmentation"))
-    torch.manual_seed(derive_seed(seed, "dropout"))
+    dropout = torch.Generator(device).manual_seed(derive_seed(seed, "dropout"))
+    for module in model.modules():
+        if isinstance(module, Dropout):
+            module.generator = dropout
     labels = torch.from_numpy(np.asarray(y_true, dtype=np.int64)).to(device)
     train = torch.from_numpy(np.flatnonzero(partition == TRAIN))
     validation = np.flatnonzero(partition == VALIDATION)

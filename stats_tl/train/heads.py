@@ -29,7 +29,14 @@ References
 
 from __future__ import annotations
 
-__all__ = ["ConvHead", "build_head", "head_memory", "head_parameter_count"]
+__all__ = [
+    "ConvHead",
+    "Dropout",
+    "build_head",
+    "dropout_mask",
+    "head_memory",
+    "head_parameter_count",
+]
 
 import math
 
@@ -50,6 +57,37 @@ _COPIES = {"adam": 8, "sgd": 6}
 #: Copies of a hidden activation that the backward pass of linear or convolution,
 #: batch-norm, activation and dropout keeps, with the gradient that passes through.
 _ACTIVATION_COPIES = 6
+
+
+@torch.compiler.disable  # a compiler would draw from a generator of its own
+def dropout_mask(x: torch.Tensor, rate: float, generator: torch.Generator) -> torch.Tensor:
+    """What dropout multiplies `x` with: 0 at the given rate, else 1 / (1 - rate).
+
+    Drawn in float32 whatever the dtype of `x`, so that all ways to train a head have the same.
+    """
+    mask = torch.empty(x.shape, device=x.device)
+    return mask.bernoulli_(1 - rate, generator=generator).div_(1 - rate).to(x.dtype)
+
+
+class Dropout(nn.Dropout):
+    """Dropout with a generator of its own.
+
+    torch's is one for the whole process, which threads would share, and its CUDA kernels
+    give elements other numbers than a generator that is drawn from by hand.
+
+    Attributes
+    ----------
+    generator : torch.Generator or None
+        On the device of the inputs; torch's own where None.
+    """
+
+    generator: torch.Generator | None = None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """`x`, in training with some of its elements set to 0."""
+        if not self.training or self.p == 0 or self.generator is None:
+            return super().forward(x)
+        return x * dropout_mask(x, self.p, self.generator)
 
 
 class ConvHead(nn.Module):
@@ -73,7 +111,7 @@ class ConvHead(nn.Module):
             nn.Conv1d(1, filters, kernel_size, bias=False),
             nn.BatchNorm1d(filters),
             nn.LeakyReLU(SLOPE),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Flatten(),
         )
         self.skip = (
@@ -98,7 +136,7 @@ def _nonlinear(n_features: int, hidden: int, dropout: float) -> nn.Sequential:
         nn.Linear(n_features, hidden, bias=False),
         nn.BatchNorm1d(hidden),
         nn.LeakyReLU(SLOPE),
-        nn.Dropout(dropout),
+        Dropout(dropout),
         nn.Linear(hidden, N_CLASSES),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Scratch", "scratch_folder"]
+__all__ = ["Scratch", "ScratchError", "scratch_folder"]
 
 import contextlib
 import json
@@ -24,6 +24,10 @@ from ..archive.claims import describe_process, link, machine, still_runs
 from ..errors import UserError
 
 POLL_SECONDS = 0.05
+
+
+class ScratchError(UserError):
+    """The temporary folder is full, or cannot be written."""
 
 
 @contextlib.contextmanager
@@ -90,7 +94,7 @@ class Scratch:
 
         Raises
         ------
-        UserError
+        ScratchError
             If the disk is full, or the folder cannot be written.
         """
         path, written = self._path(name), 0
@@ -169,7 +173,7 @@ def _explained(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(
+        raise ScratchError(
             f"cannot write images or activations to the temporary folder {folder}: "
             f"{error.strerror or error}; set the environment variable TMPDIR to a folder with "
             "more space"

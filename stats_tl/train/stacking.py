@@ -26,7 +26,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import nn
 
-from .heads import ConvHead
+from .heads import ConvHead, dropout_mask
 
 _ALIGNMENT = 64  # bytes; products of unaligned matrices may round otherwise
 _aten = torch.ops.aten
@@ -230,9 +230,8 @@ class _Dropout(_Layer):
             self.mask = None
             return x
         self.mask = torch.empty_like(x)
-        for own, generator in zip(self.mask, self.stack.generators[span], strict=True):
-            own.bernoulli_(1 - self.rate, generator=generator)
-        self.mask.div_(1 - self.rate)
+        for mask, own, generator in zip(self.mask, x, self.stack.generators[span], strict=True):
+            mask.copy_(dropout_mask(own, self.rate, generator))
         return x * self.mask
 
     def backward(self, g: torch.Tensor, span: slice, inner: bool) -> torch.Tensor:

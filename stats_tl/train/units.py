@@ -99,7 +99,7 @@ class Unit:
 
 @dataclass(frozen=True)
 class Chunk:
-    """Cells of a unit that are trained in one go."""
+    """Cells of a unit that are trained in one go; `unit` has these cells only."""
 
     unit: Unit
     cells: tuple[Cell, ...]
@@ -164,6 +164,6 @@ def _chunk_size(unit: Unit) -> int:
 
 def _cut(unit: Unit) -> list[Chunk]:
     size = _chunk_size(unit)
-    return [
-        Chunk(unit, unit.cells[start : start + size]) for start in range(0, len(unit.cells), size)
-    ]
+    parts = [unit.cells[start : start + size] for start in range(0, len(unit.cells), size)]
+    # A chunk travels to a worker, the other cells of its unit need not.
+    return [Chunk(Unit(unit.key, cells), cells) for cells in parts]

@@ -1,5 +1,7 @@
 """From a plan to an archive: pairs stay pairs, shortcuts change nothing, nothing is lost."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -251,3 +253,25 @@ def test_other_weights_than_the_archived_are_refused(one_checkpoint, run_plan, t
     path.write_bytes(save_backbone(build_backbone("resnet50", seed=2), {}))
     with pytest.raises(UserError, match="archived cells used"):
         run_plan(one_checkpoint)
+
+
+def test_what_ran_out_of_memory_is_let_go_before_the_next_cell(tiny, run_plan, monkeypatch):
+    """A stack that does not fit, then its cells one by one, of which every other one fails."""
+    held, alive, fit_cell = [], [], engine.fit_cell
+
+    def no_stack(heads, *_, **__):
+        held.extend(map(weakref.ref, heads))
+        raise torch.OutOfMemoryError("a stack")
+
+    def every_other(model, *args, **kwargs):
+        alive.append(sum(ref() is not None for ref in held))
+        held.append(weakref.ref(model.head))
+        if len(alive) % 2:
+            raise torch.OutOfMemoryError("a cell")
+        return fit_cell(model, *args, **kwargs)
+
+    monkeypatch.setattr(engine, "fit_together", no_stack)
+    monkeypatch.setattr(engine, "fit_cell", every_other)
+    run_plan(tiny)
+    assert len(alive) > 4
+    assert not any(alive)

@@ -1,5 +1,7 @@
 """The fitting loop against what it promises."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from stats_tl.study.splits import TEST, TRAIN, VALIDATION
 from stats_tl.train.backbones import build_backbone
 from stats_tl.train.features import CachedActivations
 from stats_tl.train.fit import CellModel, fit_cell
-from stats_tl.train.heads import build_head
+from stats_tl.train.heads import Dropout, build_head
 
 CPU = torch.device("cpu")
 
@@ -48,7 +50,7 @@ def test_the_same_seed_gives_the_same_bits_and_another_does_not(data):
 
 
 def test_the_global_generator_before_the_call_does_not_matter(data):
-    head = nn.Sequential(nn.Dropout(0.5), nn.Linear(512, 2))
+    head = nn.Sequential(Dropout(0.5), nn.Linear(512, 2))
     state = {name: value.clone() for name, value in head.state_dict().items()}
     one = fit(data, head=head)
     head.load_state_dict(state)
@@ -76,6 +78,26 @@ def test_compiled_cells_score_alike_and_share_what_is_compiled(data, monkeypatch
         )
         np.testing.assert_allclose(one.logits, other.logits, atol=1e-6)
     assert len(programs) == 1
+
+
+@pytest.mark.slow
+def test_torchs_own_compiler_keeps_the_dropout_masks(data):
+    """Other masks would change logits of this training by .2, rounding does not."""
+    one, other = (
+        fit(data, head=build_head(Head(name="h", kind="nonlinear"), 512, seed=1), compiled=compiled)
+        for compiled in (False, True)
+    )
+    np.testing.assert_allclose(one.logits, other.logits, atol=1e-4)
+
+
+def test_cells_in_threads_have_dropout_masks_of_their_own(data):
+    def one(_=None):
+        return fit(data, head=build_head(Head(name="h", kind="nonlinear"), 512, seed=1)).logits
+
+    alone = one()
+    with ThreadPoolExecutor(3) as pool:
+        for logits in pool.map(one, range(6)):
+            np.testing.assert_array_equal(logits, alone)
 
 
 def test_the_best_epoch_is_the_first_of_the_highest_validation_auc(data):

@@ -1,6 +1,7 @@
 """Which cells are trained together, and what the arms of a pair share."""
 
 import itertools
+import pickle
 from functools import partial
 
 import numpy as np
@@ -36,6 +37,18 @@ def test_workers_start_on_units_of_their_own(tiny):
     cells = plan_cells(parse_plan(tiny))
     chunks = chunks_in_order(plan_units(cells), 4, equal)
     assert len({chunk.unit.key for chunk in chunks[:4]}) == 4
+
+
+def test_a_chunk_travels_without_the_rest_of_its_unit(tiny):
+    """Else sending a grid to workers would take time and bytes by the square of its cells."""
+    sizes = []
+    for repeats in (50, 100):
+        tiny["arms"][1] = {"name": "imagenet", "source": "imagenet"}
+        tiny["cv"]["repeats"] = repeats
+        chunks = chunks_in_order(plan_units(plan_cells(parse_plan(tiny))), 1, equal)
+        sizes.append(max(len(pickle.dumps(chunk)) for chunk in chunks))
+        assert all(chunk.unit.cells == chunk.cells for chunk in chunks)
+    assert sizes[1] < 1.1 * sizes[0]
 
 
 def test_what_takes_longest_comes_first(tiny):
