@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["divided_patients", "read_header", "read_task"]
+__all__ = ["divided_patients", "is_task_file", "read_header", "read_task", "task_files"]
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -66,10 +67,26 @@ def read_task(path: Path) -> dict[str, Any]:
     return content
 
 
+def is_task_file(file: str, task: str) -> bool:
+    """Whether a name is that of a table of a task: its cases or its splits."""
+    pattern = rf"{re.escape(task)}(\.splits)?(@[0-9a-f]{{8}})?\.parquet"
+    return re.fullmatch(pattern, file) is not None
+
+
+def task_files(content: Mapping[str, Any]) -> tuple[str, str]:
+    """Names of the tables of cases and of splits that a description names; "" where none."""
+    stem = str(content["task"])
+    own = [file for file in content["files"] if is_task_file(file, stem)]
+    splits = [file for file in own if file.startswith(f"{stem}.splits")]
+    cases = [file for file in own if file not in splits]
+    return (cases or [""])[0], (splits or [""])[0]
+
+
 def _describes(content: Any, name: str) -> bool:
     try:
         whole = content["task"] == name
-        whole = whole and set(content["files"]) == {f"{name}.parquet", f"{name}.splits.parquet"}
+        whole = whole and all(isinstance(file, str) for file in content["files"])
+        whole = whole and all(task_files(content)) and len(content["files"]) == 2
         for key in ("labels_sha256", "images_sha256"):
             whole = whole and isinstance(content[key], str)
         whole = whole and isinstance(content["splits_sha256"], dict)

@@ -17,7 +17,7 @@ from ..errors import ArchiveDamagedError, UserError
 from ..study.cells import plan_cells
 from ..study.loading import parse_plan
 from .assemble import assemble_scores
-from .descriptions import divided_patients, read_header, read_task
+from .descriptions import divided_patients, read_header, read_task, task_files
 from .files import checksum, read_bytes, read_parquet, read_sealed
 from .parts import Part, Row, cells_of_scores, read_part, read_part_scores
 from .schema import KEYS, split_name
@@ -218,7 +218,7 @@ class Archive:
             if len(torn):
                 split = torn.iloc[0]
                 self.damaged[path] = (
-                    f"{path.with_suffix('.splits.parquet')}: "
+                    f"{path.with_name(task_files(self.tasks[name])[1])}: "
                     f"{torn['patient'].nunique()} patients lie on two sides of a split, "
                     f"for example {split['patient']!r} in "
                     f"{split_name(split['repeat'], split['fold'], split['design'])}"
@@ -342,7 +342,7 @@ class Archive:
 
     def cases(self, task: str) -> pd.DataFrame:
         """Cases of a data set: case, patient, group, y_true and covariates."""
-        name = f"{task}.parquet"
+        name, _ = task_files(self.tasks[task])
         return read_parquet(self.root / "tasks" / name, self.tasks[task]["files"][name])
 
     def splits(self, task: str, *, design: str = "cv") -> pd.DataFrame:
@@ -359,7 +359,7 @@ class Archive:
 
     def _splits(self, task: str) -> pd.DataFrame:
         """The splits of both designs."""
-        name = f"{task}.splits.parquet"
+        _, name = task_files(self.tasks[task])
         splits = read_parquet(self.root / "tasks" / name, self.tasks[task]["files"][name])
         if "design" not in splits.columns:  # an archive of before there were two
             splits.insert(0, "design", "cv")

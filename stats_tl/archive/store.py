@@ -19,6 +19,7 @@ import pandas as pd
 
 from .. import __version__
 from ..errors import UserError
+from .descriptions import is_task_file
 from .files import checksum, parquet_bytes, read_sealed, write_atomically, write_sealed
 from .migrations import check_schema
 from .parts import write_part
@@ -91,17 +92,20 @@ class ArchiveWriter:
             If the archive holds the task with other labels or other splits.
         """
         path = self.root / "tasks" / f"{name}.json"
-        case_bytes, split_bytes = parquet_bytes(cases), parquet_bytes(splits)
+        known = read_sealed(path) if path.exists() else None
+        data = {
+            _task_file(f"{name}{suffix}", content, known): content
+            for suffix, content in (
+                ("", parquet_bytes(cases)),
+                (".splits", parquet_bytes(splits)),
+            )
+        }
         content = {
             **description,
             "task": name,
-            "files": {
-                f"{name}.parquet": checksum(case_bytes),
-                f"{name}.splits.parquet": checksum(split_bytes),
-            },
+            "files": {file: checksum(own) for file, own in data.items()},
         }
-        if path.exists():
-            known = read_sealed(path)
+        if known is not None:
             for key, meaning in (
                 ("labels_sha256", "cases, patients or labels"),
                 ("images_sha256", "images"),
@@ -125,9 +129,14 @@ class ArchiveWriter:
                 )
             if set(known["splits_sha256"]) >= set(content["splits_sha256"]):
                 return
-        write_atomically(path.with_name(f"{name}.parquet"), case_bytes)
-        write_atomically(path.with_name(f"{name}.splits.parquet"), split_bytes)
+        for file, own in data.items():
+            write_atomically(path.with_name(file), own)
         write_sealed(path, content)
+        # Those of before this change stay for who is reading them; older ones go.
+        named = {*data, *({} if known is None else known["files"])}
+        for left in path.parent.glob(f"{name}*.parquet"):
+            if is_task_file(left.name, name) and left.name not in named:
+                left.unlink(missing_ok=True)
 
     def commit(self, results: Sequence[CellResult], context: Mapping[str, Any]) -> str:
         """Add cells that were trained together; they appear all at once.
@@ -200,6 +209,20 @@ class ArchiveWriter:
                 with contextlib.suppress(FileNotFoundError):
                     if present - leftover.stat().st_mtime > STALE_SECONDS:
                         leftover.unlink()
+
+
+def _task_file(stem: str, data: bytes, known: Mapping[str, Any] | None) -> str:
+    """Name of a table of a task: another one if the archived description names other bytes.
+
+    So that description and tables fit each other at any moment, the tables of a study that
+    grows are written beside the old ones.
+    """
+    plain = f"{stem}.parquet"
+    if known is None:
+        return plain
+    sha256 = checksum(data)
+    versioned = f"{stem}@{sha256[:8]}.parquet"  # "@" is in no name
+    return plain if known["files"].get(plain) == sha256 else versioned
 
 
 def _science(plan: Mapping[str, Any]) -> dict[str, Any]:

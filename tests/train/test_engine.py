@@ -1,12 +1,15 @@
 """From a plan to an archive: pairs stay pairs, shortcuts change nothing, nothing is lost."""
 
+import itertools
 import weakref
 
 import numpy as np
 import pytest
 import torch
 
-from stats_tl.archive import load
+from stats_tl.archive import files, load, store
+from stats_tl.archive.files import write_atomically
+from stats_tl.archive.verification import verify
 from stats_tl.errors import UserError
 from stats_tl.study.cells import plan_cells
 from stats_tl.study.loading import parse_plan
@@ -253,6 +256,42 @@ def test_other_weights_than_the_archived_are_refused(one_checkpoint, run_plan, t
     path.write_bytes(save_backbone(build_backbone("resnet50", seed=2), {}))
     with pytest.raises(UserError, match="archived cells used"):
         run_plan(one_checkpoint)
+
+
+def test_a_study_that_grows_is_whole_wherever_it_is_killed(tiny, run_plan, tmp_path, monkeypatch):
+    """Stopped before each file of the grown description appears; then it goes on."""
+    root = tmp_path / "runs" / "tiny"
+    tiny["cv"]["repeats"] = 1
+    run_plan(tiny)
+    grown = {}
+    for repeats in (2, 3):
+        before = load(root).digest
+        tiny["cv"]["repeats"] = repeats
+        for place in itertools.count():
+            count = itertools.count()
+
+            def stops(path, data, place=place, count=count):
+                if path.parent.name == "tasks" and next(count) == place:
+                    raise KeyboardInterrupt
+                write_atomically(path, data)
+
+            with monkeypatch.context() as patch:
+                for module in (files, store):
+                    patch.setattr(module, "write_atomically", stops)
+                try:
+                    run_plan(tiny, extend=True)
+                    break
+                except KeyboardInterrupt:
+                    assert load(root).cell_ids  # raises where anything is damaged
+        assert place >= 2
+        grown[repeats] = load(root)
+        assert grown[repeats].digest != before
+    assert len(grown[3].splits("breast")[["repeat", "fold"]].drop_duplicates()) == 6
+    # Who opened it before it grew reads on.
+    earlier = grown[3].splits("breast").query("repeat < 2").astype(str)
+    assert grown[2].splits("breast").astype(str).equals(earlier)
+    assert not verify(root).problems
+    assert len(list((root / "tasks").glob("*.parquet"))) == 3
 
 
 def test_what_ran_out_of_memory_is_let_go_before_the_next_cell(tiny, run_plan, monkeypatch):
