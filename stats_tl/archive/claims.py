@@ -36,7 +36,7 @@ import threading
 import time
 import uuid
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..errors import ArchiveDamagedError, UserError
@@ -161,6 +161,7 @@ class Claims:
                 generation = self._claim(cell, taken.get(cell, -1), touched)
                 if generation is not None:
                     won[cell] = generation
+            self._withdraw_disputed(won)
             done = self.committed(won)
             self._release({cell: won.pop(cell) for cell in done})
             yield set(won)
@@ -169,14 +170,19 @@ class Claims:
             self._release(won)
             holder.unlink(missing_ok=True)
 
-    def _generations(self) -> dict[str, int]:
-        """The latest generation of each claim."""
-        latest: dict[str, int] = {}
+    def _all_generations(self) -> Iterator[tuple[str, int]]:
+        """Cell and generation of every claim, void or not."""
         with contextlib.suppress(FileNotFoundError):
             for name in os.listdir(self.folder):  # noqa: PTH208 - names are all that is needed
                 cell, _, generation = name.rpartition(".")
                 if generation.isdecimal():
-                    latest[cell] = max(latest.get(cell, -1), int(generation))
+                    yield cell, int(generation)
+
+    def _generations(self) -> dict[str, int]:
+        """The latest generation of each claim."""
+        latest: dict[str, int] = {}
+        for cell, generation in self._all_generations():
+            latest[cell] = max(latest.get(cell, -1), generation)
         return latest
 
     def _claim(self, cell: str, latest: int, touched: list[Path]) -> int | None:
@@ -191,13 +197,18 @@ class Claims:
             return None
         except OSError as error:
             raise _refused(path, error) from error
-        # Between the look and the link others may have outbid, failed and given back, and a
-        # third begun with the first generation again: theirs is then the older claim.
-        earlier = (f"{cell}.{number}" for number in range(latest + 1))
-        if not all(self._is_void(name) for name in earlier):
-            path.unlink(missing_ok=True)
-            return None
         return latest + 1
+
+    def _withdraw_disputed(self, won: dict[str, int]) -> None:
+        """Give back cells that another holds in another generation.
+
+        Between the look and the link others may have outbid, failed and given back, and a
+        third begun with the first generation again. Of two who look after they have linked,
+        at least one sees the other; if both do, the cell is free for the next round.
+        """
+        for cell, number in self._all_generations():
+            if cell in won and number != won[cell] and not self._is_void(f"{cell}.{number}"):
+                (self.folder / f"{cell}.{won.pop(cell)}").unlink(missing_ok=True)
 
     def _is_void(self, name: str) -> bool:
         path = self.folder / name
@@ -248,16 +259,22 @@ class Claims:
         latest = self._generations()
         return {cell for cell, number in latest.items() if not self._is_void(f"{cell}.{number}")}
 
-    def abandoned(self) -> set[str]:
-        """Cells that dead workers of this run had claimed."""
+    def held(self) -> set[str]:
+        """Cells that workers of this run hold, on whatever machine they are or were."""
         found = set()
         for cell, number in self._generations().items():
-            name = f"{cell}.{number}"
             with contextlib.suppress(OSError, ValueError, AttributeError):
-                holder = json.loads((self.folder / name).read_bytes())
-                if holder.get("run") == self.run and not still_runs(holder):
+                holder = json.loads((self.folder / f"{cell}.{number}").read_bytes())
+                if holder.get("run") == self.run:
                     found.add(cell)
         return found
+
+    def without(self, cells: Collection[str]) -> Claims:
+        """These claims, for which those of `cells` are void as long as they show no life."""
+        latest = self._generations()
+        names = (f"{cell}.{latest[cell]}" for cell in cells if cell in latest)
+        gone = {(name, _changed(self.folder / name)) for name in names}
+        return replace(self, void=self.void | gone)
 
     def watch(self, seen: dict[str, tuple[int, float]]) -> frozenset[tuple[str, int]]:
         """Claims that have not changed for `LEASE` seconds while this process looked on.
@@ -279,7 +296,10 @@ class Claims:
         return frozenset(void)
 
     def tidy(self, done: Collection[str]) -> None:
-        """Remove what dead processes left: claims of cells that are done, holders' files."""
+        """Remove what dead processes left: claims of cells that are done, holders' files.
+
+        To be called when no worker of this run is at work.
+        """
         done = set(done)
         for cell, number in self._generations().items():
             if cell in done and self._is_void(f"{cell}.{number}"):
@@ -287,7 +307,8 @@ class Claims:
         with contextlib.suppress(OSError):
             for path in self.folder.glob("*.holder"):
                 with contextlib.suppress(OSError, ValueError, AttributeError):
-                    if still_runs(json.loads(path.read_bytes())) is False:
+                    holder = json.loads(path.read_bytes())
+                    if holder.get("run") == self.run or still_runs(holder) is False:
                         path.unlink()
 
 

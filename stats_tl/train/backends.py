@@ -29,6 +29,8 @@ BACKENDS = ("loky", "threading", "dask", "ray")
 _LOST = {"BrokenProcessPool", "KilledWorker", "RayActorError", "WorkerCrashedError"}
 #: Chunks a worker that are dispatched at once where a backend returns lists only.
 _SLICE = 4
+#: Chunks that each thread of a dask cluster has, or has waiting.
+_UNDER_WAY = 2
 #: Seconds to wait for a scheduler.
 TIMEOUT = 20
 #: Seconds after which a worker notices that its parent has died.
@@ -50,10 +52,13 @@ class Backend:
     name : str
     jobs : int
         Workers.
+    client : distributed.Client or None
+        Of dask's scheduler.
     """
 
     name: str
     jobs: int
+    client: Any = None
 
     def run(self, task: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
         """``task(item)`` for every item, in any order.
@@ -72,22 +77,66 @@ class Backend:
         """As :meth:`run`, but never in this process."""
         jobs = max(2, self.jobs)  # joblib runs a single job in the calling process
         try:
-            if self.name == "ray":  # returns lists only
+            if self.client is not None:
+                yield from _submit(self.client, task, items)
+            elif self.name == "ray":  # returns lists only
                 stream = iter(items)
                 while batch := list(itertools.islice(stream, _SLICE * jobs)):
                     pool = joblib.Parallel(n_jobs=jobs, backend="ray", batch_size=1)
                     yield from pool(joblib.delayed(_call)(task, item) for item in batch)
             else:
                 pool = joblib.Parallel(
-                    n_jobs=jobs, backend=None if self.name == "dask" else self.name,
+                    n_jobs=jobs, backend=self.name,
                     return_as="generator_unordered", pre_dispatch="2 * n_jobs", batch_size=1,
                 )  # fmt: skip
                 own = os.getpid() if self.name == "loky" else None
                 yield from pool(joblib.delayed(_call)(task, item, own) for item in items)
         except Exception as error:
-            if _LOST & {kind.__name__ for kind in type(error).__mro__}:
+            if _is_loss(error):
                 raise LostWorkersError(str(error)) from error
             raise
+
+
+def _submit(client: Any, task: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+    """Results of dask's workers, two chunks each under way, however many come and go.
+
+    Not through joblib, which looks at the cluster once, and calls one worker none. If workers
+    die, what the others are doing is waited for before that is told.
+    """
+    from distributed import as_completed
+
+    stream, running = iter(items), as_completed(loop=client.loop)
+    died: Exception | None = None
+
+    def refill() -> None:
+        while running.count() < _UNDER_WAY * max(1, sum(client.nthreads().values())):
+            for item in itertools.islice(stream, 1):
+                running.add(client.submit(_call, task, item, pure=False))
+                break
+            else:
+                return
+
+    refill()
+    try:
+        for future in running:
+            try:
+                result = future.result()
+            except Exception as error:
+                if not _is_loss(error):
+                    raise
+                died = error
+                continue
+            yield result
+            if died is None:
+                refill()
+    finally:
+        client.cancel(list(running.futures))
+    if died is not None:
+        raise died
+
+
+def _is_loss(error: Exception) -> bool:
+    return bool(_LOST & {kind.__name__ for kind in type(error).__mro__})
 
 
 def _call(task: Callable[[T], R], item: T, parent: int | None = None) -> R:
@@ -136,8 +185,8 @@ def open_backend(name: str, jobs: int, address: str | None, folder: Path) -> Ite
         do the work.
     """
     if name == "dask":
-        with _dask(jobs, address, folder) as workers:
-            yield Backend(name, workers)
+        with _dask(jobs, address, folder) as (client, workers):
+            yield Backend(name, workers, client)
     elif name == "ray":
         with _ray(jobs, address) as workers:
             yield Backend(name, workers)
@@ -146,7 +195,7 @@ def open_backend(name: str, jobs: int, address: str | None, folder: Path) -> Ite
 
 
 @contextlib.contextmanager
-def _dask(jobs: int, address: str | None, folder: Path) -> Iterator[int]:
+def _dask(jobs: int, address: str | None, folder: Path) -> Iterator[tuple[Any, int]]:
     try:
         from distributed import Client, LocalCluster
     except ImportError:
@@ -183,8 +232,7 @@ def _dask(jobs: int, address: str | None, folder: Path) -> Iterator[int]:
                 f"the dask worker {blind[0]} does not see {folder}; --runs has to be on a file "
                 "system that all workers share, under the same path"
             )
-        stack.enter_context(joblib.parallel_config(backend="dask", client=client))
-        yield workers
+        yield client, workers
 
 
 def _sees(folder: str) -> bool:

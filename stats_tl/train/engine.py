@@ -133,7 +133,6 @@ class Engine:
             )  # fmt: skip
             try:
                 yield from train_cells(cells, worker, claims, backend, cost=cost, report=report)
-                claims.tidy({cell.cell_id for cell in cells})
             finally:
                 forget_prepared()
 

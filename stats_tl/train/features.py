@@ -128,6 +128,8 @@ class ImagePass:
         self._backbone, self._boundary = backbone, boundary
         self._preprocess, self._augment = preprocess, augment
         self._views, self._half = views, half
+        # What could be cached has the precision of the cache, whatever that of training.
+        self._full_precision = boundary > 0 and (not augment or len(views) > 0)
         self.evaluation_size = image_batch(device)
 
     def training_batch(
@@ -147,7 +149,9 @@ class ImagePass:
         return self._through_prefix(self._images.take(cases))
 
     def _through_prefix(self, images: torch.Tensor) -> torch.Tensor:
-        output = _through_prefix(images, self._backbone, self._boundary, self._preprocess)
+        lower = torch.is_autocast_enabled(images.device.type) and not self._full_precision
+        with torch.autocast(images.device.type, enabled=lower):
+            output = _through_prefix(images, self._backbone, self._boundary, self._preprocess)
         return output.half().float() if self._half else output
 
 

@@ -140,5 +140,7 @@ def cell_result(
     }  # fmt: skip
     files = {}
     if keep_backbone:
-        files[".safetensors"] = save_backbone(trained.backbone, record)
+        # Without times: a cell that two processes train, or two archives hold, has one file.
+        timeless = {key: value for key, value in record.items() if key != "times"}
+        files[".safetensors"] = save_backbone(trained.backbone, timeless)
     return CellResult(record, scores, files)

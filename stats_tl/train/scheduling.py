@@ -107,34 +107,39 @@ def train_cells(
     seen: dict[str, tuple[int, float]] = {}
     told = False
     while left:
-        before = len(left)
-        task = _Claiming(worker, claims)
+        before, died = len(left), None
         try:
-            for outcomes in backend.run(task, _chunks(left, backend.jobs, cost)):
+            for outcomes in backend.run(
+                _Claiming(worker, claims), _chunks(left, backend.jobs, cost)
+            ):
                 for outcome in outcomes:
                     left.pop(outcome.cell.cell_id, None)
                     yield outcome
         except LostWorkersError as error:
-            yield from _others(left, claims)
-            suspects = [left[cell] for cell in sorted(claims.abandoned() & left.keys())]
+            died = error
+        yield from _others(left, claims)
+        # Nothing of this run is at work now: what it still holds, dead workers have held. A
+        # cluster does not always tell of them, for it sends their chunks to others by itself.
+        suspects = [left[cell] for cell in sorted(claims.held() & left.keys())]
+        if died is not None or suspects:
             losses = 0 if suspects or len(left) < before else losses + 1
             if losses >= _MOST_LOSSES:
                 raise WorkerLostError(
                     "worker processes are killed from outside before they begin, by the system if "
                     f"memory ran out; fewer --jobs than {backend.jobs} need less. What is finished "
                     "is kept, the next run continues"
-                ) from error
+                ) from died
             report(
                 "  a worker process was killed from outside, by the system if memory ran out; "
                 f"{len(suspects)} cells are tried again by a worker alone"
             )
-            for outcome in _alone(suspects, task, backend):
+            claims = claims.without({cell.cell_id for cell in suspects})
+            for outcome in _alone(suspects, worker, claims, backend):
                 left.pop(outcome.cell.cell_id, None)
                 yield outcome
             continue
-        yield from _others(left, claims)
         if not left:
-            return
+            break
         if len(left) < before:
             waited = _FIRST_WAIT
             continue
@@ -148,6 +153,7 @@ def train_cells(
             yield from _others(left, claims)
             claims = replace(claims, void=claims.watch(seen))
             free = not left.keys() <= claims.taken()
+    claims.without(claims.held()).tidy({cell.cell_id for cell in cells})
 
 
 def _chunks(left: dict[str, Cell], jobs: int, cost: Callable[[Unit], float]) -> list[Chunk]:
@@ -162,26 +168,45 @@ def _others(left: dict[str, Cell], claims: Claims) -> Iterator[CellOutcome]:
         yield CellOutcome(left.pop(cell), float("nan"), 0.0, reason)
 
 
-def _alone(suspects: list[Cell], task: _Claiming, backend: Backend) -> Iterator[CellOutcome]:
+def _alone(
+    suspects: list[Cell], worker: Worker, claims: Claims, backend: Backend
+) -> Iterator[CellOutcome]:
     """Chunks with which a worker died, each by a worker alone; then their cells, one by one."""
     for chunk in _chunks({cell.cell_id: cell for cell in suspects}, 1, lambda unit: 1.0):
-        try:
-            for outcomes in backend.apart(task, [chunk]):
-                yield from outcomes
+        found, died, claims = _try(chunk, worker, claims, backend)
+        yield from found
+        if died is None:
             continue
-        except LostWorkersError as error:
-            last = error
+        known = {outcome.cell.cell_id for outcome in found}
         for cell in chunk.cells:
+            if cell.cell_id in known:
+                continue
             if len(chunk.cells) > 1:
-                try:
-                    for outcomes in backend.apart(task, [replace(chunk, cells=(cell,))]):
-                        yield from outcomes
+                found, died, claims = _try(replace(chunk, cells=(cell,)), worker, claims, backend)
+                yield from found
+                if died is None:
                     continue
-                except LostWorkersError as error:
-                    last = error
-            yield task.worker.fail(
+            yield worker.fail(
                 cell,
                 "the worker process died while it trained this cell alone, killed from outside, "
                 "by the system if memory ran out",
-                f"{type(last).__name__}: {last}",
+                f"{type(died).__name__}: {died}",
             )
+
+
+def _try(
+    chunk: Chunk, worker: Worker, claims: Claims, backend: Backend
+) -> tuple[list[CellOutcome], LostWorkersError | None, Claims]:
+    """A chunk by a worker alone: outcomes, whether it died, and claims without the dead one's."""
+    found: list[CellOutcome] = []
+    died = None
+    try:
+        for outcomes in backend.apart(_Claiming(worker, claims), [chunk]):
+            found += outcomes
+    except LostWorkersError as error:
+        died = error
+    missing = {cell.cell_id for cell in chunk.cells} - {own.cell.cell_id for own in found}
+    left = claims.held() & missing
+    if left and died is None:
+        died = LostWorkersError("the worker is gone that had claimed it")
+    return found, died, claims.without(left)

@@ -80,3 +80,22 @@ def test_an_extra_that_is_not_installed(tmp_path, monkeypatch):
             open_backend(name, 2, None, tmp_path),
         ):
             pass
+
+
+def where(_):
+    """A task: the process that does it."""
+    return os.getpid()
+
+
+def test_a_dask_cluster_of_one_thread_does_the_work_itself(tmp_path):
+    """As the recipe for SLURM begins: the head node may have no GPU, and others to serve."""
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+        ) as cluster,
+        open_backend("dask", 4, cluster.scheduler_address, tmp_path) as backend,
+    ):
+        worker = next(iter(cluster.workers.values())).pid
+        for call in (backend.run, backend.apart):
+            assert list(call(where, range(5))) == [worker] * 5

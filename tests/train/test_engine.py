@@ -15,9 +15,10 @@ from stats_tl.study.cells import plan_cells
 from stats_tl.study.loading import parse_plan
 from stats_tl.train import engine
 from stats_tl.train.backbones import build_backbone
-from stats_tl.train.features import CachedActivations
+from stats_tl.train.features import CachedActivations, ImagePass, compute_activations
 from stats_tl.train.fit import CellModel, fit_cell
 from stats_tl.train.heads import build_head
+from stats_tl.train.preprocessing import PREPROCESSING
 from stats_tl.train.units import weights_seed
 from stats_tl.train.weights import save_backbone
 
@@ -314,3 +315,19 @@ def test_what_ran_out_of_memory_is_let_go_before_the_next_cell(tiny, run_plan, m
     run_plan(tiny)
     assert len(alive) > 4
     assert not any(alive)
+
+
+def test_lower_precision_is_not_that_of_what_could_be_cached():
+    """Else --cache-gib, which says how much is kept, would change results."""
+    backbone = build_backbone("squeezenet1_1", seed=1)
+    images = np.random.default_rng(0).integers(0, 256, (3, 1, 64, 64), dtype=np.uint8)
+    cpu, cases = torch.device("cpu"), torch.arange(3)
+    preprocess = PREPROCESSING["imagenet"]
+    (kept,) = compute_activations(images, backbone, 4, preprocess, cpu)
+    for augment, dtype in ((False, torch.float32), (True, torch.bfloat16)):
+        inputs = ImagePass(images, backbone, 4, preprocess, augment=augment, device=cpu)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            batch = inputs.training_batch(cases, torch.Generator().manual_seed(0), 1)
+        assert batch.dtype == dtype
+        if not augment:
+            np.testing.assert_array_equal(batch, kept)

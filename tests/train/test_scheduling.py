@@ -1,5 +1,7 @@
 """Claims and rounds: each cell once, whoever dies, whoever else is at work."""
 
+import contextlib
+import itertools
 import json
 import os
 import signal
@@ -13,11 +15,12 @@ import pytest
 
 from benchmarks.kill import try_kills
 from stats_tl.archive import ArchiveWriter, load
+from stats_tl.archive import claims as claims_module
 from stats_tl.archive.claims import Claims
 from stats_tl.archive.schema import CellResult, scores_digest
 from stats_tl.study.cells import plan_cells
 from stats_tl.study.loading import parse_plan
-from stats_tl.train.backends import Backend
+from stats_tl.train.backends import Backend, LostWorkersError
 from stats_tl.train.scheduling import CellOutcome, WorkerLostError, train_cells
 
 from ..archive.conftest import make_result
@@ -72,7 +75,6 @@ def outcomes(cells, worker, jobs=2, said=None):
     claims = claims_of(worker.writer)
     said = [] if said is None else said
     found = list(train_cells(cells, worker, claims, Backend("loky", jobs), report=said.append))
-    claims.tidy({cell.cell_id for cell in cells})
     return found, said
 
 
@@ -149,6 +151,19 @@ class TestClaims:
         with void.hold(["x"]) as mine:
             assert mine == {"x"}
 
+    def test_two_who_looked_at_different_moments_do_not_both_win(self, archive, monkeypatch):
+        """One saw a void generation that is given back by now, the other an empty folder."""
+        one, other = claims_of(archive), claims_of(archive)
+        with contextlib.ExitStack() as stack:
+            held = []
+            for claims, looked in ((one, {"x": 0}), (other, {})):
+                with monkeypatch.context() as patch:
+                    patch.setattr(Claims, "_generations", lambda self, looked=looked: looked)
+                    held.append(stack.enter_context(claims.hold(["x"])))
+            assert held == [{"x"}, set()]
+            assert one.taken() == {"x"}
+        assert list(one.folder.iterdir()) == []
+
     def test_a_file_system_without_links(self, archive, monkeypatch):
         def refuse(*_):
             raise PermissionError(1, "Operation not permitted")
@@ -183,6 +198,41 @@ class TestWorkersThatDie:
         with pytest.raises(WorkerLostError, match="fewer --jobs than 2"):
             list(train_cells(cells, Maker(archive), claims_of(archive), _Dying()))
 
+    def test_on_a_cluster_that_sends_their_work_elsewhere_by_itself(self, archive, cells):
+        """Where its claim is another machine's, of whose death nothing can be known."""
+        worker, said = Maker(archive, [cells[0].cell_id]), []
+        cluster = _Cluster("loky", 2)
+        found = list(train_cells(cells, worker, claims_of(archive), cluster, report=said.append))
+        assert [outcome.cell for outcome in found if outcome.reason] == [cells[0]]
+        assert len(found) == len(cells)
+        assert not list(claims_of(archive).folder.iterdir())
+        assert len(said) == 1
+
+
+class _Cluster(Backend):
+    """Two machines, as dask sees them: what a worker dies with is sent to another."""
+
+    def run(self, task, items):
+        machines = itertools.cycle(["node1", "node2"])
+        for item in items:
+            for _ in range(3):
+                with contextlib.suppress(LostWorkersError):
+                    yield from super().apart(_Elsewhere(task, next(machines)), [item])
+                    break
+            else:
+                raise LostWorkersError("three workers")
+
+    apart = run
+
+
+class _Elsewhere:
+    def __init__(self, task, name):
+        self.task, self.name = task, name
+
+    def __call__(self, item):
+        claims_module.machine = lambda: self.name
+        return self.task(item)
+
 
 class _Dying(Backend):
     """A backend whose workers die before they claim anything."""
@@ -191,8 +241,6 @@ class _Dying(Backend):
         super().__init__("loky", 2)
 
     def run(self, task, items):
-        from stats_tl.train.backends import LostWorkersError
-
         raise LostWorkersError("died")
         yield
 
