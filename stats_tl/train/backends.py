@@ -1,7 +1,7 @@
-"""joblib's backends, each as a function that runs chunks somewhere else.
+"""Backends, each as a function that runs chunks somewhere else.
 
-``loky`` are processes of this machine; ``dask`` and ``ray`` are optional extras that bring
-other machines. What they have in common: a task is called with each chunk, results come in
+``loky`` are joblib's processes on this machine; ``dask`` and ``ray`` are optional extras that
+bring other machines. What they have in common: a task is called with each chunk, results come in
 any order, and a worker that dies raises :class:`LostWorkersError`.
 """
 
@@ -16,13 +16,14 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import joblib
 
+from .. import __version__
 from ..errors import UserError
 
 BACKENDS = ("loky", "threading", "dask", "ray")
@@ -188,7 +189,7 @@ def open_backend(name: str, jobs: int, address: str | None, folder: Path) -> Ite
         with _dask(jobs, address, folder) as (client, workers):
             yield Backend(name, workers, client)
     elif name == "ray":
-        with _ray(jobs, address) as workers:
+        with _ray(jobs, address, folder) as workers:
             yield Backend(name, workers)
     else:
         yield Backend(name, jobs)
@@ -220,30 +221,42 @@ def _dask(jobs: int, address: str | None, folder: Path) -> Iterator[tuple[Any, i
                 "started"
             )
         try:
-            seen: dict[str, Any] = client.run(_sees, str(folder))
+            answers: dict[str, tuple[bool, str]] = client.run(_probe, str(folder))
         except Exception as error:
             raise UserError(
                 f"a worker of {address} cannot run stats_tl ({type(error).__name__}: {error}); "
                 "install the same version there"
             ) from None
-        blind = sorted(worker for worker, sees in seen.items() if not sees)
-        if blind:
-            raise UserError(
-                f"the dask worker {blind[0]} does not see {folder}; --runs has to be on a file "
-                "system that all workers share, under the same path"
-            )
+        _check_workers(answers, folder)
         yield client, workers
 
 
-def _sees(folder: str) -> bool:
-    return Path(folder).is_dir()
+def _probe(folder: str) -> tuple[bool, str]:
+    """What a run has to know of a worker: whether it sees a folder, and its version."""
+    return Path(folder).is_dir(), __version__
+
+
+def _check_workers(answers: Mapping[str, tuple[bool, str]], folder: Path) -> None:
+    """Refuse workers that do not see the run's folder, or have another version."""
+    for worker, (sees, version) in sorted(answers.items()):
+        if version != __version__:
+            raise UserError(
+                f"the worker {worker} has stats_tl {version}, this is {__version__}; install the "
+                "same version everywhere"
+            )
+        if not sees:
+            raise UserError(
+                f"the worker {worker} does not see {folder}; --runs has to be on a file system "
+                "that all workers share, under the same path"
+            )
 
 
 @contextlib.contextmanager
-def _ray(jobs: int, address: str | None) -> Iterator[int]:
+def _ray(jobs: int, address: str | None, folder: Path) -> Iterator[int]:
     try:
         import ray
         from ray.util.joblib import register_ray
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
     except ImportError:
         raise UserError(
             "--backend ray: ray is not installed; pip install 'stats_tl[ray]'"
@@ -260,6 +273,16 @@ def _ray(jobs: int, address: str | None) -> Iterator[int]:
                 f"--scheduler-address {address}: no ray cluster answers there ({error})"
             ) from None
     try:
+        probe = ray.remote(_probe)
+        answers = {
+            node["NodeName"]: probe.options(
+                num_cpus=0,
+                scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], False),
+            ).remote(str(folder))
+            for node in ray.nodes()
+            if node["Alive"]
+        }
+        _check_workers({name: ray.get(answer) for name, answer in answers.items()}, folder)
         register_ray()
         yield max(1, int(ray.cluster_resources().get("CPU", jobs)))
     finally:

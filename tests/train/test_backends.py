@@ -99,3 +99,15 @@ def test_a_dask_cluster_of_one_thread_does_the_work_itself(tmp_path):
         worker = next(iter(cluster.workers.values())).pid
         for call in (backend.run, backend.apart):
             assert list(call(where, range(5))) == [worker] * 5
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [((False, backends.__version__), "does not see"), ((True, "0.0.1"), "has stats_tl 0.0.1")],
+)
+@pytest.mark.parametrize("name", ["dask", "ray"])
+def test_workers_that_cannot_do_the_work(name, answer, words, tmp_path, monkeypatch):
+    pytest.importorskip({"dask": "distributed"}.get(name, name))
+    monkeypatch.setattr(backends, "_probe", lambda folder: answer)
+    with pytest.raises(UserError, match=words), open_backend(name, 1, None, tmp_path):
+        pass
