@@ -96,7 +96,7 @@ def merge(
     _copy_tasks(archives, into)
     _copy_parts(archives, into, conflicting)
     _copy_failures(archives, into, ids - conflicting)
-    # Last: without it the folder is no archive that a run would continue.
+    # Last: without it the folder is an archive whose header is damaged, as every reader says.
     _copy_smallest((root / "archive.json" for root in roots), into / "archive.json")
     load(into)
     found.written = True
