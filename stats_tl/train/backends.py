@@ -110,12 +110,9 @@ def _submit(client: Any, task: Callable[[T], R], items: Iterable[T]) -> Iterator
     died: Exception | None = None
 
     def refill() -> None:
-        while running.count() < _UNDER_WAY * max(1, sum(client.nthreads().values())):
-            for item in itertools.islice(stream, 1):
-                running.add(client.submit(_call, task, item, pure=False))
-                break
-            else:
-                return
+        wanted = _UNDER_WAY * max(1, sum(client.nthreads().values())) - running.count()
+        more = itertools.islice(stream, max(0, wanted))
+        running.update([client.submit(_call, task, item, pure=False) for item in more])
 
     refill()
     try:
