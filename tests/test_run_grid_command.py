@@ -294,6 +294,14 @@ def test_a_head_that_no_process_has_memory_for(grid_run, raw, tmp_path, monkeypa
     assert not (tmp_path / "runs").exists()
 
 
+def test_a_dry_run_for_a_cluster_asks_nothing_of_this_machine(grid_run):
+    """Which may have no GPU; and the cluster need not run yet."""
+    arguments = ("--backend", "dask", "--scheduler-address", "tcp://x:1", "--device", "cuda")
+    answer = grid_run("--dry-run", *arguments).done()
+    assert "4 to train with the workers of tcp://x:1 on cuda" in answer.out
+    assert "no estimate of the time" in answer.out
+
+
 def test_fewer_processes_where_memory_is_short(plan, tmp_path, monkeypatch):
     """By default; with --jobs it is the user's word."""
     arguments = ("--plan", plan(), "--runs", tmp_path / "runs")

@@ -55,6 +55,11 @@ def print_state(state: GridState, *, cache_bytes: int) -> None:
         return
     state.split(datasets)
     _print_caches(state, datasets, cache_bytes)
+    if state.options.scheduler_address is not None:
+        print("no estimate of the time: the machines that will do the work are not asked")
+        if half:
+            print(_half_line(state, half))
+        return
     seconds = _estimate(state, state.pending, datasets)
     print(f"about {format_duration(seconds)} with {_workers(state)}")
     if half:
@@ -139,6 +144,8 @@ def _headline(state: GridState) -> str:
 
 
 def _workers(state: GridState) -> str:
+    if state.options.scheduler_address is not None:
+        return f"the workers of {state.options.scheduler_address} on {state.options.device}"
     jobs = state.jobs
     why = ", as memory allows," if jobs < state.options.jobs else ""
     return f"{jobs} {'process' if jobs == 1 else 'processes'}{why} on {state.options.device}"
