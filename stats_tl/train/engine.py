@@ -41,7 +41,7 @@ from .results import TaskData, Trained, cell_result
 from .scheduling import CellOutcome, train_cells
 from .scratch import Scratch, ScratchError, scratch_folder
 from .together import cells_side_by_side, fit_together
-from .units import Chunk, Unit, fit_seed
+from .units import TRAINED_CHUNK, Chunk, Unit, fit_seed
 from .weights import resolve_weights
 
 
@@ -213,15 +213,21 @@ class _Worker:
             results.append(result)
             metrics, seconds = result.record["metrics"], result.record["times"]["seconds"]
             outcomes.append(CellOutcome(cell, metrics["auc"], seconds))
+            if self.keep_backbones and len(results) == TRAINED_CHUNK:
+                self._commit(results, chunk, device)  # fifty networks are some GB
+                results = []
         if results:
-            settings = {cell.setting.digest: cell.setting for cell in chunk.cells}
-            context = {
-                "configurations": {key: s.configuration for key, s in settings.items()},
-                "environment": {**describe_environment(device), "compiled": self.compiled},
-                "peak_memory_bytes": peak_memory(device),
-            }
-            self.archive.commit(results, context)
+            self._commit(results, chunk, device)
         return outcomes
+
+    def _commit(self, results: list[CellResult], chunk: Chunk, device: torch.device) -> None:
+        settings = {cell.setting.digest: cell.setting for cell in chunk.cells}
+        context = {
+            "configurations": {key: s.configuration for key, s in settings.items()},
+            "environment": {**describe_environment(device), "compiled": self.compiled},
+            "peak_memory_bytes": peak_memory(device),
+        }
+        self.archive.commit(results, context)
 
     def fail(self, cell: Cell, reason: str, log: str) -> CellOutcome:
         """Record a cell as failed, unless it is the run that has ended.

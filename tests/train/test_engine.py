@@ -331,3 +331,15 @@ def test_lower_precision_is_not_that_of_what_could_be_cached():
         assert batch.dtype == dtype
         if not augment:
             np.testing.assert_array_equal(batch, kept)
+
+
+def test_kept_backbones_do_not_pile_up_in_memory(tiny, run_plan, tmp_path, monkeypatch):
+    """A chunk of four cells is committed by twos."""
+    monkeypatch.setattr(engine, "TRAINED_CHUNK", 2)
+    tiny["keep"] = {"backbones": True}
+    run_plan(tiny)
+    root = tmp_path / "runs" / "tiny"
+    parts = load(root).part_names
+    assert len(parts) == len(load(root).cells) / 2
+    assert len(list((root / "backbones").iterdir())) == len(load(root).cells)
+    assert not verify(root).problems
