@@ -105,7 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     how.add_argument(
         "--backend", default="loky", choices=["loky", "threading", "dask", "ray"],
-        help="joblib backend of the workers; dask and ray are extras (default: loky)",
+        help="what runs the workers; dask and ray are extras (default: loky)",
     )  # fmt: skip
     how.add_argument(
         "--scheduler-address",
@@ -122,7 +122,7 @@ def build_parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--compile",
         action="store_true",
-        help="compile trained stages; worth its minute where training takes many (default: no)",
+        help="compile trained stages, for long trainings on CUDA (default: no)",
     )
     how.add_argument(
         "--dry-run",

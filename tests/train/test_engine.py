@@ -343,3 +343,8 @@ def test_kept_backbones_do_not_pile_up_in_memory(tiny, run_plan, tmp_path, monke
     assert len(parts) == len(load(root).cells) / 2
     assert len(list((root / "backbones").iterdir())) == len(load(root).cells)
     assert not verify(root).problems
+    # Another run has the same files, so that archives can be merged.
+    run_plan(tiny, "again")
+    for path in (root / "backbones").iterdir():
+        other = tmp_path / "again" / "tiny" / "backbones" / path.name
+        assert other.read_bytes() == path.read_bytes()
