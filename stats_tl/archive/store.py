@@ -93,49 +93,46 @@ class ArchiveWriter:
         """
         path = self.root / "tasks" / f"{name}.json"
         known = read_sealed(path) if path.exists() else None
-        data = {
-            _task_file(f"{name}{suffix}", content, known): content
-            for suffix, content in (
-                ("", parquet_bytes(cases)),
-                (".splits", parquet_bytes(splits)),
-            )
-        }
-        content = {
-            **description,
-            "task": name,
-            "files": {file: checksum(own) for file, own in data.items()},
-        }
         if known is not None:
             for key, meaning in (
                 ("labels_sha256", "cases, patients or labels"),
                 ("images_sha256", "images"),
             ):
-                if known[key] != content[key]:
+                if known[key] != description[key]:
                     raise UserError(
                         f"task {name!r}: the {meaning} differ from the archived ones "
-                        f"({key} {content[key][:12]}, archived {known[key][:12]}); the data on "
+                        f"({key} {description[key][:12]}, archived {known[key][:12]}); the data on "
                         "disk have changed since the archive was begun. Restore them, or give "
                         "the study another name"
                     )
             changed = [
                 split
                 for split, digest in known["splits_sha256"].items()
-                if content["splits_sha256"].get(split, digest) != digest
+                if description["splits_sha256"].get(split, digest) != digest
             ]
             if changed:
                 raise UserError(
                     f"task {name!r}: the splits {', '.join(changed[:5])} differ from the archived "
                     "ones, although the plan is the same; the archive comes from another version"
                 )
-            if set(known["splits_sha256"]) >= set(content["splits_sha256"]):
+            if set(known["splits_sha256"]) >= set(description["splits_sha256"]):
                 return
-        for file, own in data.items():
-            write_atomically(path.with_name(file), own)
-        write_sealed(path, content)
+        archived = {} if known is None else known["files"]
+        files = {}
+        for stem, table in ((name, cases), (f"{name}.splits", splits)):
+            data = parquet_bytes(table)
+            sha256 = checksum(data)
+            file = f"{stem}.parquet"
+            if known is not None and archived.get(file) != sha256:
+                # Beside the archived table, whose description names its bytes until it is
+                # replaced itself; "@" is in no name.
+                file = f"{stem}@{sha256[:8]}.parquet"
+            write_atomically(path.with_name(file), data)
+            files[file] = sha256
+        write_sealed(path, {**description, "task": name, "files": files})
         # Those of before this change stay for who is reading them; older ones go.
-        named = {*data, *({} if known is None else known["files"])}
         for left in path.parent.glob(f"{name}*.parquet"):
-            if is_task_file(left.name, name) and left.name not in named:
+            if is_task_file(left.name, name) and left.name not in {*files, *archived}:
                 left.unlink(missing_ok=True)
 
     def commit(self, results: Sequence[CellResult], context: Mapping[str, Any]) -> str:
@@ -209,20 +206,6 @@ class ArchiveWriter:
                 with contextlib.suppress(FileNotFoundError):
                     if present - leftover.stat().st_mtime > STALE_SECONDS:
                         leftover.unlink()
-
-
-def _task_file(stem: str, data: bytes, known: Mapping[str, Any] | None) -> str:
-    """Name of a table of a task: another one if the archived description names other bytes.
-
-    So that description and tables fit each other at any moment, the tables of a study that
-    grows are written beside the old ones.
-    """
-    plain = f"{stem}.parquet"
-    if known is None:
-        return plain
-    sha256 = checksum(data)
-    versioned = f"{stem}@{sha256[:8]}.parquet"  # "@" is in no name
-    return plain if known["files"].get(plain) == sha256 else versioned
 
 
 def _science(plan: Mapping[str, Any]) -> dict[str, Any]:
