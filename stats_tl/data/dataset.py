@@ -197,7 +197,10 @@ class Dataset:
         if self.audit.near_duplicates == "ignore":
             none = np.empty(0, dtype=np.int64)
             return none, none, none
-        pairs = find_near_duplicates(self._scan("hashes"), self.audit.hash_distance)
+        if "pairs" not in self._memo:
+            hashes = self._scan("hashes")
+            self._memo["pairs"] = find_near_duplicates(hashes, self.audit.hash_distance)
+        pairs = self._memo["pairs"]
         return pairs["i"].to_numpy(), pairs["j"].to_numpy(), pairs["distance"].to_numpy()
 
     def prepare(self, sizes: Sequence[int] = ()) -> Dataset:
