@@ -329,7 +329,7 @@ def engine_chunk(state: GridState) -> int:
     """Cells of the first chunk."""
     from stats_tl.train.units import chunks_in_order
 
-    return len(chunks_in_order(plan_units(state.cells), 1, lambda unit: 1.0)[0].cells)
+    return len(chunks_in_order(plan_units(state.cells), 1)[0].cells)
 
 
 def growth(options: argparse.Namespace, folder: Path) -> None:

@@ -298,11 +298,11 @@ class Claims:
     def tidy(self, done: Collection[str]) -> None:
         """Remove what dead processes left: claims of cells that are done, holders' files.
 
-        To be called when no worker of this run is at work.
+        To be called when no worker of this run is at work: what it still holds, the dead held.
         """
-        done = set(done)
+        done, held = set(done), self.held()
         for cell, number in self._generations().items():
-            if cell in done and self._is_void(f"{cell}.{number}"):
+            if cell in done and (cell in held or self._is_void(f"{cell}.{number}")):
                 self._release({cell: number})
         with contextlib.suppress(OSError):
             for path in self.folder.glob("*.holder"):

@@ -23,7 +23,7 @@ from ..archive.claims import Claims
 from ..errors import UserError
 from ..study.cells import Cell
 from .backends import Backend, LostWorkersError
-from .units import Chunk, Unit, chunks_in_order, plan_units
+from .units import Chunk, Unit, chunks_in_order, equal_cost, plan_units
 
 #: Rounds without a single claim or outcome in which workers may die.
 _MOST_LOSSES = 3
@@ -75,7 +75,7 @@ def train_cells(
     claims: Claims,
     backend: Backend,
     *,
-    cost: Callable[[Unit], float] = lambda unit: 1.0,
+    cost: Callable[[Unit], float] = equal_cost,
     report: Callable[[str], object] = print,
 ) -> Iterator[CellOutcome]:
     """Train every cell once, by this run or by another that works on the same archive.
@@ -109,9 +109,8 @@ def train_cells(
     while left:
         before, died = len(left), None
         try:
-            for outcomes in backend.run(
-                _Claiming(worker, claims), _chunks(left, backend.jobs, cost)
-            ):
+            chunks = chunks_in_order(plan_units(left.values()), backend.jobs, cost)
+            for outcomes in backend.run(_Claiming(worker, claims), chunks):
                 for outcome in outcomes:
                     left.pop(outcome.cell.cell_id, None)
                     yield outcome
@@ -153,11 +152,7 @@ def train_cells(
             yield from _others(left, claims)
             claims = replace(claims, void=claims.watch(seen))
             free = not left.keys() <= claims.taken()
-    claims.without(claims.held()).tidy({cell.cell_id for cell in cells})
-
-
-def _chunks(left: dict[str, Cell], jobs: int, cost: Callable[[Unit], float]) -> list[Chunk]:
-    return chunks_in_order(plan_units(left.values()), jobs, cost)
+    claims.tidy({cell.cell_id for cell in cells})
 
 
 def _others(left: dict[str, Cell], claims: Claims) -> Iterator[CellOutcome]:
@@ -172,7 +167,7 @@ def _alone(
     suspects: list[Cell], worker: Worker, claims: Claims, backend: Backend
 ) -> Iterator[CellOutcome]:
     """Chunks with which a worker died, each by a worker alone; then their cells, one by one."""
-    for chunk in _chunks({cell.cell_id: cell for cell in suspects}, 1, lambda unit: 1.0):
+    for chunk in chunks_in_order(plan_units(suspects), 1):
         found, died, claims = _try(chunk, worker, claims, backend)
         yield from found
         if died is None:

@@ -8,7 +8,7 @@ depends on the number of workers, so that the same plan gives the same parts.
 
 from __future__ import annotations
 
-__all__ = ["Chunk", "Unit", "chunks_in_order", "plan_units"]
+__all__ = ["Chunk", "Unit", "chunks_in_order", "equal_cost", "plan_units"]
 
 import itertools
 from collections.abc import Callable, Iterable
@@ -119,8 +119,13 @@ def plan_units(cells: Iterable[Cell]) -> list[Unit]:
     return [Unit(key, tuple(members)) for key, members in groups.items()]
 
 
+def equal_cost(unit: Unit) -> float:
+    """The cost of a cell where nothing is known of it."""
+    return 1.0
+
+
 def chunks_in_order(
-    units: Iterable[Unit], workers: int, cost: Callable[[Unit], float]
+    units: Iterable[Unit], workers: int, cost: Callable[[Unit], float] = equal_cost
 ) -> list[Chunk]:
     """Chunks in the order of dispatch.
 
@@ -133,7 +138,7 @@ def chunks_in_order(
     ----------
     units : iterable of Unit
     workers : int
-    cost : callable
+    cost : callable, optional
         About how long a cell of a unit takes, in any measure.
     """
     settings: dict[tuple[str | int | None, ...], list[Unit]] = {}

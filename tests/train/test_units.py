@@ -16,17 +16,13 @@ from stats_tl.train.scratch import Scratch
 from stats_tl.train.units import chunks_in_order, fit_seed, plan_units, views_seed, weights_seed
 
 
-def equal(unit):
-    return 1.0
-
-
 def test_every_cell_is_in_one_chunk_whatever_the_number_of_workers(tiny):
     tiny["cv"]["repeats"] = 20
     tiny["grid"][0]["unfreeze"] = [0, 1]
     cells = plan_cells(parse_plan(tiny))
     parts = []
     for workers in (1, 2, 5):
-        chunks = chunks_in_order(plan_units(cells), workers, equal)
+        chunks = chunks_in_order(plan_units(cells), workers)
         ids = [cell.cell_id for chunk in chunks for cell in chunk.cells]
         assert sorted(ids) == sorted(cell.cell_id for cell in cells)
         parts.append({tuple(cell.cell_id for cell in chunk.cells) for chunk in chunks})
@@ -35,7 +31,7 @@ def test_every_cell_is_in_one_chunk_whatever_the_number_of_workers(tiny):
 
 def test_workers_start_on_units_of_their_own(tiny):
     cells = plan_cells(parse_plan(tiny))
-    chunks = chunks_in_order(plan_units(cells), 4, equal)
+    chunks = chunks_in_order(plan_units(cells), 4)
     assert len({chunk.unit.key for chunk in chunks[:4]}) == 4
 
 
@@ -45,7 +41,7 @@ def test_a_chunk_travels_without_the_rest_of_its_unit(tiny):
     for repeats in (50, 100):
         tiny["arms"][1] = {"name": "imagenet", "source": "imagenet"}
         tiny["cv"]["repeats"] = repeats
-        chunks = chunks_in_order(plan_units(plan_cells(parse_plan(tiny))), 1, equal)
+        chunks = chunks_in_order(plan_units(plan_cells(parse_plan(tiny))), 1)
         sizes.append(max(len(pickle.dumps(chunk)) for chunk in chunks))
         assert all(chunk.unit.cells == chunk.cells for chunk in chunks)
     assert sizes[1] < 1.1 * sizes[0]
@@ -74,7 +70,7 @@ def test_what_takes_longest_comes_first(tiny):
 def test_an_interrupted_run_leaves_pairs(tiny):
     """After any even number of chunks of one worker, every pair is whole."""
     tiny["cv"]["repeats"] = 5
-    chunks = chunks_in_order(plan_units(plan_cells(parse_plan(tiny))), 1, equal)
+    chunks = chunks_in_order(plan_units(plan_cells(parse_plan(tiny))), 1)
     pairs = {}
     for number, chunk in enumerate(chunks, 1):
         for cell in chunk.cells:
