@@ -255,8 +255,8 @@ class _Worker:
                 "started": started.isoformat(timespec="seconds"),
                 "seconds": round(seconds, 3),
             }
-            while trained:  # emptied, so that no network is held while the next is trained
-                cell, one = cells[-len(trained)], trained.pop(0)
+            for cell in cells:
+                one = trained.pop(0)  # so that no network is held while the next is trained
                 if isinstance(one, _Failure):
                     yield cell, one
                     continue

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 __all__ = ["HeadStack"]
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -49,15 +50,15 @@ def _product(
         out.copy_(to)
 
 
-class _Layer:
+class _Layer(ABC):
     """A layer of all cells; `span` selects the cells that take part in a step."""
 
-    def forward(self, x: torch.Tensor, span: slice, training: bool) -> torch.Tensor:
-        raise NotImplementedError
+    @abstractmethod
+    def forward(self, x: torch.Tensor, span: slice, training: bool) -> torch.Tensor: ...
 
+    @abstractmethod
     def backward(self, g: torch.Tensor, span: slice, inner: bool) -> torch.Tensor | None:
         """Store the parameters' gradients; return the input's, where `inner` asks for it."""
-        raise NotImplementedError
 
 
 class _Linear(_Layer):
