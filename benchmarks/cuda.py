@@ -40,13 +40,13 @@ from stats_tl.archive import Archive, load
 from stats_tl.study.loading import parse_plan
 from stats_tl.study.plan import Head, Training
 from stats_tl.study.splits import TEST, TRAIN, VALIDATION
-from stats_tl.train.backbones import build_backbone, freeze
-from stats_tl.train.features import ImagePass
-from stats_tl.train.fit import CellModel, fit_cell
+from stats_tl.train.fitting.features import ImagePass
+from stats_tl.train.fitting.fit import CellModel, fit_cell
 from stats_tl.train.grid import GridOptions, open_grid
-from stats_tl.train.heads import build_head
-from stats_tl.train.preprocessing import PREPROCESSING
-from stats_tl.train.weights import save_backbone
+from stats_tl.train.networks.backbones import build_backbone, freeze
+from stats_tl.train.networks.heads import build_head
+from stats_tl.train.networks.preprocessing import PREPROCESSING
+from stats_tl.train.networks.weights import save_backbone
 
 BACKBONES = ("resnet50", "densenet121", "inception_v3")
 HEADS = ("linear", "nonlinear", "conv", "convskip")

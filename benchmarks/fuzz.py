@@ -250,7 +250,7 @@ def safetensors(folder: Path) -> Target:
     import torch
     from safetensors.torch import save
 
-    from stats_tl.train.checkpoint import map_to_torchvision, read_state_file
+    from stats_tl.train.networks.checkpoint import map_to_torchvision, read_state_file
 
     whole = save({"a.weight": torch.ones(2, 3), "b": torch.zeros(4)}, {"stats_tl": "{}"})
     bomb = whole.replace(b"[2,3]", b"[9,9]")

@@ -38,15 +38,20 @@ from stats_tl.study.cells import Cell, derive_seed
 from stats_tl.study.loading import parse_plan
 from stats_tl.study.splits import TEST, TRAIN, VALIDATION
 from stats_tl.train import engine
-from stats_tl.train.backbones import build_backbone, freeze
-from stats_tl.train.estimate import count_operations
-from stats_tl.train.features import CachedActivations, ImagePass, Inputs, compute_activations
-from stats_tl.train.fit import CellModel, fit_cell
+from stats_tl.train.fitting.features import (
+    CachedActivations,
+    ImagePass,
+    Inputs,
+    compute_activations,
+)
+from stats_tl.train.fitting.fit import CellModel, fit_cell
 from stats_tl.train.grid import GridOptions, GridState, open_grid
-from stats_tl.train.heads import build_head
-from stats_tl.train.preprocessing import PREPROCESSING
-from stats_tl.train.units import fit_seed, plan_units
-from stats_tl.train.weights import resolve_weights, save_backbone
+from stats_tl.train.networks.backbones import build_backbone, freeze
+from stats_tl.train.networks.heads import build_head
+from stats_tl.train.networks.preprocessing import PREPROCESSING
+from stats_tl.train.networks.weights import resolve_weights, save_backbone
+from stats_tl.train.planning.estimate import count_operations
+from stats_tl.train.planning.units import fit_seed, plan_units
 
 CPU = torch.device("cpu")
 CACHE = 2**33
@@ -327,7 +332,7 @@ def overhead(options: argparse.Namespace, folder: Path) -> None:
 
 def engine_chunk(state: GridState) -> int:
     """Cells of the first chunk."""
-    from stats_tl.train.units import chunks_in_order
+    from stats_tl.train.planning.units import chunks_in_order
 
     return len(chunks_in_order(plan_units(state.cells), 1)[0].cells)
 

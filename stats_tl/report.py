@@ -175,7 +175,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Parse, call, return the exit code."""
     options = build_parser().parse_args(arguments)
     if options.design is not None:
-        from .reporting.planning import design_table, design_text, parse_design
+        from .reporting.results.planning import design_table, design_text, parse_design
 
         print(design_text(design_table(parse_design(options.design))))
         return 0

@@ -173,8 +173,8 @@ def main(arguments: list[str] | None = None) -> int:
     from .study.example import EXAMPLE_PLAN
     from .study.loading import load_plan
     from .train.grid import GridOptions, open_grid
+    from .train.machine.resources import check_compiler, choose_device, choose_jobs
     from .train.progress import print_state, train_with_progress
-    from .train.resources import check_compiler, choose_device, choose_jobs
 
     path = options.plan or EXAMPLE_PLAN
     plan = load_plan(path)

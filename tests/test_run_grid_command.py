@@ -43,10 +43,11 @@ from stats_tl.commands import run_command
 from stats_tl.run_grid import main
 from stats_tl.study.cells import plan_cells
 from stats_tl.study.loading import parse_plan
-from stats_tl.train import engine, memory
-from stats_tl.train.backbones import build_backbone
-from stats_tl.train.scratch import ScratchError
-from stats_tl.train.weights import save_backbone
+from stats_tl.train import engine
+from stats_tl.train.machine.scratch import ScratchError
+from stats_tl.train.networks.backbones import build_backbone
+from stats_tl.train.networks.weights import save_backbone
+from stats_tl.train.planning import memory
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = {
@@ -305,7 +306,7 @@ def test_a_dry_run_for_a_cluster_asks_nothing_of_this_machine(grid_run):
 def test_fewer_processes_where_memory_is_short(plan, tmp_path, monkeypatch):
     """By default; with --jobs it is the user's word."""
     arguments = ("--plan", plan(), "--runs", tmp_path / "runs")
-    monkeypatch.setattr("stats_tl.train.resources.choose_jobs", lambda device: 5)
+    monkeypatch.setattr("stats_tl.train.machine.resources.choose_jobs", lambda device: 5)
     need = memory.largest_head(plan_cells(parse_plan(TINY))).size
     monkeypatch.setattr(memory, "worker_memory", lambda device, jobs: 3 * need // jobs)
     answer = call(*arguments, "--dry-run").done()
@@ -936,7 +937,7 @@ def test_a_temporary_folder_that_fills_up_blames_no_cell(grid_run, tmp_path, mon
         raise ScratchError("cannot write activations: No space left on device; set TMPDIR")
 
     with monkeypatch.context() as patch:
-        patch.setattr("stats_tl.train.scratch.Scratch.get_or_make", full)
+        patch.setattr("stats_tl.train.machine.scratch.Scratch.get_or_make", full)
         grid_run().refused(2, "No space left", "TMPDIR")
     assert load(tmp_path / "runs" / "tiny").failures() == {}
     grid_run().done()

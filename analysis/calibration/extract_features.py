@@ -18,10 +18,10 @@ import torch
 from stats_tl.data import load_dataset
 from stats_tl.study.loading import load_plan
 from stats_tl.study.plan import IMAGE_SIZES
-from stats_tl.train.backbones import build_backbone
-from stats_tl.train.features import compute_activations
-from stats_tl.train.preprocessing import PREPROCESSING
-from stats_tl.train.weights import resolve_weights
+from stats_tl.train.fitting.features import compute_activations
+from stats_tl.train.networks.backbones import build_backbone
+from stats_tl.train.networks.preprocessing import PREPROCESSING
+from stats_tl.train.networks.weights import resolve_weights
 
 
 def main() -> None:

@@ -26,8 +26,8 @@ from ..stats import (
     permutation_auc_test,
     repeated_cv_components,
 )
-from ..stats.cv_components import CVComponents
-from ..stats.repeated_cv import infer_from_components
+from ..stats.crossvalidation.components import CVComponents
+from ..stats.crossvalidation.repeated_cv import infer_from_components
 from .simulate import CrossValidated
 
 OFFERED = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..stats._cv_cells import fold_cells, placements_within
+from ..stats._shared.fold_cells import fold_cells, placements_within
 from .learners import Learner
 from .populations import DataSet, GaussianPopulation
 

@@ -14,22 +14,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from .audit import audit_findings
+from .auc_table.model import GridFit, fit_grid, read_aucs
+from .auc_table.report import GridReport, build_grid_report
 from .build import FORMATS, Report, build_report
-from .comparisons import compare_all_pairs, compare_arms, fold_aucs
-from .evidence import Evidence, Predictions, read_predictions
-from .files import differing_files, write_report
-from .grid import GridFit, fit_grid, read_aucs
-from .grid_report import GridReport, build_grid_report
-from .latex import latex_document, latex_table
-from .layout import arrange, parse_mapping
-from .material import Material, gather_material
-from .mixed import MixedReport, mixed_report
-from .mixed_tables import mixed_tables
-from .options import CORRECTIONS, AnalysisOptions, read_analysis_plan
-from .plaintext import plain_table
-from .sample import sample_table
-from .tables import sample_text_table, significance_table
+from .evidence.layout import arrange, parse_mapping
+from .evidence.options import CORRECTIONS, AnalysisOptions, read_analysis_plan
+from .evidence.predictions import Evidence, Predictions, read_predictions
+from .rendering.files import differing_files, write_report
+from .rendering.latex import latex_document, latex_table
+from .rendering.plaintext import plain_table
+from .results.audit import audit_findings
+from .results.comparisons import compare_all_pairs, compare_arms, fold_aucs
+from .results.material import Material, gather_material
+from .results.mixed import MixedReport, mixed_report
+from .results.sample import sample_table
+from .tables.comparisons import sample_text_table, significance_table
+from .tables.mixed import mixed_tables
 
 _FIGURES = ("draw_forest", "forest_data", "forest_figure", "render_figure")
 

@@ -16,19 +16,19 @@ import pandas as pd
 
 from .. import __version__
 from . import contents
-from .audit import audit_findings
 from .contents import Absent, RenderedDrawing, Section, Words
-from .evidence import Evidence
-from .files import VERSION_LINE, csv_bytes
-from .latex import latex_document, latex_table
-from .material import Material, gather_material
-from .mixed import MixedReport
-from .options import AnalysisOptions
-from .prose import prose_files, report_words
+from .evidence.options import AnalysisOptions
+from .evidence.predictions import Evidence
+from .rendering.files import VERSION_LINE, csv_bytes
+from .rendering.labels import SYNTHETIC
+from .rendering.latex import latex_document, latex_table
+from .rendering.table import Table
+from .results.audit import audit_findings
+from .results.material import Material, gather_material
+from .results.mixed import MixedReport
 from .summary import summarize, summary_bytes
-from .table import Table
-from .tables import terminal_table
-from .words import SYNTHETIC
+from .tables.comparisons import terminal_table
+from .text.prose import prose_files, report_words
 
 FORMATS = ("latex", "csv", "figures", "words", "json", "html")
 
@@ -46,7 +46,7 @@ class Report:
     absent : tuple of Absent
         Tables and, where they were asked for, figures that the study does not allow, and why.
     audit : DataFrame
-        As from :func:`~stats_tl.reporting.audit.audit_findings`.
+        As from :func:`~stats_tl.reporting.results.audit.audit_findings`.
     summary : dict
         The content of ``summary.json``.
     words : Words

@@ -2,8 +2,8 @@
 
 To add a part, add its builder here; :mod:`.build` renders whatever the lists hold.
 
-*Tables.* A builder takes the :class:`~stats_tl.reporting.material.Material` and yields
-:class:`Section` objects: the :class:`~stats_tl.reporting.table.Table` to print and the
+*Tables.* A builder takes the :class:`~stats_tl.reporting.results.material.Material` and yields
+:class:`Section` objects: the :class:`~stats_tl.reporting.rendering.table.Table` to print and the
 unrounded numbers behind it. It yields :class:`Absent`, with the reason, where the study does
 not allow the table.
 Each section becomes ``tables/<name>.tex`` and ``tables/<name>.csv``.
@@ -38,16 +38,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
-from .all_pairs import all_pairs
-from .material import Material
-from .mixed_tables import mixed_model
-from .operating_points import operating_points
 from .page import build_page
-from .reproducibility import reproducibility
-from .section import Absent, Section
-from .subgroup_table import subgroups
-from .table import Table
-from .tables import sample_text_table, significance_table
+from .rendering.parts import Absent, Section
+from .rendering.table import Table
+from .results.material import Material
+from .tables.all_pairs import all_pairs
+from .tables.comparisons import sample_text_table, significance_table
+from .tables.mixed import mixed_model
+from .tables.operating_points import operating_points
+from .tables.reproducibility import reproducibility
+from .tables.subgroups import subgroups
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -121,8 +121,8 @@ class PageBuilder(Protocol):
             Tables and figures that the study does not allow.
         words : Words
         audit : DataFrame
-            As from :func:`~stats_tl.reporting.audit.audit_findings`: ``check, task, finding,
-            detail``, `finding` one of ``ok, problem, unknown``.
+            As from :func:`~.results.audit.audit_findings`: ``check, task, finding, detail``,
+            `finding` one of ``ok, problem, unknown``.
         summary : dict
             The content of ``summary.json``.
         cells : DataFrame

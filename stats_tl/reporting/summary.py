@@ -19,8 +19,8 @@ import pandas as pd
 from .. import __version__
 
 if TYPE_CHECKING:
-    from .material import Material
-    from .section import Absent, Section
+    from .rendering.parts import Absent, Section
+    from .results.material import Material
 
 SUMMARY_VERSION = 1
 

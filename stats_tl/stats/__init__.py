@@ -1,19 +1,29 @@
 """Tests and intervals for comparing classifiers: arrays in, results out."""
 
-from .auc import roc_auc
-from .auc_variances import hanley_mcneil_variance, obuchowski_variance
-from .bayesian_cv import BayesianTestResult, bayesian_correlated_ttest
-from .bootstrap import bootstrap_auc_test
-from .cv_components import CVComponents, repeated_cv_components
-from .cv_design import RepeatedCVDesign, repeated_cv_design
-from .delong import delong_test, delong_test_unpaired
-from .delong_omnibus import delong_omnibus_test
-from .design import simulate_design
-from .effect_sizes import EffectSizes, cliffs_delta, hodges_lehmann, paired_effect_sizes
-from .equivalence import equivalence_test, noninferiority_test, smallest_equivalence_margin
-from .five_by_two import combined_5x2cv_ftest, paired_5x2cv_ttest
-from .max_t import max_t_auc_test
-from .mcnemar import mcnemar_test, operating_point_test
+from .crossvalidation.bayesian import BayesianTestResult, bayesian_correlated_ttest
+from .crossvalidation.components import CVComponents, repeated_cv_components
+from .crossvalidation.five_by_two import combined_5x2cv_ftest, paired_5x2cv_ttest
+from .crossvalidation.omnibus import repeated_cv_omnibus_test
+from .crossvalidation.operating_points import repeated_operating_point_test, repeated_proportion
+from .crossvalidation.repeated_cv import repeated_cv_test
+from .crossvalidation.resampled import corrected_resampled_ttest
+from .curves.auc import roc_auc
+from .curves.bootstrap import bootstrap_auc_test
+from .curves.delong import delong_test, delong_test_unpaired
+from .curves.delong_omnibus import delong_omnibus_test
+from .curves.max_t import max_t_auc_test
+from .curves.partial_auc import partial_auc, partial_auc_test, roc_point_test
+from .curves.permutation import permutation_auc_test
+from .curves.precision_recall import average_precision, average_precision_test
+from .curves.structural import delong_covariance, placements
+from .curves.subgroups import SubgroupResult, subgroup_auc_test
+from .curves.venkatraman import venkatraman_test
+from .decisions.equivalence import (
+    equivalence_test,
+    noninferiority_test,
+    smallest_equivalence_margin,
+)
+from .decisions.multiplicity import adjust_pvalues, max_t_adjust
 from .mixed import (
     BinomialMixedModelResult,
     MarginalMeans,
@@ -25,27 +35,21 @@ from .mixed import (
     fit_mixed_model,
     likelihood_ratio_test,
 )
-from .mrmc import MRMCResult, obuchowski_rockette_test
-from .multiplicity import adjust_pvalues, max_t_adjust
-from .operating import (
-    OperatingPoint,
-    Proportion,
-    sensitivity_specificity,
-    sensitivity_threshold,
-    youden_threshold,
-)
-from .paired_tasks import paired_ttest, sign_test, wilcoxon_test
-from .partial_auc import partial_auc, partial_auc_test, roc_point_test
-from .permutation import permutation_auc_test
-from .power import (
+from .planning.auc_variances import hanley_mcneil_variance, obuchowski_variance
+from .planning.cv_design import RepeatedCVDesign, repeated_cv_design
+from .planning.delong_power import binormal_difference_variance, delong_power, delong_sample_size
+from .planning.power import (
     corrected_ttest_power,
     mrmc_power,
     repeated_cv_power,
     smallest_detectable_difference,
 )
-from .power_delong import binormal_difference_variance, delong_power, delong_sample_size
-from .precision_recall import average_precision, average_precision_test
-from .ranks import (
+from .planning.simulate import simulate_design
+from .readers.mrmc import MRMCResult, obuchowski_rockette_test
+from .results import AUCResult, ConfidenceInterval, DegenerateDataWarning, TestResult
+from .tasks.effect_sizes import EffectSizes, cliffs_delta, hodges_lehmann, paired_effect_sizes
+from .tasks.paired import paired_ttest, sign_test, wilcoxon_test
+from .tasks.ranks import (
     average_ranks,
     friedman_test,
     iman_davenport_test,
@@ -54,14 +58,14 @@ from .ranks import (
     nemenyi_pvalues,
     quade_test,
 )
-from .repeated_cv import repeated_cv_test
-from .repeated_cv_omnibus import repeated_cv_omnibus_test
-from .repeated_operating import repeated_operating_point_test, repeated_proportion
-from .resampled import corrected_resampled_ttest
-from .results import AUCResult, ConfidenceInterval, DegenerateDataWarning, TestResult
-from .structural import delong_covariance, placements
-from .subgroups import SubgroupResult, subgroup_auc_test
-from .venkatraman import venkatraman_test
+from .thresholds.mcnemar import mcnemar_test, operating_point_test
+from .thresholds.operating import (
+    OperatingPoint,
+    Proportion,
+    sensitivity_specificity,
+    sensitivity_threshold,
+    youden_threshold,
+)
 
 __all__ = [
     "AUCResult",

@@ -28,21 +28,21 @@ from ..archive.claims import Claims
 from ..archive.schema import CellResult
 from ..errors import UserError
 from ..study.cells import Cell, derive_seed
-from .backbones import parameter_counts
-from .backends import open_backend
-from .environment import describe_environment, peak_memory
-from .estimate import relative_cost
-from .features import CachedActivations
-from .fit import CellModel, fit_cell
-from .heads import build_head
+from .fitting.features import CachedActivations
+from .fitting.fit import CellModel, fit_cell
+from .fitting.together import cells_side_by_side, fit_together
+from .machine.environment import describe_environment, peak_memory
+from .machine.resources import worker_device
+from .machine.scratch import Scratch, ScratchError, scratch_folder
+from .networks.backbones import parameter_counts
+from .networks.heads import build_head
+from .networks.weights import resolve_weights
+from .planning.estimate import relative_cost
+from .planning.units import TRAINED_CHUNK, Chunk, Unit, fit_seed
 from .prepare import Prepared, forget_prepared, prepare_unit
-from .resources import worker_device
 from .results import TaskData, Trained, cell_result
-from .scheduling import CellOutcome, train_cells
-from .scratch import Scratch, ScratchError, scratch_folder
-from .together import cells_side_by_side, fit_together
-from .units import TRAINED_CHUNK, Chunk, Unit, fit_seed
-from .weights import resolve_weights
+from .workers.backends import open_backend
+from .workers.scheduling import CellOutcome, train_cells
 
 
 class RunEndedError(RuntimeError):

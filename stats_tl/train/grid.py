@@ -25,11 +25,11 @@ from ..errors import ArchiveDamagedError, UserError, suggest
 from ..study.cells import Cell, plan_cells
 from ..study.plan import Plan, Task
 from ..study.splits import PARTITIONS, partition_cases, partition_digest
-from .units import image_size
+from .planning.units import image_size
 
 if TYPE_CHECKING:  # torch is slow to import, and a dry run may do without
     from .engine import CellOutcome
-    from .memory import HeadNeed
+    from .planning.memory import HeadNeed
 
 
 @dataclass(frozen=True)
@@ -201,7 +201,7 @@ class GridState:
         """The pending head that takes most memory; None where other machines train it."""
         if not self.pending or self.options.scheduler_address is not None:
             return None
-        from .memory import largest_head
+        from .planning.memory import largest_head
 
         return largest_head(self.pending)
 
@@ -211,7 +211,7 @@ class GridState:
         jobs = self.options.jobs
         if not self.options.fewer_jobs or self._largest_head is None:
             return jobs
-        from .memory import reduce_jobs
+        from .planning.memory import reduce_jobs
 
         return reduce_jobs(self._largest_head, self.options.device, jobs)
 
@@ -322,7 +322,7 @@ class GridState:
             Gets a sentence for what checking weights and data finds.
         """
         from .engine import Engine, TaskData, check_weights
-        from .memory import check_memory
+        from .planning.memory import check_memory
 
         if self._largest_head is not None:
             check_memory(self._largest_head, self.options.device, self.jobs)

@@ -20,19 +20,19 @@ from pathlib import Path
 
 import torch
 
-from .augmentation import draw_affine
-from .backbones import Backbone, build_backbone, freeze, freeze_boundary
-from .features import (
+from .fitting.augmentation import draw_affine
+from .fitting.features import (
     CachedActivations,
     ImagePass,
     Inputs,
     activation_shape,
     compute_activations,
 )
-from .preprocessing import PREPROCESSING
-from .scratch import Scratch
-from .units import Unit, image_size, views_seed, weights_seed
-from .weights import LoadedWeights, resolve_weights
+from .machine.scratch import Scratch
+from .networks.backbones import Backbone, build_backbone, freeze, freeze_boundary
+from .networks.preprocessing import PREPROCESSING
+from .networks.weights import LoadedWeights, resolve_weights
+from .planning.units import Unit, image_size, views_seed, weights_seed
 
 _recent = threading.local()
 

@@ -169,8 +169,8 @@ def _name(cell: Cell) -> str:
 
 
 def _print_caches(state: GridState, datasets: dict[str, Dataset], cache_bytes: int) -> None:
+    from .planning.units import plan_units
     from .prepare import describe_caches
-    from .units import plan_units
 
     sizes = {name: len(dataset.cases) for name, dataset in datasets.items()}
     for line in describe_caches(plan_units(state.pending), sizes, cache_bytes):
@@ -180,7 +180,7 @@ def _print_caches(state: GridState, datasets: dict[str, Dataset], cache_bytes: i
 def _estimate(state: GridState, cells: list[Cell], datasets: dict[str, Dataset]) -> float:
     import torch
 
-    from .estimate import estimate_seconds
+    from .planning.estimate import estimate_seconds
 
     measured: dict[tuple[str, ...], float] = {}
     if state.archive is not None:

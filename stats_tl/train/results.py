@@ -14,10 +14,10 @@ import pandas as pd
 from ..archive.schema import CellResult, ScoresDigest
 from ..study.cells import Cell
 from ..study.splits import PARTITIONS, count_partition, partition_digest
-from .backbones import Backbone
-from .fit import Fit, scored_cases
-from .units import fit_seed, weights_seed
-from .weights import LoadedWeights, save_backbone
+from .fitting.fit import Fit, scored_cases
+from .networks.backbones import Backbone
+from .networks.weights import LoadedWeights, save_backbone
+from .planning.units import fit_seed, weights_seed
 
 #: Splits whose description a worker keeps: more than the cells of a chunk.
 REMEMBERED_SPLITS = 128

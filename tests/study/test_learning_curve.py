@@ -12,7 +12,7 @@ from stats_tl.study.cells import plan_cells
 from stats_tl.study.loading import load_plan, parse_plan
 from stats_tl.study.plan import CrossValidation
 from stats_tl.study.splits import TEST, TRAIN, VALIDATION, partition_cases, partition_digest
-from stats_tl.train.units import fit_seed, weights_seed
+from stats_tl.train.planning.units import fit_seed, weights_seed
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -14,13 +14,13 @@ from stats_tl.errors import UserError
 from stats_tl.study.cells import plan_cells
 from stats_tl.study.loading import parse_plan
 from stats_tl.train import engine
-from stats_tl.train.backbones import build_backbone
-from stats_tl.train.features import CachedActivations, ImagePass, compute_activations
-from stats_tl.train.fit import CellModel, fit_cell
-from stats_tl.train.heads import build_head
-from stats_tl.train.preprocessing import PREPROCESSING
-from stats_tl.train.units import weights_seed
-from stats_tl.train.weights import save_backbone
+from stats_tl.train.fitting.features import CachedActivations, ImagePass, compute_activations
+from stats_tl.train.fitting.fit import CellModel, fit_cell
+from stats_tl.train.networks.backbones import build_backbone
+from stats_tl.train.networks.heads import build_head
+from stats_tl.train.networks.preprocessing import PREPROCESSING
+from stats_tl.train.networks.weights import save_backbone
+from stats_tl.train.planning.units import weights_seed
 
 
 def scores_of(root):

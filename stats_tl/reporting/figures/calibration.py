@@ -24,7 +24,7 @@ from matplotlib.axes import Axes
 from scipy import special
 from scipy import stats as sps
 
-from ..numbers import format_number
+from ..rendering.numbers import format_number
 from .curves import CurveScores, clustered_variance
 from .roc import unit_square
 from .style import arm_styles

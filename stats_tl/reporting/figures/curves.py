@@ -25,12 +25,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from ..alignment import SETTING, Aligned
-from ..words import describe_unfreeze, varies
+from ..evidence.alignment import SETTING, Aligned
+from ..rendering.labels import describe_unfreeze, varies
 from .style import COLUMN_WIDTH, GREY, column_figure, printable
 
 if TYPE_CHECKING:
-    from ..material import Material
+    from ..results.material import Material
 
 #: Settings shown when all cannot be: more than this would fill pages.
 MOST_PANELS = 6

@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..numbers import MINUS, format_interval, format_number
+from ..rendering.numbers import MINUS, format_interval, format_number
 from .rows import close_rows, label_rows, row_layout, rows_figure
 from .style import GREY, arm_styles, printable, styled, tick_label, warning_lines
 

@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from ..contents import Absent, Drawing
-from ..numbers import MINUS, format_interval, format_number
-from ..words import comparison_labels, plural, varies
+from ..rendering.labels import comparison_labels, plural, varies
+from ..rendering.numbers import MINUS, format_interval, format_number
 from .calibration import calibration_data, calibration_summary, draw_calibration
 from .curves import CurveScores, curve_settings, panels
 from .decision import decision_data, draw_decision, highest_threshold
@@ -38,7 +38,7 @@ from .style import GREY, arm_styles, styled, warning_lines
 from .variance import variance_data, variance_figure
 
 if TYPE_CHECKING:
-    from ..material import Material
+    from ..results.material import Material
 
 _NO_CURVES = "no setting has a complete run of all its arms with both classes in every fold"
 _NO_FOLDS = "the scores are of one test set, not of a cross-validation"

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...stats import CVComponents, DegenerateDataWarning, repeated_cv_components
-from ..alignment import Aligned
+from ..evidence.alignment import Aligned
 
 if TYPE_CHECKING:
-    from ..material import Material
+    from ..results.material import Material
 
 
 @dataclass(frozen=True)

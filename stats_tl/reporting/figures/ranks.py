@@ -22,7 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...stats import average_ranks, nemenyi_critical_difference
-from ..words import describe_unfreeze, varies
+from ..rendering.labels import describe_unfreeze, varies
 from .rows import close_rows
 from .style import column_figure, printable, styled, tick_label, warning_lines
 

@@ -14,7 +14,7 @@ from scipy import special
 from .curves import CurveScores
 
 if TYPE_CHECKING:
-    from ..material import Material
+    from ..results.material import Material
 
 #: Probabilities of exactly 0 or 1 have no logit.
 _CLIP = 1e-6

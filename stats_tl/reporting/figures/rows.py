@@ -13,7 +13,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from ..words import comparison_labels
+from ..rendering.labels import comparison_labels
 from .style import GREY, column_figure, printable
 
 _LABEL_WIDTH = 25

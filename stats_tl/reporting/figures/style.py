@@ -28,7 +28,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ..numbers import MINUS
+from ..rendering.numbers import MINUS
 
 #: One column of most journals, in inches (85 mm).
 COLUMN_WIDTH = 3.35

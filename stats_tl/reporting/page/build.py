@@ -15,8 +15,8 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from ..section import Absent
-from ..table import Table
+from ..rendering.parts import Absent
+from ..rendering.table import Table
 from .references import number_references, paragraph
 from .summary import cautions_of_tests, plain_summary
 from .views import (

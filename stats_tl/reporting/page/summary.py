@@ -12,8 +12,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from ..numbers import format_interval, format_number, format_p
-from ..words import SYNTHETIC, describe_unfreeze, join_words, plural
+from ..rendering.labels import SYNTHETIC, describe_unfreeze, join_words, plural
+from ..rendering.numbers import format_interval, format_number, format_p
 
 VERDICTS = {
     "superior": "the candidate is better; a difference this large would be rare if both were "

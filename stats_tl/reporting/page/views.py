@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from ..numbers import MINUS, MISSING, format_number
-from ..section import Absent
-from ..table import Column, Panel, Row, Table
+from ..rendering.numbers import MINUS, MISSING, format_number
+from ..rendering.parts import Absent
+from ..rendering.table import Column, Panel, Row, Table
 
 if TYPE_CHECKING:
     from ..contents import RenderedDrawing

@@ -14,14 +14,14 @@ import pandas as pd
 from scipy import optimize
 from scipy import stats as sps
 
-from .._inference import check_confidence_level
+from .._shared.inference import check_confidence_level
 from ..results import format_number
-from .design import MixedDesign, build_design
-from .formula import parse_formula
 from .inference import Wald
-from .laplace import LaplaceCriterion
+from .likelihood.laplace import LaplaceCriterion
+from .likelihood.solver import SINGULAR_TOLERANCE, slope_scales
 from .means import MarginalMeans, marginal_means
-from .solver import SINGULAR_TOLERANCE, slope_scales
+from .specification.design import MixedDesign, build_design
+from .specification.formula import parse_formula
 from .tables import component_tables, format_table, random_effect_tables
 from .warnings import MixedModelConvergenceWarning, MixedModelWarning, SingularFitWarning
 

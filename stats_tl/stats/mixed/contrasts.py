@@ -10,10 +10,10 @@ from collections.abc import Mapping
 import numpy as np
 from scipy import stats as sps
 
-from .._inference import wald_inference
+from .._shared.inference import wald_inference
 from ..results import ConfidenceInterval, TestResult
-from .design import FixedDesign
 from .inference import FTest, Inference
+from .specification.design import FixedDesign
 
 _RULES = {
     "kenward-roger": "Kenward-Roger degrees of freedom",

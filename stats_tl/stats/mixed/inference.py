@@ -33,7 +33,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .solver import Solution
+from .likelihood.solver import Solution
 
 DDF_METHODS = ("kenward-roger", "satterthwaite", "wald")
 

@@ -24,10 +24,10 @@ import pandas as pd
 from scipy import special
 from scipy import stats as sps
 
-from .._inference import check_confidence_level
-from ..multiplicity import adjust_pvalues
-from .design import FixedDesign
+from .._shared.inference import check_confidence_level
+from ..decisions.multiplicity import adjust_pvalues
 from .inference import Inference
+from .specification.design import FixedDesign
 
 ADJUSTMENTS = ("holm", "tukey", "bonferroni", "none")
 

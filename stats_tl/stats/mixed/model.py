@@ -11,12 +11,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats as sps
 
-from .._inference import check_confidence_level
-from .design import MixedDesign, build_design
-from .formula import parse_formula
+from .._shared.inference import check_confidence_level
 from .inference import DDF_METHODS, Inference, make_inference
+from .likelihood.solver import SINGULAR_TOLERANCE, Solution, Standardized, solve
 from .result import MixedModelResult
-from .solver import SINGULAR_TOLERANCE, Solution, Standardized, solve
+from .specification.design import MixedDesign, build_design
+from .specification.formula import parse_formula
 from .tables import component_tables, random_effect_tables
 from .warnings import MixedModelConvergenceWarning, MixedModelWarning, SingularFitWarning
 

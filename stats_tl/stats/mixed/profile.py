@@ -27,11 +27,11 @@ import pandas as pd
 from scipy import optimize
 from scipy import stats as sps
 
-from .criterion import Moments
-from .design import RandomTerm
 from .inference import Satterthwaite
-from .optimize import Minimum, minimize_newton
-from .solver import SINGULAR_TOLERANCE, Solution, Standardized, solve
+from .likelihood.criterion import Moments
+from .likelihood.optimize import Minimum, minimize_newton
+from .likelihood.solver import SINGULAR_TOLERANCE, Solution, Standardized, solve
+from .specification.design import RandomTerm
 
 _COLUMNS = ["group", "term", "estimate", "ci_low", "ci_high"]
 

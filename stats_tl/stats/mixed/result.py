@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from .._inference import check_confidence_level
+from .._shared.inference import check_confidence_level
 from ..results import TestResult, format_number
 from .contrasts import contrast_test, f_statistic, joint_test, type_three_hypotheses, weights_from
 from .inference import Inference
+from .likelihood.solver import Solution
 from .means import MarginalMeans, marginal_means
 from .profile import profile_intervals, wald_intervals
-from .solver import Solution
 from .submodels import random_term_tests
 from .tables import format_table
 

@@ -12,9 +12,9 @@ import pandas as pd
 from scipy import stats as sps
 
 from ..results import ConfidenceInterval, TestResult
-from .design import MixedDesign, RandomTerm, build_design
-from .formula import RandomTermFormula, ordered_terms
-from .solver import Solution, Standardized, solve
+from .likelihood.solver import Solution, Standardized, solve
+from .specification.design import MixedDesign, RandomTerm, build_design
+from .specification.formula import RandomTermFormula, ordered_terms
 
 if TYPE_CHECKING:
     from .result import MixedModelResult

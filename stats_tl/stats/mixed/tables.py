@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from .design import RandomTerm
+from .specification.design import RandomTerm
 
 
 def component_tables(

@@ -1,0 +1,1 @@
+"""Reports of a published table of AUCs, where no scores were kept."""

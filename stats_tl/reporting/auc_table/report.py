@@ -1,0 +1,216 @@
+"""The report of a table of AUCs: as :mod:`..build` from scores, with less to say."""
+
+from __future__ import annotations
+
+__all__ = ["GridReport", "build_grid_report"]
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from ... import __version__
+from ...errors import UserError
+from ..evidence.options import AnalysisOptions
+from ..rendering.files import VERSION_LINE, csv_bytes
+from ..rendering.labels import join_words
+from ..rendering.latex import latex_document, latex_table
+from ..rendering.numbers import format_interval, format_number, format_p
+from ..rendering.parts import Absent, Section
+from ..rendering.table import Cell, Column, Panel, Row, Table
+from ..summary import SUMMARY_VERSION, plain, records, summary_bytes
+from ..tables.mixed import RULES, mean_columns, mean_row
+from ..tables.notes import exploratory_notes, plan_notes
+from ..text.prose import prose_latex, prose_markdown
+from ..text.references import cited_keys, references_bib
+from .model import GridFit, fit_grid, grid_table
+
+
+@dataclass(frozen=True)
+class GridReport:
+    """A finished report of a table of AUCs; attributes as of :class:`..build.Report`."""
+
+    name: str
+    fit: GridFit = field(repr=False)
+    sections: tuple[Section, ...] = field(repr=False)
+    absent: tuple[Absent, ...]
+    terminal: Table
+    files: dict[str, bytes] = field(repr=False)
+
+
+def build_grid_report(
+    frame: pd.DataFrame,
+    options: AnalysisOptions,
+    *,
+    name: str,
+    digest: str,
+    allow_incomplete: bool = False,
+    formats: Collection[str] = ("latex", "csv", "words", "json"),
+) -> GridReport:
+    """Fit and render; writes nothing.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As from :func:`~stats_tl.reporting.auc_table.model.read_aucs`.
+    options : AnalysisOptions
+        With a reference; of the rest the level is used.
+    name, digest : str
+        Name of the study, and SHA-256 of its table.
+    allow_incomplete : bool, optional
+        Leave out configurations that lack an arm.
+    formats : collection of {"latex", "csv", "words", "json"}, optional
+
+    Returns
+    -------
+    GridReport
+
+    Raises
+    ------
+    UserError
+        If there is no reference, or the table does not allow the model.
+    """
+    if options.reference is None:
+        arms = ", ".join(sorted(set(frame["arm"])))
+        raise UserError(f"which arm is the reference? Say --reference NAME; arms: {arms}")
+    fit = fit_grid(
+        frame,
+        options.reference,
+        confidence_level=1 - options.alpha,
+        allow_incomplete=allow_incomplete,
+    )
+    cautions = [*exploratory_notes(options), *plan_notes(options)]
+    sections = (
+        Section(grid_table(fit, alpha=options.alpha, cautions=cautions), fit.effects),
+        Section(_means_table(fit, options, cautions), fit.means),
+        Section(_variance_table(fit, cautions), fit.variances),
+    )
+    provenance = [f"{VERSION_LINE}{__version__}", f"AUCs sha256: {digest}"]
+    if options.plan_sha256:
+        provenance.append(f"analysis plan sha256: {options.plan_sha256}")
+    files: dict[str, bytes] = {}
+    for section in sections:
+        if "csv" in formats:
+            files[f"tables/{section.name}.csv"] = csv_bytes(section.numbers)
+        if "latex" in formats:
+            text = latex_table(section.table, provenance=provenance)
+            files[f"tables/{section.name}.tex"] = text.encode("ascii")
+    if "words" in formats:
+        files |= _words(fit, options, provenance)
+    if "json" in formats:
+        files["summary.json"] = summary_bytes(_summary(fit, sections, options, name, digest))
+    if "latex" in formats:
+        shown: list[str] = [path for path in ("methods.tex", "results.tex") if path in files]
+        shown += [path for path in files if path.startswith("tables/") and path.endswith(".tex")]
+        files["all.tex"] = latex_document(name, shown, provenance=provenance).encode("ascii")
+    return GridReport(name, fit, sections, (), sections[0].table, files)
+
+
+def _means_table(fit: GridFit, options: AnalysisOptions, cautions: Sequence[str]) -> Table:
+    body: list[Row | Panel] = []
+    for (task, backbone), rows in fit.means.groupby(["task", "backbone"], sort=False):
+        words = [str(task), str(backbone) or "all backbones"]
+        body.append(Panel(": ".join(filter(None, words))))
+        for row in rows.to_dict("records"):
+            body.append(mean_row(row))
+    return Table(
+        name="grid_means",
+        caption="Mixed model of AUCs of matched configurations: marginal means.",
+        columns=mean_columns(f"{100 * (1 - options.alpha):g} %"),
+        body=tuple(body),
+        notes=tuple([*fit.remarks, *cautions]),
+    )
+
+
+def _variance_table(fit: GridFit, cautions: Sequence[str]) -> Table:
+    body: list[Row | Panel] = []
+    for task, rows in fit.variances.groupby("task", sort=False):
+        if task:
+            body.append(Panel(str(task)))
+        for row in rows.to_dict("records"):
+            variance, sd = format_number(1000 * row["variance"]), format_number(row["sd"])
+            body.append(Row((Cell(row["source"]), Cell(variance), Cell(sd))))
+    return Table(
+        name="grid_variances",
+        caption="Mixed model of AUCs of matched configurations: variance components.",
+        columns=(
+            Column("Source"),
+            Column("Variance × 1000", "decimal"),
+            Column("SD", "decimal"),
+        ),
+        body=tuple(body),
+        notes=tuple([*fit.remarks, *cautions]),
+    )
+
+
+def _words(fit: GridFit, options: AnalysisOptions, provenance: Sequence[str]) -> dict[str, bytes]:
+    arms = join_words(list(dict.fromkeys(filter(None, fit.effects["arm"]))))
+    methods = (
+        f"AUCs of matched configurations with {arms} and with {options.reference} (the reference) "
+        "were compared by linear mixed models with a random intercept of the configuration "
+        f"[@bates2015], restricted maximum likelihood and {RULES.get(fit.ddf, fit.ddf)} degrees "
+        "of freedom [@kenward1997]; where there were several backbones, a second model had the "
+        "interaction of arm and backbone. Scores of cases were not available, so that nothing "
+        "can be concluded about other patients. The analysis was done with stats_tl [@stats_tl].",
+        " ".join(exploratory_notes(options)),
+    )
+    results = [_sentence(row, options.alpha) for row in fit.effects.to_dict("records")]
+    paragraphs = (" ".join(results), " ".join(fit.remarks))
+    keys = cited_keys(methods)
+    entries = [f"% {line}" for line in provenance] + list(references_bib(keys).values())
+    files = {"references.bib": ("\n".join(entries) + "\n").encode("ascii")}
+    for name, title, texts in (
+        ("methods", "Methods: statistical analysis", methods),
+        ("results", "Results", paragraphs),
+    ):
+        shown = [text for text in texts if text]
+        files[f"{name}.tex"] = prose_latex(shown, provenance).encode("ascii")
+        files[f"{name}.md"] = prose_markdown(title, shown, provenance).encode()
+    return files
+
+
+def _sentence(row: dict, alpha: float) -> str:
+    pvalue = format_p(row["pvalue"], alpha)
+    told = f"P {pvalue[0]} {pvalue[1:]}" if pvalue[0] in "<>" else f"P = {pvalue}"
+    where = ", ".join(filter(None, [row["task"], row["backbone"]]))
+    opening = f"In {where}, the" if where else "The"
+    if row["effect"].endswith("(F test)"):
+        return f"{opening} interaction of arm and backbone had {told}."
+    level = f"{100 * row['confidence_level']:g} % CI"
+    return (
+        f"{opening} mean difference in AUC, {row['effect']}, was {format_number(row['estimate'])} "
+        f"(SE {format_number(row['standard_error'])}; {level}, "
+        f"{format_interval(row['ci_low'], row['ci_high'])}; {told})."
+    )
+
+
+def _summary(
+    fit: GridFit,
+    sections: Sequence[Section],
+    options: AnalysisOptions,
+    name: str,
+    digest: str,
+) -> dict:
+    return {
+        "summary_version": SUMMARY_VERSION,
+        "written_by": f"stats_tl {__version__}",
+        "study": {"name": name, "title": "", "source": "AUCs", "sha256": digest,
+                  "synthetic": False, "incomplete": list(fit.remarks)},
+        "analysis": plain(
+            {
+                "reference": options.reference,
+                "alpha": options.alpha,
+                "planned": options.planned,
+                "departures": list(options.departures),
+                "plan_sha256": options.plan_sha256,
+            }
+        ),
+        "tables": {
+            section.name: {
+                "caption": section.table.caption,
+                "notes": list(section.table.notes),
+                "rows": records(section.numbers),
+            }
+            for section in sections
+        },
+    }  # fmt: skip

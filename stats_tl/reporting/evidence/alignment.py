@@ -1,0 +1,397 @@
+"""Scores of several arms, aligned case by case; nothing is dropped in silence.
+
+A *run* here is one cross-validation of one arm: a repeat and a seed. Arms are paired
+by case identifier within a run, and within a run every case is tested in one fold. The
+runs of the extra two-fold repeats (design ``half``) are kept apart from the others.
+"""
+
+from __future__ import annotations
+
+__all__ = ["SETTING", "Aligned", "align", "check_scores", "complete_runs", "unfreeze_order"]
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...errors import IncompleteError, UserError
+from ..rendering.labels import plural
+
+#: What a comparison is made within.
+SETTING = ("task", "backbone", "head", "unfreeze")
+#: The cross-validation under comparison, and extra two-fold repeats for the learning curve.
+DESIGNS = ("cv", "half")
+_RUN = ("repeat", "seed")
+_NEEDED = ("case", "y_true", "arm", "score")
+_DEFAULTS: dict[str, Any] = {
+    "task": "",
+    "backbone": "",
+    "head": "",
+    "unfreeze": "",
+    "repeat": 0,
+    "fold": 0,
+    "design": "cv",
+}
+_LISTED = 10
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """The scores of one setting as arrays.
+
+    Attributes
+    ----------
+    setting : dict of str to str
+        Task, backbone, head and unfreezing depth.
+    cases : ndarray of shape (cases,)
+        Identifiers, sorted.
+    y_true : ndarray of int, shape (cases,)
+    patients : ndarray of shape (cases,) or None
+    runs : list of (repeat, seed)
+    arms : list of str
+    folds : ndarray of int, shape (arms, runs, cases)
+        Fold that tested the case; -1 where the arm has no score for it.
+    scores : ndarray of shape (arms, runs, cases)
+        NaN where there is none.
+    half : Aligned or None
+        The half-sample runs of the same arms and cases; None in these themselves.
+    """
+
+    setting: dict[str, str]
+    cases: np.ndarray
+    y_true: np.ndarray
+    patients: np.ndarray | None
+    runs: list[tuple[int, int]]
+    arms: list[str]
+    folds: np.ndarray
+    scores: np.ndarray
+    half: Aligned | None = None
+
+    def arm(self, name: str) -> int:
+        """Position of an arm."""
+        return self.arms.index(name)
+
+
+def check_scores(scores: pd.DataFrame) -> pd.DataFrame:
+    """The columns that an analysis uses, complete and of one type.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        One row a case and model: ``case, y_true, arm, score``; optional ``patient``,
+        the keys ``task, backbone, head, unfreeze, repeat, fold, seed`` and ``design``:
+        ``half`` for extra two-fold repeats, else ``cv``.
+
+    Returns
+    -------
+    DataFrame
+        A copy with every key; keys that were not given are constant.
+
+    Raises
+    ------
+    UserError
+        If a column is missing, or holds missing values, other labels than 0 and 1, or
+        scores that are not finite.
+    """
+    absent = [name for name in _NEEDED if name not in scores.columns]
+    if absent:
+        raise UserError(
+            f"the scores lack the column{'s' * (len(absent) > 1)} {', '.join(absent)}; "
+            f"given: {', '.join(map(str, scores.columns))}"
+        )
+    if scores.empty:
+        raise UserError("there are no scores: the table is empty")
+    frame = scores[[c for c in scores.columns if c in {*_NEEDED, *_DEFAULTS, "seed", "patient"}]]
+    for name in frame.columns:
+        missing = frame[name].isna()
+        if name == "patient" and missing.all():
+            frame = frame.drop(columns="patient")
+        elif missing.any():
+            raise UserError(
+                f"column {name!r} has {int(missing.sum())} missing values of {len(frame)}, "
+                f"the first for case {_first(frame, missing)}; fill them in or leave the rows out"
+            )
+    frame = frame.assign(**{k: v for k, v in _DEFAULTS.items() if k not in frame.columns})
+    if "seed" not in frame.columns:
+        frame["seed"] = 0
+    for name in ("repeat", "fold", "seed"):
+        frame[name] = _whole_numbers(frame, name)
+    wrong = ~frame["design"].isin(DESIGNS)
+    if wrong.any():
+        raise UserError(
+            "column 'design' must hold 'cv' or 'half' (extra repeats of two-fold "
+            f"cross-validation), got {frame.loc[wrong, 'design'].iloc[0]!r} for case "
+            f"{_first(frame, wrong)}"
+        )
+    if not frame["design"].eq("cv").any():
+        raise UserError(
+            "every score has design = 'half': these are extra repeats for the learning curve, and "
+            "there is no cross-validation to compare by; add its scores with design = 'cv'"
+        )
+    labels = pd.to_numeric(frame["y_true"], errors="coerce")
+    wrong = ~labels.isin([0, 1])
+    if wrong.any():
+        given = ", ".join(sorted({repr(v) for v in frame.loc[wrong, "y_true"].head(50)})[:5])
+        raise UserError(
+            f"column 'y_true' must hold 0 (negative) and 1 (positive), got also {given}; recode it"
+        )
+    values = pd.to_numeric(frame["score"], errors="coerce")
+    wrong = ~np.isfinite(values)
+    if wrong.any():
+        raise UserError(
+            f"column 'score' has {int(wrong.sum())} values that are not finite numbers, the first "
+            f"for case {_first(frame, wrong)}: {frame.loc[wrong, 'score'].iloc[0]!r}; "
+            "give the logit or probability of the positive class"
+        )
+    frame["design"] = pd.Categorical(frame["design"], DESIGNS)
+    frame["y_true"], frame["score"] = labels.astype(np.int8), values.astype(np.float64)
+    for name in ("case", "arm", *SETTING):
+        if not isinstance(frame[name].dtype, pd.CategoricalDtype):
+            frame[name] = frame[name].astype(str)
+    return frame
+
+
+def align(scores: pd.DataFrame) -> Iterator[Aligned]:
+    """The scores as arrays, setting by setting, in sorted order.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        As returned by :func:`check_scores`.
+
+    Yields
+    ------
+    Aligned
+
+    Raises
+    ------
+    UserError
+        If a case has two scores in one run of one arm, two labels or two patients.
+    """
+    groups = scores.groupby(list(SETTING), observed=True, sort=False)
+    found: list[Any] = list(groups.groups)
+    keys = sorted(found, key=lambda key: (*key[:3], unfreeze_order(key[3])))
+    for key in keys:
+        yield _align_setting(dict(zip(SETTING, map(str, key), strict=True)), groups.get_group(key))
+
+
+def unfreeze_order(depth: Any) -> tuple[int, float, str]:
+    """Sorting key of an unfreezing depth: numbers, then ``all``, then other words."""
+    text = str(depth)
+    if re.fullmatch(r"\d+", text):
+        return (0, float(text), "")
+    return (1, 0.0, "") if text == "all" else (2, 0.0, text)
+
+
+def complete_runs(
+    aligned: Aligned, candidate: str, reference: str, missing: Sequence[tuple[int, int, int]] = ()
+) -> tuple[np.ndarray, list[str]]:
+    """Runs in which both arms have a score for every case, and what the others lack.
+
+    Parameters
+    ----------
+    aligned : Aligned
+    candidate, reference : str
+        The two arms.
+    missing : sequence of (repeat, fold, seed)
+        Planned cells of either arm that have no result.
+
+    Returns
+    -------
+    runs : ndarray of int
+        Positions in ``aligned.runs``.
+    lacking : list of str
+        One sentence for each incomplete run.
+
+    Raises
+    ------
+    UserError
+        If within a fold that both arms have, a case has one score only, or if the arms
+        tested a case in different folds: the arms are not paired.
+    """
+    pair = [aligned.arm(candidate), aligned.arm(reference)]
+    folds = aligned.folds[pair]
+    usable, lacking = [], []
+    planned = {(repeat, seed) for repeat, _, seed in missing}
+    for position, (repeat, seed) in enumerate(aligned.runs):
+        a, b = folds[:, position]
+        where = _where(aligned, repeat, seed)
+        own_a, own_b = set(a[a >= 0]), set(b[b >= 0])
+        both = np.array(sorted(own_a & own_b), dtype=a.dtype)
+        one_sided = ((a < 0) != (b < 0)) & (np.isin(a, both) | np.isin(b, both))
+        if one_sided.any():
+            arm = candidate if (a[one_sided] < 0).any() else reference
+            raise UserError(
+                f"{where}: {plural(int(one_sided.sum()), 'case has', 'cases have')} a score in "
+                f"one arm only ({_listed(aligned.cases[one_sided])}; {arm!r} lacks "
+                f"{int(((a if arm == candidate else b)[one_sided] < 0).sum())}); "
+                "a paired comparison needs both scores of every case"
+            )
+        moved = (a >= 0) & (b >= 0) & (a != b)
+        if moved.any():
+            raise UserError(
+                f"{where}: {candidate!r} and {reference!r} tested "
+                f"{plural(int(moved.sum()), 'case')} in different folds "
+                f"({_listed(aligned.cases[moved])}); "
+                "a paired comparison needs the same folds"
+            )
+        gaps = [
+            f"{arm!r} lacks fold{'s' * (len(absent) > 1)} {', '.join(map(str, sorted(absent)))}"
+            for arm, absent in ((candidate, own_b - own_a), (reference, own_a - own_b))
+            if absent
+        ]
+        planned_folds = sorted({fold for r, fold, s in missing if (r, s) == (repeat, seed)})
+        untested = int((a < 0).sum())
+        if (repeat, seed) in planned and not gaps:
+            gaps = [f"fold{'s' * (len(planned_folds) > 1)} {', '.join(map(str, planned_folds))} "
+                    "not trained"]  # fmt: skip
+        elif untested and not gaps:
+            gaps = [f"{untested} of {a.size} cases are not tested in it"]
+        if gaps:
+            lacking.append(f"{where}: {'; '.join(gaps)}")
+        else:
+            usable.append(position)
+    for repeat, seed in sorted(planned - set(aligned.runs)):
+        lacking.append(f"{_where(aligned, repeat, seed)}: not trained")
+    return np.array(usable, dtype=np.intp), lacking
+
+
+def require_complete(lacking: Sequence[str]) -> None:
+    """Raise IncompleteError, with the list, unless nothing lacks."""
+    if lacking:
+        shown = [f"  - {line}" for line in lacking[: 3 * _LISTED]]
+        if len(lacking) > len(shown):
+            shown.append(f"  - and {len(lacking) - len(shown)} more")
+        raise IncompleteError(
+            "the pairs are not complete:\n" + "\n".join(shown) + "\nTrain what is missing "
+            "(`python -m stats_tl.run_grid`), or report the complete runs with --allow-incomplete"
+        )
+
+
+def _align_setting(setting: dict[str, str], frame: pd.DataFrame) -> Aligned:
+    case, names = _sorted_codes(frame["case"])
+    arm, arms = _sorted_codes(frame["arm"])
+    cases = np.asarray(names, dtype=object)
+    half = (frame["design"] == "half").to_numpy()
+    models = frame[[*_RUN, "fold", "score"]]
+    arrays = [
+        _arrays(setting, models[rows], case[rows], cases, arm[rows], list(arms), word)
+        for rows, word in ((~half, "repeat"), (half, "half-sample repeat"))
+    ]
+    labels = _one_per_case(setting, "y_true", frame["y_true"].to_numpy(), case, cases)
+    if len(set(labels.tolist())) < 2:
+        raise UserError(
+            f"{_describe(setting)}all {len(cases)} cases have y_true = {labels[0]}; "
+            "an AUC needs positive and negative cases"
+        )
+    patients = None
+    if "patient" in frame.columns:
+        codes, people = _sorted_codes(frame["patient"])
+        patients = np.asarray(people, dtype=object)[
+            _one_per_case(setting, "patient", codes, case, cases)
+        ]
+    y_true, arm_names = labels.astype(int), [str(a) for a in arms]
+    own, extra = (
+        Aligned(setting, cases, y_true, patients, runs, arm_names, folds, scores)
+        for runs, folds, scores in arrays
+    )
+    return replace(own, half=extra)
+
+
+def _arrays(
+    setting: dict[str, str],
+    frame: pd.DataFrame,
+    case: np.ndarray,
+    cases: np.ndarray,
+    arm: np.ndarray,
+    arms: list[str],
+    word: str,
+) -> tuple[list[tuple[int, int]], np.ndarray, np.ndarray]:
+    """The runs of one design, and their folds and scores."""
+    repeat, seed = (frame[name].to_numpy() for name in _RUN)
+    runs = sorted(set(zip(repeat.tolist(), seed.tolist(), strict=True)))
+    shape = (len(arms), len(runs), len(cases))
+    scores = np.full(shape, np.nan)
+    folds = np.full(shape, -1, dtype=np.int64)
+    if not runs:
+        return runs, folds, scores
+    lookup = pd.MultiIndex.from_tuples(runs)
+    run = lookup.get_indexer(pd.MultiIndex.from_arrays([repeat, seed]))
+    flat = np.ravel_multi_index((arm, run, case), shape)
+    counts = np.bincount(flat, minlength=int(np.prod(shape)))
+    if counts.max() > 1:
+        a, r = (int(i) for i in np.unravel_index(int(np.argmax(counts > 1)), shape)[:2])
+        doubled = counts.reshape(shape)[a, r] > 1
+        raise UserError(
+            f"{_describe(setting)}arm {arms[a]!r}, {word} {runs[r][0]}, seed {runs[r][1]}: "
+            f"{plural(int(doubled.sum()), 'case has', 'cases have')} more than one score "
+            f"({_listed(cases[doubled])}); "
+            "give each model its own repeat, fold and seed, or average first"
+        )
+    scores.ravel()[flat] = frame["score"].to_numpy()
+    folds.ravel()[flat] = frame["fold"].to_numpy()
+    return runs, folds, scores
+
+
+def _one_per_case(
+    setting: dict[str, str], name: str, values: np.ndarray, case: np.ndarray, cases: np.ndarray
+) -> np.ndarray:
+    result = np.empty(len(cases), dtype=values.dtype)
+    result[case] = values
+    differing = np.zeros(len(cases), dtype=bool)
+    differing[case[result[case] != values]] = True
+    if differing.any():
+        raise UserError(
+            f"{_describe(setting)}{plural(int(differing.sum()), 'case has', 'cases have')} "
+            f"more than one {name} ({_listed(cases[differing])}); a case has one in all its rows"
+        )
+    return result
+
+
+def _sorted_codes(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+    """Codes of the values as text, and the values, sorted."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        own, levels = column.cat.codes.to_numpy(), column.cat.categories
+        used = np.unique(own)
+        names = np.array([str(levels[code]) for code in used], dtype=object)
+        rank = np.argsort(names, kind="stable")
+        place = np.empty(len(levels), dtype=np.int64)
+        place[used[rank]] = np.arange(len(used))
+        return place[own], names[rank]
+    codes, found = pd.factorize(column.astype(str), sort=True)
+    return codes, np.asarray(found, dtype=object)
+
+
+def _whole_numbers(frame: pd.DataFrame, name: str) -> pd.Series:
+    numbers = pd.to_numeric(frame[name], errors="coerce")
+    wrong = numbers.isna() | (numbers % 1 != 0) | (numbers < 0)
+    if wrong.any():
+        raise UserError(
+            f"column {name!r} must hold whole numbers from 0, got "
+            f"{frame.loc[wrong, name].iloc[0]!r} for case {_first(frame, wrong)}"
+        )
+    return numbers.astype(np.int64)
+
+
+def _first(frame: pd.DataFrame, mask: pd.Series) -> str:
+    return repr(str(frame.loc[mask, "case"].iloc[0]))
+
+
+def _listed(cases: np.ndarray) -> str:
+    shown = ", ".join(map(str, cases[:_LISTED]))
+    return shown if len(cases) <= _LISTED else f"{shown}, and {len(cases) - _LISTED} more"
+
+
+def _describe(setting: dict[str, str]) -> str:
+    words = " / ".join(value for value in setting.values() if value)
+    return f"{words}: " if words else ""
+
+
+def _where(aligned: Aligned, repeat: int, seed: int) -> str:
+    seeds = {seed for _, seed in aligned.runs}
+    tail = f", seed {seed}" if len(seeds) > 1 or (seeds and seed not in seeds) else ""
+    word = "half-sample repeat" if aligned.half is None else "repeat"
+    return f"{_describe(aligned.setting)}{word} {repeat}{tail}"

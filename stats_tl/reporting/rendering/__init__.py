@@ -1,0 +1,1 @@
+"""How parts of a report look: numbers, labels, LaTeX, plain text, files."""

@@ -1,0 +1,1 @@
+"""Numbers: comparisons, verdicts, mixed models, audits; nothing is formatted here."""

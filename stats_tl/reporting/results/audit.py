@@ -1,0 +1,107 @@
+"""What was checked about the data and the runs, and what was found: for the page and the words.
+
+Nothing is checked again here: splits and patients are verified whenever an archive is
+opened, near-duplicates when the data were read. This lists the findings side by side.
+"""
+
+from __future__ import annotations
+
+__all__ = ["audit_findings"]
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from ..rendering.labels import plural
+
+if TYPE_CHECKING:
+    from .material import Material
+
+COLUMNS = ("check", "task", "finding", "detail")
+
+
+def audit_findings(material: Material) -> pd.DataFrame:
+    """Findings on leakage, near-duplicates, missing and failed cells, and the mixed model.
+
+    Returns
+    -------
+    DataFrame
+        ``check, task, finding, detail``; `finding` is ``ok``, ``problem`` or ``unknown``,
+        `task` is empty where the check is about the whole study.
+    """
+    rows: list[tuple[str, str, str, str]] = []
+    evidence = material.evidence
+    tasks: dict[str, Any] = getattr(evidence, "tasks", {})
+    for task in material.sample["task"]:
+        rows += _data_findings(task, tasks.get(task), material)
+    rows += _cell_findings(material)
+    mixed = material.mixed
+    if mixed.reason:
+        rows.append(("mixed model", "", "unknown", f"not fitted: {mixed.reason}"))
+    elif mixed.singular:
+        rows.append(("mixed model", "", "problem", "singular: a variance is estimated as zero"))
+    else:
+        rows.append(("mixed model", "", "ok", "converged"))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _data_findings(task: str, known: dict[str, Any] | None, material: Material) -> list:
+    own = material.sample.set_index("task").loc[task]
+    if pd.isna(own["n_patients"]):
+        leak = ("unknown", "no patients are named, so that no check is possible")
+    elif known is not None:
+        leak = ("ok", "no patient lies on two sides of a split (verified on the archive)")
+    else:
+        straddling = _straddling(task, material)
+        leak = (
+            ("problem", f"{plural(straddling, 'patient is', 'patients are')} in several test folds")
+            if straddling
+            else ("ok", "no patient is in two test folds of a repeat; training sets are not known")
+        )
+    found = (known or {}).get("near_duplicates")
+    if not found:
+        copies = ("unknown", "the images were not searched for near-duplicates")
+    elif found.get("across_partitions", 0):
+        copies = (
+            "problem",
+            f"{plural(found['across_partitions'], 'near-duplicate pair')} across partitions, "
+            f"of {found['pairs']}",
+        )
+    else:
+        copies = ("ok", f"{plural(found['pairs'], 'near-duplicate pair')}, none across partitions")
+    return [("patients across partitions", task, *leak), ("near-duplicates", task, *copies)]
+
+
+def _straddling(task: str, material: Material) -> int:
+    """Patients tested in more than one fold of a repeat."""
+    torn: set[str] = set()
+    for setting in material.settings:
+        if setting.setting["task"] != task or setting.patients is None:
+            continue
+        for run in range(len(setting.runs)):
+            folds = pd.Series(setting.folds[0, run]).groupby(setting.patients)
+            counts = folds.agg(lambda own: own[own >= 0].nunique())
+            torn |= set(counts.index[counts > 1])
+    return len(torn)
+
+
+def _cell_findings(material: Material) -> list:
+    missing = material.evidence.missing
+    failures: dict[str, Any] = getattr(material.evidence, "failures", dict)()
+    trained = len(material.evidence.cells)
+    rows = []
+    if len(missing) or material.lacking:
+        detail = f"{plural(len(missing), 'planned cell')} without a result"
+        rows.append(("missing cells", "", "problem", "; ".join([detail, *material.lacking])))
+    else:
+        rows.append(("missing cells", "", "ok", f"none of {plural(trained, 'cell')}"))
+    for cell, failure in sorted(failures.items()):
+        rows.append(("failed cells", "", "problem", f"{cell}: {failure.get('reason', 'unknown')}"))
+    undefined = int(material.aucs["auc"].isna().sum())
+    if undefined:
+        detail = f"{plural(undefined, 'test fold')} without both classes: no AUC"
+        rows.append(("test folds", "", "problem", detail))
+    chance = material.aucs[material.aucs["auc"] <= 0.5]
+    detail = f"{plural(len(chance), 'cell')} with a test AUC of .5 or less"
+    rows.append(("untrained models", "", "problem" if len(chance) else "ok", detail))
+    return rows

@@ -1,0 +1,442 @@
+"""Scores of several arms → one row a comparison: the numbers of the significance table.
+
+Every number keeps its full precision here; :mod:`stats_tl.reporting.tables` prints them.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "COMPARISON_COLUMNS",
+    "compare_all_pairs",
+    "compare_arms",
+    "fold_aucs",
+    "planned_gaps",
+]
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ...errors import UserError, suggest
+from ...stats import equivalence_test, noninferiority_test, placements
+from ..evidence.alignment import (
+    SETTING,
+    Aligned,
+    align,
+    check_scores,
+    complete_runs,
+    require_complete,
+    unfreeze_order,
+)
+from ..evidence.options import AnalysisOptions
+from .pairs import compare_pair
+from .verdicts import judge
+
+COMPARISON_COLUMNS = (
+    *SETTING,
+    "arm",
+    "reference",
+    "role",
+    "family",
+    "auc",
+    "auc_low",
+    "auc_high",
+    "auc_reference",
+    "auc_reference_low",
+    "auc_reference_high",
+    "difference",
+    "standard_error",
+    "difference_low",
+    "difference_high",
+    "confidence_level",
+    "test",
+    "statistic",
+    "df",
+    "pvalue",
+    "pvalue_adjusted",
+    "correction",
+    "alpha",
+    "pvalue_delong",
+    "pvalue_corrected_t",
+    "margin",
+    "equivalence_pvalue_adjusted",
+    "noninferiority_pvalue_adjusted",
+    "smallest_detectable_difference",
+    "power",
+    "verdict",
+    "estimand",
+    "n_patients",
+    "n_cases",
+    "n_events",
+    "n_repeats",
+    "n_seeds",
+    "n_folds",
+    "n_half_repeats",
+    "left_out",
+    "warnings",
+    "method",
+)
+_CELL = (*SETTING, "arm", "repeat", "fold", "seed")
+#: Planned cells without a result: arm → (repeat, fold, seed).
+_Missing = dict[str, list[tuple[int, int, int]]]
+
+
+def compare_arms(
+    scores: pd.DataFrame | Iterable[pd.DataFrame | Aligned],
+    reference: str,
+    *,
+    options: AnalysisOptions | None = None,
+    missing: pd.DataFrame | None = None,
+    allow_incomplete: bool = False,
+) -> pd.DataFrame:
+    """Compare every arm with the reference, in each task, backbone, head and unfreezing depth.
+
+    Parameters
+    ----------
+    scores : DataFrame, or iterable of them
+        Test scores, one row a case and model: ``case, y_true, arm, score``; optional
+        ``patient, task, backbone, head, unfreeze, repeat, fold, seed`` and ``design``, which
+        is ``half`` for extra repeats of two-fold cross-validation. Several frames (one a
+        task, say) are read one after the other and belong to one family; so do scores that
+        were aligned before.
+    reference : str
+        The arm that the others are compared with.
+    options : AnalysisOptions, optional
+        Level, margin, correction, primary comparison.
+    missing : DataFrame, optional
+        Planned cells that have no result: the keys of a cell, optionally ``design``.
+    allow_incomplete : bool, optional
+        Compare on the complete runs (a run is a repeat with a seed) and list the others
+        in ``left_out``; where no run is complete, on the folds of one run that both arms
+        have. Half-sample repeats are used where they are complete. Otherwise incomplete
+        pairs are an error.
+
+    Returns
+    -------
+    DataFrame
+        One row a comparison, sorted, with the columns :data:`COMPARISON_COLUMNS`.
+        Differences are candidate minus reference. AUCs are means over folds, then over
+        runs; their intervals, on the logit scale, come from the mean over runs of
+        DeLong's variance, clustered by patient.
+
+    Raises
+    ------
+    UserError
+        If scores are missing or ambiguous, an arm is unknown, or arms are not paired.
+    IncompleteError
+        If runs are incomplete and `allow_incomplete` is false.
+
+    Notes
+    -----
+    `pvalue` belongs to the primary test of the design (see :mod:`.pairs`); `pvalue_adjusted`
+    corrects it over the family. A primary comparison is a family of its own, and the
+    others, secondary, are another, divided by the keys in ``options.families``. The verdict
+    follows from adjusted p values alone: superior or inferior (p < alpha), else equivalent
+    within the margin (two one-sided tests, p < alpha), else non-inferior (p < alpha / 2),
+    else inconclusive.
+
+    Do not use it on scores that were averaged over repeats or seeds: such a mean is an
+    ensemble, which nobody trained, and its variance is not that of a model.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(1)
+    >>> y = np.arange(200) % 4 == 0
+    >>> frame = pd.concat(
+    ...     pd.DataFrame({"case": np.arange(200), "y_true": y.astype(int), "arm": arm,
+    ...                   "score": signal * y + rng.standard_normal(200)})
+    ...     for arm, signal in (("new", 1.6), ("old", 0.8))
+    ... )
+    >>> row = compare_arms(frame, "old").iloc[0]
+    >>> print(f"{row.auc:.3f} {row.auc_reference:.3f} {row.verdict}: {row.estimand}")
+    0.912 0.725 superior: these fitted models, for new patients
+    """
+    options = options or AnalysisOptions()
+    frames: Iterable = [scores] if isinstance(scores, pd.DataFrame) else scores
+    rows: list[dict] = []
+    lacking: list[str] = []
+    arms: set[str] = set()
+    waiting = _missing_by_setting(missing)
+    for frame in frames:
+        parts = [frame] if isinstance(frame, Aligned) else align(check_scores(frame))
+        for aligned in parts:
+            arms.update(aligned.arms)
+            planned = waiting.pop(tuple(aligned.setting.values()), {})
+            rows += _compare_setting(aligned, reference, options, planned, lacking)
+    if arms and reference not in arms:
+        raise UserError(f"no arm is called {reference!r}; {suggest(reference, arms)}")
+    for setting in waiting:
+        lacking.append(f"{' / '.join(word for word in setting if word)}: not trained")
+    if not allow_incomplete:
+        require_complete(lacking)
+    if not rows:
+        have = ", ".join(sorted(arms)) or "none"
+        raise UserError(
+            f"nothing to compare with the reference {reference!r}; arms with scores: {have}"
+            + ("\n" + "\n".join(f"  - {line}" for line in lacking) if lacking else "")
+        )
+    table = pd.DataFrame(rows)
+    judge(table, options)
+    table = _sorted(table)
+    table.attrs["lacking"] = tuple(lacking)
+    return table[list(COMPARISON_COLUMNS)]
+
+
+def compare_all_pairs(
+    settings: Iterable[Aligned],
+    reference: str,
+    *,
+    options: AnalysisOptions | None = None,
+    missing: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Compare every two arms in each task, backbone, head and unfreezing depth.
+
+    Parameters
+    ----------
+    settings : iterable of Aligned
+        Scores, as from :func:`~stats_tl.reporting.evidence.alignment.align`.
+    reference : str
+        Comes second in its pairs; the others are in alphabetical order, and the difference
+        is first minus second.
+    options : AnalysisOptions, optional
+        Level, margin, correction, families. All pairs of the table are one family, or those
+        that agree in ``options.families``; no pair is primary.
+    missing : DataFrame, optional
+        Planned cells that have no result. Runs that lack one are left out.
+
+    Returns
+    -------
+    DataFrame
+        As from :func:`compare_arms`, with the second arm of a pair in ``reference``.
+    """
+    options = dataclasses.replace(options or AnalysisOptions(), primary={})
+    waiting = _missing_by_setting(missing)
+    rows: list[dict] = []
+    for aligned in settings:
+        planned = waiting.get(tuple(aligned.setting.values()), {})
+        order = [arm for arm in aligned.arms if arm != reference]
+        if reference in aligned.arms:
+            order.append(reference)
+        for number, second in enumerate(order):
+            earlier = order[:number]
+            rows += _compare_setting(aligned, second, options, planned, [], earlier)
+    if not rows:
+        return pd.DataFrame(columns=list(COMPARISON_COLUMNS))
+    table = pd.DataFrame(rows)
+    judge(table, options)
+    return _sorted(table)[list(COMPARISON_COLUMNS)]
+
+
+def fold_aucs(scores: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """AUC of every cell, from its test scores.
+
+    Parameters
+    ----------
+    scores : DataFrame, or iterable of them
+        As for :func:`compare_arms`.
+
+    Returns
+    -------
+    DataFrame
+        One row a cell: its keys, ``n_cases``, ``n_events``, ``auc``; NaN where a class is absent.
+        Half-sample repeats are left out.
+    """
+    rows = []
+    for frame in [scores] if isinstance(scores, pd.DataFrame) else scores:
+        checked = check_scores(frame)
+        checked = checked[checked["design"] == "cv"]
+        for key, cell in checked.groupby(list(_CELL), observed=True, sort=True):
+            labels = cell["y_true"].to_numpy()
+            events = int(labels.sum())
+            auc = math.nan
+            if 0 < events < len(labels):
+                auc = float(placements(labels, cell["score"].to_numpy())[labels == 1].mean())
+            rows.append((*key, len(labels), events, auc))
+    return pd.DataFrame(rows, columns=[*_CELL, "n_cases", "n_events", "auc"])
+
+
+def _sorted(table: pd.DataFrame) -> pd.DataFrame:
+    return table.sort_values(
+        [*SETTING, "arm", "reference"],
+        key=lambda column: column.map(unfreeze_order) if column.name == "unfreeze" else column,
+        kind="stable",
+        ignore_index=True,
+    )
+
+
+def _missing_by_setting(
+    missing: pd.DataFrame | None,
+) -> dict[tuple[str, ...], dict[str, _Missing]]:
+    """Planned cells without a result: setting → design → arm → (repeat, fold, seed)."""
+    result: dict = {}
+    if missing is not None:
+        designs = missing["design"] if "design" in missing.columns else ["cv"] * len(missing)
+        keys = missing[list(_CELL)].astype({key: str for key in (*SETTING, "arm")}).to_numpy()
+        for design, row in zip(designs, keys, strict=True):
+            arms = result.setdefault(tuple(row[:4]), {}).setdefault(design, {})
+            arms.setdefault(row[4], []).append(tuple(map(int, row[5:])))
+    return result
+
+
+def planned_gaps(
+    missing: pd.DataFrame | None,
+) -> dict[tuple[str, ...], dict[str, list[tuple[int, int, int]]]]:
+    """Planned cells of the cross-validation without a result.
+
+    Returns
+    -------
+    dict
+        Setting → arm → (repeat, fold, seed) of each.
+    """
+    found = _missing_by_setting(missing)
+    return {setting: designs.get("cv", {}) for setting, designs in found.items()}
+
+
+def _compare_setting(
+    aligned: Aligned,
+    reference: str,
+    options: AnalysisOptions,
+    planned: dict[str, _Missing],
+    lacking: list[str],
+    candidates: Sequence[str] | None = None,
+) -> list[dict]:
+    where = " / ".join(word for word in aligned.setting.values() if word)
+    missing, missing_half = planned.get("cv", {}), planned.get("half", {})
+    if candidates is None:
+        candidates = sorted({*aligned.arms, *missing} - {reference})
+    if not aligned.runs:
+        lacking.append(f"{where}: half-sample repeats only; the cross-validation is not there")
+        return []
+    if reference not in aligned.arms:
+        if candidates and (reference in missing or where):
+            lacking.append(f"{where}: the reference {reference!r} has no scores")
+        return []
+    rows = []
+    for arm in candidates:
+        if arm not in aligned.arms:
+            lacking.append(f"{where}: {arm!r} has no scores")
+            continue
+        cells = [*missing.get(arm, []), *missing.get(reference, [])]
+        runs, gaps = complete_runs(aligned, arm, reference, cells)
+        assert aligned.half is not None
+        cells = [*missing_half.get(arm, []), *missing_half.get(reference, [])]
+        half, half_gaps = complete_runs(aligned.half, arm, reference, cells)
+        gaps += half_gaps
+        lacking += [gap for gap in gaps if gap not in lacking]
+        use = np.ones(len(aligned.cases), dtype=bool)
+        if not len(runs):
+            runs, use = _largest_part(aligned, arm, reference)
+            if not use.any() or len(set(aligned.y_true[use])) < 2:
+                continue
+            half = half[:0]  # of other cases
+        rows.append(_compare(aligned, arm, reference, runs, half, use, gaps, options))
+    return rows
+
+
+def _largest_part(aligned: Aligned, arm: str, reference: str) -> tuple[np.ndarray, np.ndarray]:
+    """The run with most cases tested in both arms, and these cases."""
+    folds = aligned.folds[[aligned.arm(arm), aligned.arm(reference)]]
+    both = np.logical_and(*(folds >= 0))
+    best = int(np.argmax(both.sum(axis=1)))
+    return np.array([best]), both[best]
+
+
+def _compare(
+    aligned: Aligned,
+    arm: str,
+    reference: str,
+    runs: np.ndarray,
+    half: np.ndarray,
+    use: np.ndarray,
+    gaps: Sequence[str],
+    options: AnalysisOptions,
+) -> dict:
+    a, b = aligned.arm(arm), aligned.arm(reference)
+    y_true = aligned.y_true[use]
+    groups = None if aligned.patients is None else aligned.patients[use]
+    chosen = [aligned.runs[run] for run in runs]
+    repeats = np.array([repeat for repeat, _ in chosen])
+    level = 1 - options.alpha
+    try:
+        pair = compare_pair(
+            y_true,
+            aligned.scores[a, runs][:, use],
+            aligned.scores[b, runs][:, use],
+            aligned.folds[a, runs][:, use],
+            repeats,
+            groups=groups,
+            half=_half_sample(aligned.half, a, b, half),
+            confidence_level=level,
+        )
+    except ValueError as error:
+        where = " / ".join(
+            word for word in (*aligned.setting.values(), f"{arm} - {reference}") if word
+        )
+        raise UserError(f"{where}: {error}") from None
+    result = pair.primary
+    equivalence = noninferiority = math.nan
+    if options.margin is not None and result.standard_error > 0:
+        equivalence = equivalence_test(result, options.margin).pvalue
+        noninferiority = noninferiority_test(result, options.margin).pvalue
+    return {
+        **aligned.setting,
+        "arm": arm,
+        "reference": reference,
+        "auc": result.estimates[0],
+        "auc_low": pair.intervals[0].low,
+        "auc_high": pair.intervals[0].high,
+        "auc_reference": result.estimates[1],
+        "auc_reference_low": pair.intervals[1].low,
+        "auc_reference_high": pair.intervals[1].high,
+        "difference": result.estimate,
+        "standard_error": result.standard_error,
+        "difference_low": result.confidence_interval.low,
+        "difference_high": result.confidence_interval.high,
+        "confidence_level": level,
+        "test": pair.test,
+        "statistic": result.statistic,
+        "df": pair.df,
+        "pvalue": result.pvalue,
+        "correction": options.correction,
+        "alpha": options.alpha,
+        "pvalue_delong": pair.delong,
+        "pvalue_corrected_t": pair.corrected_t,
+        "margin": math.nan if options.margin is None else options.margin,
+        "equivalence_pvalue": equivalence,
+        "noninferiority_pvalue": noninferiority,
+        "smallest_detectable_difference": pair.smallest_detectable_difference(
+            options.alpha, options.power
+        ),
+        "power": options.power,
+        "estimand": pair.estimand,
+        "n_patients": math.nan if groups is None else len(set(groups)),
+        "n_cases": len(y_true),
+        "n_events": int(y_true.sum()),
+        "n_repeats": len(set(repeats)),
+        "n_seeds": max(np.unique(repeats, return_counts=True)[1]),
+        "n_folds": pair.n_folds,
+        "n_half_repeats": len(half),
+        "left_out": " | ".join(gaps),
+        "warnings": " | ".join(result.warnings),
+        "method": result.method,
+    }
+
+
+def _half_sample(
+    extra: Aligned | None, a: int, b: int, runs: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """The half-sample repeats as :func:`~stats_tl.stats.repeated_cv_test` takes them."""
+    if extra is None or not len(runs):
+        return None
+    folds = extra.folds[a, runs]
+    for run, row in zip(runs, folds, strict=True):
+        if (count := len(np.unique(row))) != 2:
+            raise ValueError(
+                f"half-sample repeat {extra.runs[run][0]} has {count} fold{'s' * (count > 1)}; "
+                "rows with design = 'half' must come from two-fold cross-validation"
+            )
+    return extra.scores[a, runs], extra.scores[b, runs], folds

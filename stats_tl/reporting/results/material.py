@@ -1,0 +1,232 @@
+"""What every table, figure and paragraph of a report is made from, computed once.
+
+Scores are read and aligned one time (:class:`~..evidence.alignment.Aligned`, arrays of arms
+x runs x cases) and the comparisons and the mixed model computed one time; builders
+take the :class:`Material` and only choose what to show.
+"""
+
+from __future__ import annotations
+
+__all__ = ["Material", "gather_material"]
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...errors import IncompleteError, UserError
+from ..evidence.alignment import SETTING, Aligned, align, check_scores
+from ..evidence.options import AnalysisOptions
+from ..evidence.predictions import Evidence
+from ..tables.notes import caution_notes, data_notes, exploratory_notes, plan_notes
+from .comparisons import compare_arms, fold_aucs
+from .mixed import MixedReport, mixed_report
+from .sample import sample_table
+from .thresholds import THRESHOLD_KEYS, cell_thresholds
+
+#: Of a record, what a report tells; histories and file names are many and not told.
+_RECORDED = ("key", "weights", "seeds", "selection", "configuration", "environment")
+
+
+@dataclass(frozen=True)
+class Material:
+    """The evidence of a study and what was computed from it.
+
+    Attributes
+    ----------
+    evidence : Archive or Predictions
+    options : AnalysisOptions
+        With a reference.
+    settings : tuple of Aligned
+        Test scores of every task, backbone, head and depth as arrays.
+    aucs : DataFrame
+        One row a cell: its keys and ``auc`` (and what else the archive records).
+    comparisons : DataFrame
+        As from :func:`~stats_tl.reporting.compare_arms`.
+    mixed : MixedReport
+    sample : DataFrame
+        As from :func:`~stats_tl.reporting.sample_table`.
+    thresholds : DataFrame
+        As from :func:`~.thresholds.cell_thresholds`; empty where no tuning
+        cases were scored.
+    """
+
+    evidence: Evidence
+    options: AnalysisOptions
+    settings: tuple[Aligned, ...] = field(repr=False)
+    aucs: pd.DataFrame = field(repr=False)
+    comparisons: pd.DataFrame = field(repr=False)
+    mixed: MixedReport = field(repr=False)
+    sample: pd.DataFrame = field(repr=False)
+    thresholds: pd.DataFrame = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        """Name of the study."""
+        return self.evidence.name
+
+    @property
+    def title(self) -> str:
+        """Title of the study without a full stop; may be empty."""
+        return str(self.evidence.plan.get("study", {}).get("title", "")).rstrip(".")
+
+    @property
+    def reference(self) -> str:
+        """The arm that the others are compared with."""
+        return str(self.options.reference)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether any data set is made up."""
+        return self.evidence.synthetic
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """One sentence for each gap; empty where the study is complete."""
+        return self.comparisons.attrs["lacking"]
+
+    @property
+    def general_notes(self) -> list[str]:
+        """Notes for a table that describes all that was trained."""
+        return data_notes("all that was trained", lacking=self.lacking, synthetic=self.synthetic)
+
+    @property
+    def test_notes(self) -> list[str]:
+        """Notes for a table of tests, which use complete runs only."""
+        used = "the complete runs only"
+        return [
+            *caution_notes(self.comparisons, self.options),
+            *plan_notes(self.options),
+            *data_notes(used, lacking=self.lacking, synthetic=self.synthetic),
+        ]
+
+    @property
+    def limits(self) -> list[str]:
+        """Notes for a table of secondary tests, which have cautions of their own."""
+        used = "the complete runs only"
+        return [
+            *exploratory_notes(self.options),
+            *data_notes(used, lacking=self.lacking, synthetic=self.synthetic),
+        ]
+
+    @cached_property
+    def records(self) -> tuple[dict[str, Any], ...]:
+        """What the archive records of each model, read once; empty for predictions."""
+        read = getattr(self.evidence, "records", tuple)
+        return tuple({name: r[name] for name in _RECORDED if name in r} for r in read())
+
+    def aligned(self, row: pd.Series) -> Aligned:
+        """The scores that a row of `comparisons` was computed from."""
+        wanted = {key: str(row[key]) for key in SETTING}
+        return next(setting for setting in self.settings if setting.setting == wanted)
+
+
+def gather_material(
+    evidence: Evidence,
+    options: AnalysisOptions,
+    *,
+    allow_incomplete: bool = False,
+    step: Callable[[str], None] = lambda _: None,
+) -> Material:
+    """Read the scores of a study and compute what its report shows.
+
+    Parameters
+    ----------
+    evidence : Archive or Predictions
+    options : AnalysisOptions
+        With a reference.
+    allow_incomplete : bool, optional
+        Compare on the complete runs only.
+    step : callable, optional
+        Called with the name of each long step.
+
+    Raises
+    ------
+    UserError
+        If the evidence does not allow the comparison.
+    IncompleteError
+        If pairs are incomplete and `allow_incomplete` is false.
+    """
+    if options.reference is None:
+        arms = ", ".join(sorted(set(evidence.cells["arm"].astype(str))))
+        raise UserError(f"which arm is the reference? Say --reference NAME; arms: {arms}")
+    if evidence.cells.empty:
+        raise IncompleteError(
+            f"{evidence.name} has no trained cell yet; run python -m stats_tl.run_grid"
+        )
+    tasks = sorted(evidence.cells["task"].astype(str).unique())
+    settings: list[Aligned] = []
+    thresholds = []
+    for task in tasks:
+        test, tuning = _scores(evidence, task)
+        settings += align(check_scores(test))
+        if len(tuning):
+            thresholds.append(cell_thresholds(tuning, options.target_sensitivity))
+    step("comparing the arms")
+    comparisons = compare_arms(
+        settings,
+        options.reference,
+        options=options,
+        missing=evidence.missing,
+        allow_incomplete=allow_incomplete,
+    )
+    step("mixed model")
+    aucs = _cell_aucs(evidence)
+    cases = {task: grouped_cases(evidence, task) for task in tasks}
+    return Material(
+        evidence=evidence,
+        options=options,
+        settings=tuple(settings),
+        aucs=aucs,
+        comparisons=comparisons,
+        mixed=mixed_report(aucs, options.reference, confidence_level=1 - options.alpha),
+        sample=sample_table(cases, evidence.cells),
+        thresholds=(
+            pd.concat(thresholds, ignore_index=True)
+            if thresholds
+            else pd.DataFrame(columns=[*THRESHOLD_KEYS, "threshold", "n_tuning"])
+        ),
+    )
+
+
+def grouped_cases(evidence: Evidence, task: str) -> pd.DataFrame:
+    """Cases with the group that was kept on one side of every split as their patient.
+
+    Near-duplicate images can be of one group though their patients are not known to be one.
+    """
+    cases = evidence.cases(task)
+    return cases.assign(patient=cases["group"]) if "group" in cases.columns else cases
+
+
+def _scores(evidence: Evidence, task: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Scores of the test cases and of the tuning cases of a task, read together.
+
+    One task at a time: they can be large. Patients are those of the splits.
+    """
+    scores = evidence.scores(task=task, design=["cv", "half"], as_categories=True)
+    cases = grouped_cases(evidence, task)
+    if "patient" in cases.columns and "group" in cases.columns:
+        patients = cases.set_index("case")["patient"]
+        scores = scores.assign(patient=_mapped(scores["case"], patients))
+    tuning = scores["partition"] == "validation"
+    compared = scores["design"] == "cv"
+    return scores[scores["partition"] == "test"], scores[tuning & compared]
+
+
+def _mapped(column: pd.Series, values: pd.Series) -> pd.Categorical | np.ndarray:
+    """What `values` says of each entry, looked up once a category."""
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return column.map(values).to_numpy()
+    own = values.reindex(column.cat.categories).to_numpy(dtype=object)
+    return pd.Categorical(own[column.cat.codes.to_numpy()])
+
+
+def _cell_aucs(evidence: Evidence) -> pd.DataFrame:
+    """AUC of every cell, as recorded, or computed from the scores."""
+    if "auc" in evidence.cells.columns:
+        return evidence.cells.astype({key: str for key in (*SETTING, "arm")})
+    tasks = sorted(evidence.cells["task"].astype(str).unique())
+    return fold_aucs(evidence.scores(task=task, partition="test") for task in tasks)

@@ -1,0 +1,131 @@
+"""What a study could detect, before it is run: the table behind ``report --design``."""
+
+from __future__ import annotations
+
+__all__ = ["design_table", "parse_design"]
+
+from typing import Any
+
+import pandas as pd
+
+from ...errors import UserError, suggest
+from ...stats import repeated_cv_design
+
+#: Words of the command line → arguments of :func:`stats_tl.stats.repeated_cv_design`.
+_NAMES = {
+    "n": "n_units",
+    "prevalence": "prevalence",
+    "auc": "auc",
+    "folds": "n_folds",
+    "repeats": "n_repeats",
+    "difference": "difference",
+    "correlation": "correlation",
+    "noise": "run_noise",
+    "elasticity": "elasticity",
+    "half": "half",
+    "alpha": "alpha",
+    "power": "power",
+}
+_WHOLE = ("n", "folds", "repeats", "half")
+_NEEDED = ("n", "prevalence", "auc")
+_SHOWN_REPEATS = (2, 5, 10, 20, 50)
+
+
+def parse_design(text: str) -> dict[str, Any]:
+    """``"n=780,prevalence=.27,auc=.8"`` as arguments of the design calculator.
+
+    Raises
+    ------
+    UserError
+        If a word is unknown, a value is no number, or n, prevalence or auc is missing.
+    """
+    found: dict[str, Any] = {}
+    for part in text.split(","):
+        word, equals, value = (piece.strip() for piece in part.partition("="))
+        if not equals:
+            raise UserError(f"--design {part.strip()!r}: expected NAME=NUMBER")
+        if word not in _NAMES:
+            raise UserError(f"--design {word}=...: unknown; {suggest(word, _NAMES)}")
+        try:
+            found[word] = int(value) if word in _WHOLE else float(value)
+        except ValueError:
+            kind = "a whole number" if word in _WHOLE else "a number"
+            raise UserError(f"--design {word}={value}: expected {kind}") from None
+    absent = [word for word in _NEEDED if word not in found]
+    if absent:
+        raise UserError(
+            f"--design lacks {', '.join(absent)}; for example "
+            "--design n=780,prevalence=0.27,auc=0.8,difference=0.04"
+        )
+    return found
+
+
+def design_table(design: dict[str, Any]) -> pd.DataFrame:
+    """Power and detectable difference of a design, over numbers of repeats.
+
+    Parameters
+    ----------
+    design : dict
+        As :func:`parse_design` gives it. Without ``repeats``, several numbers are shown.
+
+    Returns
+    -------
+    DataFrame
+        One row a number of repeats: ``repeats, standard_error, df, power,
+        smallest_detectable_difference``.
+
+    Raises
+    ------
+    UserError
+        If a number is out of range.
+    """
+    arguments = {_NAMES[word]: value for word, value in design.items()}
+    if "half" in arguments:
+        arguments["half"] = bool(arguments["half"])
+    n_units = arguments.pop("n_units")
+    shown = [arguments.pop("n_repeats")] if "n_repeats" in arguments else _SHOWN_REPEATS
+    rows = []
+    for repeats in shown:
+        try:
+            result = repeated_cv_design(n_units, n_repeats=repeats, **arguments)
+        except ValueError as error:
+            raise UserError(f"--design: {error}") from None
+        rows.append(
+            {
+                "repeats": repeats,
+                "standard_error": result.standard_error,
+                "df": result.df,
+                "power": result.power,
+                "smallest_detectable_difference": result.smallest_detectable_difference,
+            }
+        )
+    table = pd.DataFrame(rows)
+    table.attrs["design"] = result
+    return table
+
+
+def design_text(table: pd.DataFrame) -> str:
+    """The table of a design for the terminal."""
+    design = table.attrs["design"]
+    lines = [
+        f"{design.n_units} patients, {design.n_events} events; {design.n_folds}-fold "
+        f"cross-validation; reference AUC {design.auc:.3f}; two-sided alpha {design.alpha:g}",
+        "",
+        f"{'repeats':>8}{'SE':>9}{'df':>7}{f'power for {design.difference:g}':>18}"
+        f"{f'detectable, {100 * design.wanted_power:g} % power':>30}",
+    ]
+    for repeats, error, df, power, detectable in table.to_numpy().tolist():
+        lines.append(
+            f"{repeats:>8.0f}{error:>9.4f}{min(df, 9999):>7.0f}{100 * power:>16.0f} %"
+            f"{detectable:>30.3f}"
+        )
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "Expected of the repeated cross-validation test (learning-curve), for a candidate of "
+            "that advantage;",
+            "assumptions: docs/which_test.md. After a pilot study, simulate_design takes its "
+            "components instead.",
+        ]
+    )

@@ -1,0 +1,71 @@
+"""Which comparisons are primary, P values adjusted in their families, and what they mean."""
+
+from __future__ import annotations
+
+__all__ = ["judge"]
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from ...errors import UserError
+from ...stats import adjust_pvalues
+from ..evidence.alignment import SETTING
+from ..evidence.options import AnalysisOptions
+
+
+def judge(table: pd.DataFrame, options: AnalysisOptions) -> None:
+    """Add roles, families, adjusted P values and verdicts to a table, in place.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of comparisons with ``pvalue``, ``equivalence_pvalue`` and
+        ``noninferiority_pvalue``.
+    options : AnalysisOptions
+
+    Raises
+    ------
+    UserError
+        If the primary comparison is not among the rows.
+    """
+    primary = np.ones(len(table), dtype=bool)
+    for key, word in options.primary.items():
+        primary &= (table[key] == str(word)).to_numpy()
+    if options.primary and not primary.any():
+        keys = ", ".join(f"{key} = {word!r}" for key, word in options.primary.items())
+        raise UserError(
+            f"[analysis] primary: no comparison has {keys}; there are:\n"
+            + "\n".join(
+                "  - " + " / ".join(row)
+                for row in table[[*SETTING, "arm"]].astype(str).to_numpy().tolist()
+            )
+        )
+    table["role"] = np.where(primary, "primary", "secondary") if options.primary else ""
+    table["family"] = [
+        "" if role == "primary" else " / ".join(str(row[key]) for key in options.families)
+        for role, row in zip(table["role"], table.to_dict("records"), strict=True)
+    ]
+    for name in ("pvalue", "equivalence_pvalue", "noninferiority_pvalue"):
+        adjusted = np.full(len(table), np.nan)
+        for family in table.groupby(["role", "family"], sort=False).indices.values():
+            values = table[name].to_numpy(dtype=float)[family]
+            adjusted[family] = adjust_pvalues(values, options.correction)
+        table[f"{name}_adjusted"] = adjusted
+    table["verdict"] = [_verdict(row, options.alpha) for _, row in table.iterrows()]
+
+
+def _verdict(row: pd.Series, alpha: float) -> str:
+    if row["standard_error"] == 0 and row["difference"] == 0:
+        return "identical"
+    if math.isnan(row["pvalue"]):
+        return "not estimable"
+    if row["pvalue_adjusted"] < alpha:
+        return "superior" if row["difference"] > 0 else "inferior"
+    if row["equivalence_pvalue_adjusted"] < alpha:
+        return "equivalent"
+    # One-sided at half of alpha: non-inferior only if the interval shown is above -margin.
+    if row["noninferiority_pvalue_adjusted"] < alpha / 2:
+        return "non-inferior"
+    return "inconclusive"

@@ -1,0 +1,1 @@
+"""From numbers to tables as text: which columns are shown, and the notes below them."""

@@ -1,0 +1,102 @@
+"""Table 4: every two arms compared, where there are more than two."""
+
+from __future__ import annotations
+
+__all__ = ["all_pairs", "all_pairs_table"]
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from ..evidence.options import AnalysisOptions
+from ..rendering.labels import describe_unfreeze, varies
+from ..rendering.numbers import format_interval, format_number, format_p
+from ..rendering.parts import Absent, Section
+from ..rendering.table import Cell, Column, Panel, Row, Table
+from ..results.comparisons import compare_all_pairs
+from ..results.material import Material
+from .notes import adjustment_note
+
+
+def all_pairs(material: Material) -> Iterator[Section | Absent]:
+    """The table of all pairs, from the material of a report."""
+    arms = {arm for setting in material.settings for arm in setting.arms}
+    if len(arms) < 3:
+        yield Absent("all_pairs", "table of all pairs", "there are only two arms")
+        return
+    numbers = compare_all_pairs(
+        material.settings,
+        material.reference,
+        options=material.options,
+        missing=material.evidence.missing,
+    )
+    table = all_pairs_table(
+        numbers, material.options, title=material.title, cautions=material.test_notes
+    )
+    yield Section(table, numbers)
+
+
+def all_pairs_table(
+    numbers: pd.DataFrame,
+    options: AnalysisOptions,
+    *,
+    title: str = "",
+    cautions: Sequence[str] = (),
+) -> Table:
+    """All pairs to print, from the rows of :func:`compare_all_pairs`."""
+    level = f"{100 * (1 - options.alpha):g} %"
+    show = {key: varies(numbers[key]) for key in ("backbone", "head", "unfreeze")}
+    body: list[Row | Panel] = []
+    keys = ["task", "backbone", "head", "unfreeze"]
+    for key, rows in numbers.groupby(keys, sort=False):
+        words = dict(zip(keys, map(str, key), strict=True))
+        words["unfreeze"] = describe_unfreeze(words["unfreeze"])
+        shown = [words["task"], *(words[k] for k in keys[1:] if show[k])]
+        if any(shown):
+            body.append(Panel(", ".join(filter(None, shown))))
+        body += [_row(row, options.alpha) for row in rows.to_dict("records")]
+    longest = max(len(str(name)) for name in (*numbers["arm"], *numbers["reference"]))
+    width = round(min(max(1.8 * longest, 15), 26))
+    how = adjustment_note(numbers.assign(role=""), options)
+    return Table(
+        name="all_pairs",
+        caption="All pairs of arms." + (f" {title}." if title else ""),
+        columns=(
+            Column("First", "wrap", width=width),
+            Column("Second", "wrap", width=width),
+            Column("First", "decimal", "AUC"),
+            Column("Second", "decimal", "AUC"),
+            Column("Difference", "decimal"),
+            Column(f"{level} CI", "center"),
+            Column("Raw", "p", "P value"),
+            Column("Adjusted", "p", "P value"),
+            Column("Verdict"),
+        ),
+        body=tuple(body),
+        notes=(
+            "Difference: first − second, so that positive values favor the first. CI: confidence "
+            f"interval of one comparison. {how} Bold: the higher AUC where the adjusted "
+            f"P < {options.alpha:g}.",
+            "This table adjusts for all of its pairs; the table of comparisons with the reference "
+            "has the planned ones.",
+            *cautions,
+        ),
+    )
+
+
+def _row(row: dict, alpha: float) -> Row:
+    significant = row["verdict"] in ("superior", "inferior")
+    higher = row["difference"] > 0
+    return Row(
+        (
+            Cell(row["arm"]),
+            Cell(row["reference"]),
+            Cell(format_number(row["auc"]), bold=significant and higher),
+            Cell(format_number(row["auc_reference"]), bold=significant and not higher),
+            Cell(format_number(row["difference"])),
+            Cell(format_interval(row["difference_low"], row["difference_high"])),
+            Cell(format_p(row["pvalue"], alpha)),
+            Cell(format_p(row["pvalue_adjusted"], alpha)),
+            Cell(row["verdict"]),
+        )
+    )

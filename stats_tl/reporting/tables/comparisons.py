@@ -1,0 +1,254 @@
+"""Numbers → tables: which columns are shown, how they are printed, what is bold."""
+
+from __future__ import annotations
+
+__all__ = ["sample_text_table", "significance_table", "terminal_table"]
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ..evidence.options import AnalysisOptions
+from ..rendering.labels import comparison_labels, describe_unfreeze, join_words, varies
+from ..rendering.numbers import MISSING, format_count, format_interval, format_number, format_p
+from ..rendering.table import Cell, Column, Panel, Row, Table
+from .notes import CURVE_TESTS, significance_notes, terminal_notes
+
+#: Names longer than this would make a column wider than its numbers.
+_LONGEST_HEADER = 14
+
+
+def significance_table(
+    table: pd.DataFrame,
+    options: AnalysisOptions,
+    *,
+    title: str = "",
+    cautions: Sequence[str] = (),
+) -> Table:
+    """The significance table of a paper, from the rows of :func:`compare_arms`.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As from :func:`~stats_tl.reporting.compare_arms`.
+    options : AnalysisOptions
+        Those it was computed with.
+    title : str, optional
+        Title of the study.
+    cautions : sequence of str, optional
+        Further notes.
+    """
+    candidate, reference = _arm_headers(table)
+    pvalues = _pvalue_columns(table)
+    interval = f"AUC ({100 * table['confidence_level'].iloc[0]:g} % CI)"
+    columns = [
+        Column(_label_header(table), "wrap"),
+        Column(candidate, "decimal", interval),
+        Column(reference, "decimal", interval),
+        Column("Difference", "decimal"),
+        *(Column(header, "p", "P value") for header, _ in pvalues),
+        Column("SDD", "decimal"),
+        Column("Verdict"),
+    ]
+    body: list[Row | Panel] = []
+    labels = comparison_labels(table)
+    for task, rows in table.groupby("task", sort=False).indices.items():
+        body.append(Panel(_panel(str(task), table.iloc[rows])))
+        for number in rows:
+            row = table.iloc[number]
+            mark = " †" if row["role"] == "primary" else ""
+            body.append(_significance_row(row, labels[number], mark, [k for _, k in pvalues]))
+    return Table(
+        name="significance",
+        caption=_caption(table, title),
+        columns=tuple(columns),
+        body=tuple(body),
+        notes=(*significance_notes(table, options), *cautions),
+    )
+
+
+def terminal_table(
+    table: pd.DataFrame,
+    options: AnalysisOptions,
+    *,
+    title: str = "",
+    cautions: Sequence[str] = (),
+) -> Table:
+    """The significance table for a terminal: what fits in 100 columns."""
+    candidate, reference = _arm_headers(table)
+    pvalues = _pvalue_columns(table)
+    columns = [
+        Column(_label_header(table), "wrap"),
+        Column(candidate, "right", "AUC"),
+        Column(reference, "right", "AUC"),
+        Column("difference", "right"),
+        *(Column(header.lower(), "right", "P value") for header, _ in pvalues),
+        Column("SDD", "right"),
+        Column("verdict"),
+    ]
+    body: list[Row | Panel] = []
+    labels = comparison_labels(table)
+    for task, rows in table.groupby("task", sort=False).indices.items():
+        body.append(Panel(_panel(str(task), table.iloc[rows])))
+        for number in rows:
+            row = table.iloc[number]
+            mark = " †" if row["role"] == "primary" else ""
+            cells = _significance_row(row, labels[number], mark, [k for _, k in pvalues]).cells
+            texts = [Cell(c.text, c.below.strip("()")) for c in cells]
+            _, auc, other, *rest = texts
+            body.append(Row((cells[0], Cell(auc.text), Cell(other.text), *rest)))
+    return Table(
+        name="significance",
+        caption=_caption(table, title),
+        columns=tuple(columns),
+        body=tuple(body),
+        notes=(*terminal_notes(table, options), *cautions),
+    )
+
+
+def sample_text_table(
+    sample: pd.DataFrame, *, title: str = "", cautions: Sequence[str] = ()
+) -> Table:
+    """Table 1: patients, images, events and design of each task."""
+    columns: list[tuple[Column, str]] = [
+        (Column("In all", "right", "Patients"), "n_patients"),
+        (Column("With event", "right", "Patients"), "n_patients_events"),
+        (Column("In all", "right", "Images"), "n_cases"),
+        (Column("Events", "right", "Images"), "n_events"),
+        (Column("Events, %", "right", "Images"), "prevalence"),
+        (Column("Repeats", "right", "Cross-validation"), "n_repeats"),
+        (Column("Folds", "right", "Cross-validation"), "n_folds"),
+        (Column("Seeds", "right", "Cross-validation"), "n_seeds"),
+        (Column("Train", "right", "Images of a fold"), "n_train"),
+        (Column("Tune", "right", "Images of a fold"), "n_validation"),
+        (Column("Test", "right", "Images of a fold"), "n_test"),
+    ]
+    shown = [(column, key) for column, key in columns if sample[key].notna().any()]
+    body = []
+    for row in sample.to_dict("records"):
+        cells = [
+            Cell(
+                format_number(100 * row[key], 1) if key == "prevalence" else format_count(row[key])
+            )
+            for _, key in shown
+        ]
+        body.append(Row((Cell(row["task"] or "all cases"), *cells)))
+    notes = ["Event: a case that is positive by the reference standard."]
+    if sample["n_patients"].isna().any():
+        notes.append(
+            f"{MISSING}: no patient identifiers were given; images are then taken as independent."
+        )
+    if sample["n_train"].notna().any():
+        notes.append("Images of a fold: mean over folds; tune: inner validation.")
+    return Table(
+        name="sample",
+        caption="Patients, images and events." + (f" {title}." if title else ""),
+        columns=(Column("Task", "wrap"), *(column for column, _ in shown)),
+        body=tuple(body),
+        notes=(*notes, *cautions),
+    )
+
+
+def _significance_row(
+    row: pd.Series, label: tuple[str, str], mark: str, pvalues: Sequence[str]
+) -> Row:
+    significant = row["verdict"] in ("superior", "inferior")
+    better = row["difference"] > 0
+    return Row(
+        (
+            Cell(label[0] + mark, label[1]),
+            Cell(
+                format_number(row["auc"]),
+                _below(row["auc_low"], row["auc_high"]),
+                bold=significant and better,
+            ),
+            Cell(
+                format_number(row["auc_reference"]),
+                _below(row["auc_reference_low"], row["auc_reference_high"]),
+                bold=significant and not better,
+            ),
+            Cell(
+                format_number(row["difference"]),
+                _below(row["difference_low"], row["difference_high"]),
+            ),
+            *(Cell(format_p(row[key], row["alpha"])) for key in pvalues),
+            Cell(format_number(row["smallest_detectable_difference"])),
+            Cell(row["verdict"]),
+        )
+    )
+
+
+def _below(low: float, high: float) -> str:
+    return "" if math.isnan(low) or math.isnan(high) else f"({format_interval(low, high)})"
+
+
+def _pvalue_columns(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """Headers and keys of the p values that the designs have."""
+    curve = table["test"].isin(CURVE_TESTS).any()
+    # Beside the test of the learning curve there is room for one other.
+    columns = [("Corr. t", "pvalue_corrected_t")]
+    if not curve:
+        columns.insert(0, ("DeLong", "pvalue_delong"))
+    shown = [(header, key) for header, key in columns if table[key].notna().any()]
+    if curve:
+        shown.append(("Raw", "pvalue"))
+    elif (table["test"] == "obuchowski-rockette").any():
+        shown.append(("MRMC", "pvalue"))
+    return [*shown, ("Adjusted", "pvalue_adjusted")]
+
+
+def _arm_headers(table: pd.DataFrame) -> tuple[str, str]:
+    arms = list(dict.fromkeys(table["arm"]))
+    reference = table["reference"].iloc[0]
+    candidate = arms[0] if len(arms) == 1 else "Candidate"
+    return tuple(  # type: ignore[return-value]
+        name if len(name) <= _LONGEST_HEADER else fallback
+        for name, fallback in ((candidate, "Candidate"), (reference, "Reference"))
+    )
+
+
+def _label_header(table: pd.DataFrame) -> str:
+    by_arm = varies(table["arm"]) or not table["backbone"].ne("").all()
+    return "Candidate" if by_arm else "Backbone"
+
+
+def _caption(table: pd.DataFrame, title: str) -> str:
+    arms = list(dict.fromkeys(table["arm"]))
+    text = f"AUC of {join_words(arms)} compared with {table['reference'].iloc[0]}"
+    fixed = []
+    if not varies(table["head"]) and table["head"].iloc[0]:
+        fixed.append(f"{table['head'].iloc[0]} head")
+    if not varies(table["unfreeze"]) and table["unfreeze"].iloc[0]:
+        depth = describe_unfreeze(table["unfreeze"].iloc[0])
+        fixed.append("backbone frozen" if depth == "frozen" else f"{depth} unfrozen")
+    if fixed:
+        text += f" ({', '.join(fixed)})"
+    return f"{text}. {title}." if title else f"{text}."
+
+
+def _panel(task: str, rows: pd.DataFrame) -> str:
+    """The task, its sample and its design."""
+    counts = [_count(rows["n_cases"], "image"), _count(rows["n_events"], "event")]
+    if rows["n_patients"].notna().all():
+        counts.insert(0, _count(rows["n_patients"], "patient"))
+    text = f"{task}: {', '.join(counts)}" if task else ", ".join(counts)
+    runs = rows["n_repeats"] * rows["n_seeds"]
+    if (rows["n_folds"] > 1).any():
+        folds = _range(rows["n_folds"])
+        text += f"; {_count(rows['n_repeats'], 'repeat')} of {folds}-fold cross-validation"
+        return text + (
+            f", {_count(rows['n_seeds'], 'seed')}" if (rows["n_seeds"] > 1).any() else ""
+        )
+    text += "; one test set"
+    return text + (f", {_count(runs, 'training run')}" if (runs > 1).any() else "")
+
+
+def _count(values: pd.Series, noun: str) -> str:
+    """A count with its noun, or from where to where it goes."""
+    return f"{_range(values)} {noun if (values == 1).all() else noun + 's'}"
+
+
+def _range(values: pd.Series) -> str:
+    low, high = int(values.min()), int(values.max())
+    return str(low) if low == high else f"{low} to {high}"

@@ -1,0 +1,1 @@
+"""Paragraphs, references and the checklist."""

@@ -1,0 +1,88 @@
+r"""Paragraphs and their references as files: LaTeX to input, Markdown to read or convert.
+
+In the paragraphs a citation is ``[@key]`` or ``[@one; @two]``, which Pandoc reads as it is;
+in LaTeX it is ``\cite{one,two}`` for a document that loads ``references.bib``.
+"""
+
+from __future__ import annotations
+
+__all__ = ["prose_files", "prose_latex", "prose_markdown", "report_words"]
+
+import re
+from collections.abc import Sequence
+
+from ..contents import Section, Words
+from ..rendering.escaping import escape
+from ..rendering.files import csv_bytes
+from ..results.material import Material
+from .checklist import checklist, checklist_markdown
+from .methods import methods_paragraphs
+from .references import REFERENCES, cited_keys, references_bib
+from .results import results_paragraphs
+
+_CITATION = re.compile(r"\s?\[(@[\w-]+(?:; @[\w-]+)*)\]")
+
+
+def report_words(material: Material, sections: Sequence[Section]) -> Words:
+    """Methods, results, references and checklist of a report."""
+    named = {section.name: section for section in sections}
+    methods = methods_paragraphs(material, list(named))
+    results = results_paragraphs(material, named)
+    keys = [key for key in cited_keys([*methods, *results]) if key in REFERENCES]
+    return Words(methods, results, references_bib(keys), checklist(material, list(named)))
+
+
+def prose_files(words: Words, provenance: Sequence[str]) -> dict[str, bytes]:
+    """All of it as files: path → content."""
+    files = {}
+    for name, title, paragraphs in (
+        ("methods", "Methods: statistical analysis", words.methods),
+        ("results", "Results", words.results),
+    ):
+        files[f"{name}.tex"] = prose_latex(paragraphs, provenance).encode("ascii")
+        files[f"{name}.md"] = prose_markdown(title, paragraphs, provenance).encode()
+    entries = [f"% {line}" for line in provenance] + list(words.references.values())
+    files["references.bib"] = ("\n".join(entries) + "\n").encode("ascii")
+    files["checklist.md"] = checklist_markdown(words.checklist, provenance).encode()
+    files["checklist.csv"] = csv_bytes(words.checklist)
+    return files
+
+
+def prose_latex(paragraphs: Sequence[str], provenance: Sequence[str] = ()) -> str:
+    """Paragraphs as LaTeX, in ASCII; needs ``references.bib`` for its citations."""
+    head = "\n".join(f"% {line}" for line in (*provenance, "Cites references.bib"))
+    return head + "\n" + "\n\n".join(_latex(text) for text in paragraphs) + "\n"
+
+
+def prose_markdown(title: str, paragraphs: Sequence[str], provenance: Sequence[str] = ()) -> str:
+    """Paragraphs as Markdown with Pandoc's citations."""
+    texts = "\n\n".join(_markdown(text) for text in paragraphs)
+    return "\n".join(["<!--", *provenance, "-->", f"# {title}", "", texts]) + "\n"
+
+
+def _split(text: str) -> list[tuple[str, str]]:
+    """Pieces of text, each with the citation that follows it."""
+    pieces, start = [], 0
+    for match in _CITATION.finditer(text):
+        keys = re.findall(r"@([\w-]+)", match[1])
+        if all(key in REFERENCES for key in keys):
+            pieces.append((text[start : match.start()], ",".join(keys)))
+            start = match.end()
+    return [*pieces, (text[start:], "")]
+
+
+def _latex(text: str) -> str:
+    return "".join(
+        escape(piece, breakable=True) + (rf"~\cite{{{keys}}}" if keys else "")
+        for piece, keys in _split(text)
+    )
+
+
+def _markdown(text: str) -> str:
+    written = []
+    for piece, keys in _split(text):
+        # Names of the user's that Markdown would read as emphasis, code or HTML.
+        written.append(re.sub(r"([\\`*_<>\[\]])", r"\\\1", piece))
+        if keys:
+            written.append(" [" + "; ".join(f"@{key}" for key in keys.split(",")) + "]")
+    return "".join(written)

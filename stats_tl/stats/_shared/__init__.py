@@ -1,0 +1,1 @@
+"""What several families of tests stand on: validation, placements, resampling, wording."""

@@ -1,0 +1,1 @@
+"""Repeated cross-validation: the primary test, its variance, and the tests over folds."""

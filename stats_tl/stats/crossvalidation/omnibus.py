@@ -1,0 +1,175 @@
+"""Several training procedures at once under repeated cross-validation.
+
+Model and notation are those of :mod:`.repeated_cv`, with the differences to
+the first arm as a vector: V = (1 + beta)**2 C + S / M, C the covariance matrix of the
+differences' placement values between repeats, S the covariance matrix of the differences
+between repeats.
+"""
+
+from __future__ import annotations
+
+__all__ = ["repeated_cv_omnibus_test"]
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy import stats as sps
+
+from .._shared.fold_cells import fold_cells, placements_within
+from .._shared.placements import component_covariance
+from .._shared.validation import as_groups, as_labels, as_score_matrix, warn_degenerate
+from ..curves.delong import ALIKE
+from ..curves.delong_omnibus import quadratic_form
+from ..results import ConfidenceInterval, TestResult
+from .components import repeated_cv_components
+from .repeated_cv import ESTIMAND, cautions, estimate_variance
+
+
+def repeated_cv_omnibus_test(
+    y_true: Any,
+    scores: Any,
+    folds: Any,
+    *,
+    groups: Any = None,
+    half: tuple[Any, Any] | None = None,
+) -> TestResult:
+    """Test whether several training procedures have equal expected AUCs.
+
+    Parameters
+    ----------
+    y_true : array_like of shape (n,)
+        Reference standard, 0 or 1.
+    scores : array_like of shape (arms, repeats, n)
+        Out-of-fold scores of each arm; at least two arms and two repeats.
+    folds : array_like of int, shape (repeats, n)
+        Fold in which each case was tested, the same for all arms.
+    groups : array_like of shape (n,), optional
+        Patient of each case.
+    half : tuple (scores, folds), optional
+        Extra repeats of two-fold cross-validation, shapes (arms, extra repeats, n) and
+        (extra repeats, n).
+
+    Returns
+    -------
+    TestResult
+        `statistic` is F, `df` its pair of degrees of freedom, `estimates` the mean AUCs.
+
+    Raises
+    ------
+    ValueError
+        As :func:`repeated_cv_test`, or if there are fewer than two arms or repeats.
+
+    Warns
+    -----
+    DegenerateDataWarning
+        If the scores carry no variance although the AUCs differ.
+
+    See Also
+    --------
+    repeated_cv_test : Two arms; for the pairs after this test, with `adjust_pvalues`.
+    delong_omnibus_test : Several fitted models on one test set.
+
+    Notes
+    -----
+    A Wald test of the differences to the first arm; which arm comes first does not matter
+    beyond the estimate of the elasticity, which is averaged over the pairs with the first
+    arm. The denominator degrees of freedom are the least of these pairs', less the number of
+    differences but one, as in Hotelling's test. With two arms it is
+    :func:`repeated_cv_test` with ``method="learning-curve"``, squared. Do not use it to rank
+    arms.
+
+    References
+    ----------
+    .. [1] DeLong ER, DeLong DM, Clarke-Pearson DL. Biometrics 1988;44:837-845.
+       :doi:`10.2307/2531595`
+    .. [2] Hotelling H. The generalization of Student's ratio. Annals of Mathematical
+       Statistics 1931;2:360-378. :doi:`10.1214/aoms/1177732979`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stats_tl.stats import repeated_cv_omnibus_test
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.arange(240) % 3 == 0
+    >>> folds = np.array([rng.permutation(80).repeat(3) % 5 for _ in range(6)])
+    >>> arms = y + rng.standard_normal((3, 1, 240)) + 0.5 * rng.standard_normal((3, 6, 240))
+    >>> result = repeated_cv_omnibus_test(y, arms, folds)
+    >>> result.df[0], round(result.pvalue, 3)
+    (2.0, 0.02)
+    """
+    labels = as_labels(y_true)
+    raw = np.asarray(scores)
+    if raw.ndim != 3 or raw.shape[0] < 2 or raw.shape[1] < 2:
+        raise ValueError(
+            "`scores` must have shape (arms, repeats, cases) with at least two arms and two "
+            f"repeats, got {raw.shape}."
+        )
+    n_arms, m = raw.shape[:2]
+    flat = as_score_matrix(raw.reshape(n_arms * m, -1), labels.size).reshape(n_arms, m, -1)
+    codes = as_groups(groups, labels.size)
+    cells = fold_cells(labels, folds, m)
+    pairs = [
+        repeated_cv_components(
+            labels,
+            flat[arm],
+            flat[0],
+            folds,
+            groups=groups,
+            half=None if half is None else (half[0][arm], half[0][0], half[1]),
+        )
+        for arm in range(1, n_arms)
+    ]
+    aucs, placed = zip(*(placements_within(labels, arm, cells) for arm in flat), strict=True)
+    per_repeat = np.stack([auc.mean(axis=1) for auc in aucs])
+    differences = np.stack([p - placed[0] for p in placed[1:]])
+    blocks = component_covariance(differences.reshape(-1, labels.size), labels, codes).reshape(
+        n_arms - 1, m, n_arms - 1, m
+    )
+    total, within = blocks.sum(axis=(1, 3)), np.einsum("ambm->ab", blocks)
+    shared = _positive((total - within) / (m * (m - 1)))
+    contrast = per_repeat[1:] - per_repeat[0]
+    between = np.cov(contrast).reshape(n_arms - 1, n_arms - 1) / m
+    elasticity = float(np.mean([pair.elasticity for pair in pairs]))
+    covariance = (1 + elasticity) ** 2 * shared + between
+    df2 = min(estimate_variance("learning-curve", pair)[1] for pair in pairs)
+    quadratic, rank = quadratic_form(contrast.mean(axis=1), covariance)
+    notes = tuple(
+        dict.fromkeys(text for pair in pairs for text in cautions("learning-curve", pair))
+    )
+    statistic, pvalue, df = math.nan, math.nan, (float(rank), math.nan)
+    if math.isnan(quadratic):
+        notes += (warn_degenerate("the scores carry no variance, so that the test is not defined"),)
+    elif rank == 0:
+        statistic, pvalue, notes = 0.0, 1.0, (*notes, ALIKE)
+    else:
+        residual = max(df2 - rank + 1, 1.0)
+        df = (float(rank), residual)
+        statistic = quadratic / rank if math.isinf(df2) else quadratic * residual / (rank * df2)
+        pvalue = float(sps.f.sf(statistic, rank, min(residual, 1e9)))
+    return TestResult(
+        statistic=statistic,
+        pvalue=pvalue,
+        df=df,
+        estimate=math.nan,
+        estimates=tuple(float(auc.mean()) for auc in aucs),
+        standard_error=math.nan,
+        confidence_interval=ConfidenceInterval(math.nan, math.nan),
+        confidence_level=0.95,
+        alternative="two-sided",
+        null_value=0.0,
+        n_cases=labels.size,
+        n_groups=None if codes is None else int(codes.max()) + 1,
+        method=(
+            f"Repeated cross-validation F test that {n_arms} AUCs are equal (learning-curve; "
+            f"{m} x {cells.n_folds}-fold{'' if codes is None else ', clustered by patient'}): "
+            f"{ESTIMAND}"
+        ),
+        warnings=notes,
+    )
+
+
+def _positive(matrix: np.ndarray) -> np.ndarray:
+    """The nearest covariance matrix: negative variances, which arise by chance, to zero."""
+    values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
+    return (vectors * np.maximum(values, 0)) @ vectors.T

@@ -1,0 +1,1 @@
+"""One test set: areas under ROC and precision-recall curves, their intervals and tests."""

@@ -1,0 +1,194 @@
+"""One area under the ROC curve with its confidence interval."""
+
+from __future__ import annotations
+
+__all__ = ["roc_auc"]
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy import special
+
+from .._shared.auc_replicates import AUCReplicates
+from .._shared.bootstrap_results import Sample, single_result
+from .._shared.inference import check_confidence_level, wald_inference
+from .._shared.placements import class_sizes, component_covariance, components_of
+from .._shared.resampling import BOOTSTRAP_METHODS, acceleration
+from .._shared.validation import (
+    as_groups,
+    as_labels,
+    as_scores,
+    check_option,
+    check_positive_int,
+    warn_degenerate,
+)
+from ..results import AUCResult, ConfidenceInterval
+from .delong import describe_sampling
+
+METHODS = ("delong", "logit", "bootstrap")
+
+
+def roc_auc(
+    y_true: Any,
+    scores: Any,
+    *,
+    groups: Any = None,
+    method: str = "delong",
+    confidence_level: float = 0.95,
+    n_resamples: int = 9999,
+    bootstrap_interval: str = "percentile",
+    stratified: bool = True,
+    rng: Any = None,
+    return_draws: bool = False,
+) -> AUCResult:
+    """Area under the ROC curve with a confidence interval.
+
+    The area is the share of (positive, negative) pairs that the scores rank right, ties
+    counting one half. Its variance is DeLong's, or Obuchowski's where `groups` is given.
+
+    Parameters
+    ----------
+    y_true : array_like of shape (n,)
+        Labels 0 and 1, both present.
+    scores : array_like of shape (n,)
+        Higher means more likely positive; only ranks matter.
+    groups : array_like of shape (n,), optional
+        Patient of each case.
+    method : {"delong", "logit", "bootstrap"}
+        Interval: Wald, cut at 0 and 1; Wald on the logit scale and transformed back, which
+        covers better near 1 and in small samples; or bootstrap of cases, or of patients.
+    confidence_level : float
+        Coverage of the interval.
+    n_resamples : int
+        Number of bootstrap replicates.
+    bootstrap_interval : {"percentile", "BCa", "basic"}
+        Kind of the bootstrap interval.
+    stratified : bool
+        Whether the bootstrap draws within classes, so that their sizes stay as they are.
+    rng : int, numpy.random.Generator or None
+        Seed or generator of the bootstrap.
+    return_draws : bool
+        Whether to keep the bootstrap replicates in ``result.draws``.
+
+    Returns
+    -------
+    AUCResult
+        ``standard_error`` is on the scale of the AUC, for every method.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, one class is absent, a label or score is missing, `groups` leaves
+        a class with one patient, or `method` is unknown.
+
+    Warns
+    -----
+    DegenerateDataWarning
+        If a class has a single case (standard error and interval are NaN), or the estimated
+        variance is 0, as with an AUC of 1 or constant scores (the interval is a point).
+
+    Notes
+    -----
+    With an AUC of exactly 1 no method here says how much lower it may be: all give the
+    interval (1, 1) and a warning. Do not compare two models by looking whether their
+    intervals overlap: use :func:`delong_test`. Do not use it on scores pooled over folds.
+
+    References
+    ----------
+    .. [1] DeLong ER, DeLong DM, Clarke-Pearson DL. Biometrics 1988;44:837-845.
+       :doi:`10.2307/2531595`
+    .. [2] Obuchowski NA. Biometrics 1997;53:567-578. :doi:`10.2307/2533958`
+    .. [3] Qin G, Hotilovac L. Comparison of non-parametric confidence intervals for the
+       area under the ROC curve of a continuous-scale diagnostic test. Statistical Methods in
+       Medical Research 2008;17:207-221. :doi:`10.1177/0962280207087173`
+
+    Examples
+    --------
+    >>> from stats_tl.stats import roc_auc
+    >>> result = roc_auc([0, 0, 0, 1, 1, 1], [1, 2, 5, 3, 4, 6], method="logit")
+    >>> print(result)
+    AUC with a DeLong logit interval (cases random, fitted models fixed)
+    AUC = 0.7778 (standard error 0.2485), 95 % confidence interval 0.1730 to 0.9832
+    6 cases: 3 positive, 3 negative
+    """
+    labels = as_labels(y_true)
+    values = as_scores(scores, labels.size)
+    codes = as_groups(groups, labels.size)
+    check_option(method, METHODS, name="method")
+    level = check_confidence_level(confidence_level)
+    n_resamples = check_positive_int(n_resamples, name="n_resamples", minimum=2)
+    check_option(bootstrap_interval, BOOTSTRAP_METHODS, name="bootstrap_interval")
+    sample = Sample(labels, codes, bool(stratified))
+
+    aucs, components = components_of(labels, values[None])
+    auc = float(aucs[0])
+    texts: list[str] = []
+    variance = math.nan
+    obstacle = sample.obstacle()
+    if obstacle:
+        texts.append(warn_degenerate(obstacle))
+    else:
+        variance = float(component_covariance(components, labels, codes)[0, 0])
+        if variance == 0:
+            texts.append(
+                warn_degenerate(
+                    f"the variance of the AUC of {auc:g} is estimated as 0, which can be "
+                    "misleading: the interval is a point"
+                )
+            )
+    if method == "bootstrap":
+        draws, accel = None, 0.0
+        if not obstacle:
+            resampler = sample.resampler()
+            draws = AUCReplicates(labels, [values], resampler, n_resamples).draw(rng, n_resamples)
+            sizes = class_sizes(labels)
+            accel = acceleration(
+                resampler.influence((components[0] - auc) / np.where(labels, *sizes))
+            )
+        return single_result(
+            sample,
+            auc,
+            draws,
+            quantity="AUC",
+            method=bootstrap_interval,
+            accel=accel,
+            confidence_level=level,
+            return_draws=return_draws,
+            texts=texts,
+        )
+    standard_error = math.sqrt(variance)
+    name = "Wald"
+    if method == "logit":
+        name = "logit"
+        interval = _logit_interval(auc, standard_error, level)
+    else:
+        interval = wald_inference(
+            auc, standard_error, null_value=auc, confidence_level=level, bounds=(0.0, 1.0)
+        )[2]
+    n_positive = int(labels.sum())
+    return AUCResult(
+        estimate=auc,
+        standard_error=standard_error,
+        confidence_interval=interval,
+        confidence_level=level,
+        n_cases=labels.size,
+        n_positive=n_positive,
+        n_negative=labels.size - n_positive,
+        n_groups=sample.n_groups,
+        method=f"AUC with a DeLong {name} interval ({describe_sampling(codes)})",
+        warnings=tuple(texts),
+    )
+
+
+def _logit_interval(auc: float, standard_error: float, level: float) -> ConfidenceInterval:
+    """``expit(logit(auc) -+ z * se / (auc * (1 - auc)))``, the delta method on the logit."""
+    if standard_error == 0:
+        return ConfidenceInterval(auc, auc)
+    if math.isnan(standard_error):
+        return ConfidenceInterval(math.nan, math.nan)
+    half = special.ndtri(0.5 + level / 2) * standard_error / (auc * (1 - auc))
+    centre = special.logit(auc)
+    return ConfidenceInterval(
+        float(special.expit(centre - half)), float(special.expit(centre + half))
+    )

@@ -1,0 +1,1 @@
+"""From results to decisions: equivalence, non-inferiority, multiplicity."""

@@ -1,0 +1,1 @@
+"""The likelihood of a mixed model, its derivatives, and its maximum."""

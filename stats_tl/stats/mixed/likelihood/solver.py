@@ -1,0 +1,260 @@
+"""Fit the variance parameters and solve for everything else, on standardised data.
+
+The response enters as the residual of least squares over its root mean square, X as an
+orthonormal basis of its columns, and every slope regressor over its root mean square.
+Estimates are equivariant, so an AUC on [0, 1] and the same AUC times 100 give the same
+fit, and a boundary is judged on a scale without units.
+"""
+
+from __future__ import annotations
+
+__all__ = ["SINGULAR_TOLERANCE", "Solution", "Standardized", "slope_scales", "solve"]
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from ..specification.design import MixedDesign
+from .criterion import Moments, ThetaMap
+from .crossproducts import CrossProducts, VarianceState
+from .optimize import Minimum, minimize_newton
+
+#: lme4's isSingular: a relative standard deviation below this is zero.
+SINGULAR_TOLERANCE = 1e-4
+
+#: Beyond this condition of I + Z'ZD (about the ratio of explained to residual sum of squares)
+#: the cross-products have lost the digits that variance components need.
+_MAX_CONDITION = 3e8
+
+#: Smallest eigenvalue of the inner products of linearly dependent covariance structures.
+_DEPENDENT = 1e-9
+
+#: Share of the response's mean square below which the residual counts as nothing.
+_EXACT_FIT = 1e-14
+
+
+class Standardized:
+    """A design with y, X and the slopes' regressors brought to unit scale."""
+
+    def __init__(self, design: MixedDesign, offset: np.ndarray | None = None) -> None:
+        self.design = design
+        X = design.fixed.matrix
+        y = design.y if offset is None else design.y - offset
+        self.Q, self.R = np.linalg.qr(X)
+        self.b_ols = self.Q.T @ y
+        residual = y - self.Q @ self.b_ols
+        residual -= self.Q @ (self.Q.T @ residual)
+        self.scale = float(np.sqrt(residual @ residual / len(y)))
+        size = float(np.sqrt(y @ y / len(y)))
+        #: Whether the fixed effects alone leave nothing (a constant response, say).
+        self.exact = self.scale <= 1e-12 * max(size, np.finfo(float).tiny)
+        self.z_scales = [slope_scales(t.z) for t in design.random]
+        self.map = ThetaMap([t.z.shape[1] for t in design.random])
+        zs = [t.z / s for t, s in zip(design.random, self.z_scales, strict=True)]
+        unit = residual / self.scale if not self.exact else np.zeros_like(residual)
+        self.products = CrossProducts(design.random, self.Q, unit, zs)
+
+    @cached_property
+    def r_inverse(self) -> np.ndarray:
+        """From coefficients of Q to coefficients of X."""
+        return np.linalg.inv(self.R)
+
+    def state(self, theta: np.ndarray) -> VarianceState:
+        """The likelihood at theta (of the scaled regressors)."""
+        return self.products.state(self.map.factors(theta))
+
+    def deviance_shift(self, *, reml: bool) -> float:
+        """Deviance of the data minus deviance of the standardised data."""
+        n, p = self.design.fixed.matrix.shape
+        if not reml:
+            return 2 * n * np.log(self.scale)
+        log_det = 2 * float(np.log(np.abs(np.diag(self.R))).sum())
+        return 2 * (n - p) * np.log(self.scale) + log_det
+
+
+def slope_scales(z: np.ndarray) -> np.ndarray:
+    """Root mean square of each column; 1 for indicators, whose unit is natural."""
+    rms = np.sqrt(np.mean(z**2, axis=0))
+    indicator = ((z == 0) | (z == 1)).all(axis=0)
+    return np.where(indicator | (rms == 0), 1.0, rms)
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The optimum.
+
+    Attributes
+    ----------
+    std : Standardized
+        The data it was found on.
+    theta : ndarray
+        Relative Cholesky elements of the scaled regressors, diagonals non-negative.
+    state : VarianceState
+        The likelihood there.
+    reml : bool
+        Criterion.
+    failure : str
+        Why there is no fit; empty where there is one.
+    singular : bool
+        Whether a diagonal element of theta is zero.
+    """
+
+    std: Standardized
+    theta: np.ndarray
+    state: VarianceState
+    reml: bool
+    failure: str
+    iterations: int
+
+    @property
+    def singular(self) -> bool:
+        """Whether a variance is zero or a correlation ±1."""
+        return bool((self.theta[self.std.map.diagonal] < SINGULAR_TOLERANCE).any())
+
+    @property
+    def identifiable(self) -> bool:
+        """Whether the data can tell the variances apart.
+
+        V is linear in the (co)variances; they are identifiable where the matrices that they
+        multiply, the residual's identity among them, are linearly independent (under REML:
+        after projection on the residuals of X). Their inner products are the traces at V = I.
+        """
+        null = self.std.state(np.zeros_like(self.theta))
+        moments = Moments.of(self.std.products, null, reml=self.reml)
+        size = np.sqrt(np.diag(null.traces(null.n_random)[1]))
+        gram = np.block(
+            [
+                [moments.trace2 / np.outer(size, size), (moments.trace1 / size)[:, None]],
+                [moments.trace1[None] / size, np.array([[float(moments.nu)]])],
+            ]
+        )
+        gram[:, -1] /= np.sqrt(moments.nu)
+        gram[-1] /= np.sqrt(moments.nu)
+        return bool(np.linalg.eigvalsh(gram)[0] > _DEPENDENT)
+
+    @property
+    def nu(self) -> int:
+        """Divisor of the residual sum of squares."""
+        n, p = self.std.design.fixed.matrix.shape
+        return n - p if self.reml else n
+
+    @property
+    def unit_variance(self) -> float:
+        """Residual variance of the standardised response."""
+        return self.state.rss / self.nu
+
+    @property
+    def sigma(self) -> float:
+        """Residual standard deviation."""
+        return float(np.sqrt(self.unit_variance)) * self.std.scale
+
+    @property
+    def factors(self) -> list[np.ndarray]:
+        """Relative Cholesky factors for the regressors as given."""
+        return [
+            f / s[:, None]
+            for f, s in zip(self.std.map.factors(self.theta), self.std.z_scales, strict=True)
+        ]
+
+    @property
+    def covariances(self) -> list[np.ndarray]:
+        """Covariance matrix of each term's random effects."""
+        return [self.sigma**2 * f @ f.T for f in self.factors]
+
+    @property
+    def beta(self) -> np.ndarray:
+        """Fixed effects of X's kept columns."""
+        b = self.std.b_ols + self.std.scale * self.state.beta
+        return np.linalg.solve(self.std.R, b)
+
+    @property
+    def vcov(self) -> np.ndarray:
+        """Their covariance at the estimated variances."""
+        return self.sigma**2 * self.std.r_inverse @ self.state.phi @ self.std.r_inverse.T
+
+    @property
+    def deviance(self) -> float:
+        """Minus twice the (restricted) log-likelihood."""
+        return self.state.deviance(reml=self.reml) + self.std.deviance_shift(reml=self.reml)
+
+    @cached_property
+    def moments(self) -> Moments:
+        """Ingredients of the derivatives at the optimum."""
+        return Moments.of(self.std.products, self.state, reml=self.reml)
+
+    def random_effects(self) -> list[np.ndarray]:
+        """Conditional modes (BLUPs), one (levels, k) array a term."""
+        c = self.std.products
+        a1, a2 = self.state.project(self.state.n_full, slice(c.q2 + c.p, None))
+        out = []
+        for t, (levels, k) in enumerate(c.sizes):
+            alpha = (a1 if t == c.lead else a2)[c.slices[t]].reshape(levels, k)
+            relative = self.state.factors[t] @ self.state.factors[t].T
+            out.append(self.std.scale * (alpha @ relative) / self.std.z_scales[t])
+        return out
+
+
+def solve(std: Standardized, *, reml: bool) -> Solution:
+    """Minimise the profiled deviance over theta.
+
+    The search starts at lme4's start. Where it ends on the boundary, it is repeated from
+    a larger one, where it fails also from a smaller one, and the best end is kept.
+    """
+    products, theta_map = std.products, std.map
+    if std.exact:
+        state = std.state(theta_map.start() * 0)
+        reason = (
+            "the fixed effects fit the response exactly (is it constant?), so there is no variance "
+            "to estimate"
+        )
+        return Solution(std, theta_map.start() * np.nan, state, reml, reason, 0)
+
+    def evaluate(theta):
+        try:
+            state = std.state(theta)
+        except np.linalg.LinAlgError:
+            return np.inf, lambda: (theta * np.nan, np.full((len(theta),) * 2, np.nan))
+        value = state.deviance(reml=reml)
+
+        def derivatives():
+            moments = Moments.of(products, state, reml=reml)
+            return theta_map.to_theta(theta, *moments.profiled())
+
+        return value, derivatives
+
+    best = minimize_newton(evaluate, theta_map.start())
+    iterations = best.iterations
+    if not best.converged or (np.abs(best.x[theta_map.diagonal]) < SINGULAR_TOLERANCE).any():
+        for factor in (5.0,) if best.converged else (5.0, 0.2):
+            other = minimize_newton(evaluate, factor * theta_map.start())
+            iterations += other.iterations
+            best = _better(best, other)
+    theta = theta_map.normalised(best.x)
+    state = std.state(theta)
+    failure = ""
+    if state.rss <= _EXACT_FIT * products.n:
+        failure = (
+            "the random effects fit the response exactly, so the residual variance is zero and the "
+            "likelihood has no maximum"
+        )
+    elif _condition(products, state) > _MAX_CONDITION:
+        failure = (
+            "the random effects explain all but a share of about 1e-8 of the response, so the "
+            "residual variance cannot be told from rounding"
+        )
+    elif not best.converged:
+        failure = f"the likelihood was not at a maximum after {iterations} iterations"
+    return Solution(std, theta, state, reml, failure, iterations)
+
+
+def _condition(products: CrossProducts, state: VarianceState) -> float:
+    rows = np.diagonal(products.A, axis1=1, axis2=2).max(initial=0.0)
+    rows = max(rows, float(np.diag(products.FF)[: products.q2].max(initial=0.0)))
+    return rows * max(float((f**2).sum()) for f in state.factors)
+
+
+def _better(a: Minimum, b: Minimum) -> Minimum:
+    if a.converged != b.converged:
+        return a if a.converged else b
+    return b if b.value < a.value - 1e-9 * (1 + abs(a.value)) else a

@@ -1,0 +1,1 @@
+"""Before the study: power, sample size, detectable differences, simulated designs."""

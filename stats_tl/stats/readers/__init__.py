@@ -1,0 +1,1 @@
+"""Several readers or training runs of the same cases: MRMC analysis."""

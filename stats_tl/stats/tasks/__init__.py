@@ -1,0 +1,1 @@
+"""Several tasks or data sets as the unit: ranks, paired tests, effect sizes."""

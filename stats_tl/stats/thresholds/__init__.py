@@ -1,0 +1,1 @@
+"""Sensitivity, specificity and agreement at a fixed threshold."""

@@ -1,0 +1,1 @@
+"""Fitting: inputs at the freeze boundary, augmentation, one head or many at once."""

@@ -1,0 +1,1 @@
+"""The machine: devices, workers, memory, shared scratch files, versions."""

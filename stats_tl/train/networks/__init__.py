@@ -1,0 +1,1 @@
+"""Networks and what they begin with: backbones, heads, weights, preprocessing."""

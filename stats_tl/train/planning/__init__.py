@@ -1,0 +1,1 @@
+"""Which cells are trained together, how long it takes, whether it fits into memory."""

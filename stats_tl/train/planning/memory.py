@@ -1,0 +1,72 @@
+"""Whether the heads of a grid can be trained in the memory there is, known beforehand."""
+
+from __future__ import annotations
+
+__all__ = ["HeadNeed", "check_memory", "largest_head", "reduce_jobs"]
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ...errors import UserError
+from ...study.cells import Cell
+from ..machine.resources import worker_memory
+from ..networks.backbones import N_FEATURES
+from ..networks.heads import head_memory, head_parameter_count
+
+
+class HeadNeed(NamedTuple):
+    """Bytes that training a head takes, and which head it is."""
+
+    size: int
+    head: str
+    backbone: str
+    parameters: int
+
+
+def largest_head(cells: Iterable[Cell]) -> HeadNeed:
+    """The head among `cells` that takes most memory to train."""
+    configurations = {
+        (s.head.name, s.backbone, s.training.batch_size, s.training.optimizer): s
+        for s in (cell.setting for cell in cells)
+    }
+    return max(
+        HeadNeed(
+            head_memory(
+                s.head,
+                N_FEATURES[s.backbone],
+                batch_size=s.training.batch_size,
+                optimizer=s.training.optimizer,
+            ),
+            s.head.name,
+            s.backbone,
+            head_parameter_count(s.head, N_FEATURES[s.backbone]),
+        )
+        for s in configurations.values()
+    )
+
+
+def reduce_jobs(need: HeadNeed, device: str, jobs: int) -> int:
+    """As many of `jobs` workers as can train such heads side by side, at least one."""
+    while jobs > 1 and worker_memory(device, jobs) < need.size:
+        jobs -= 1
+    return jobs
+
+
+def check_memory(need: HeadNeed, device: str, jobs: int) -> None:
+    """Refuse a head that no worker could train.
+
+    Raises
+    ------
+    UserError
+        With its size.
+    """
+    share = worker_memory(device, jobs)
+    if need.size <= share:
+        return
+    each = f"each of {jobs} processes" if jobs > 1 else "a process"
+    fewer = "fewer --jobs, " if jobs > 1 else ""
+    raise UserError(
+        f"head {need.head!r} on {need.backbone} has {need.parameters:,} parameters and needs "
+        f"{need.size / 2**30:.1f} GiB to train; {each} has {share / 2**30:.1f} GiB. Use {fewer}a "
+        "larger machine, or a head with fewer filters"
+    )

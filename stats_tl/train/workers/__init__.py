@@ -1,0 +1,1 @@
+"""Who does the work: backends, and rounds of claimed chunks."""

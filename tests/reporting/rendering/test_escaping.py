@@ -1,0 +1,72 @@
+"""Any text in LaTeX prints as that text."""
+
+import re
+import subprocess
+
+import pytest
+
+from stats_tl.reporting.rendering.escaping import escape
+
+#: What users' names can hold; the second entry is what pdftotext reads back, if it differs.
+NAMES = [
+    "net_1 & 50% of $x #3 {a} ~b ^c \\d",
+    "<script>alert('1')</script>",
+    "[b] * [c]",
+    "Gómez-Flores Łódź ñ ß Åse Čapek ő",
+    "a--b---c",
+    "α−β ≤ 3 µm ± 2",
+    "=1+1 | x",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_escaped_text_is_ascii_without_bare_special_characters(name):
+    text = escape(name)
+    assert text.isascii()
+    bare = re.sub(r"\\[&%$#_{}\"'`^~=.]", "", text)  # escaped characters and accents
+    bare = re.sub(r"\\(?:textasciitilde|textasciicircum|textbackslash)\{\}", "", bare)
+    assert not re.search(r"[&%$#_~^]", bare)
+    assert text.count("{") - text.count(r"\{") == text.count("}") - text.count(r"\}")
+
+
+@pytest.mark.parametrize(
+    ("text", "latex"),
+    [
+        ("plain text, 0.812 to 0.9", "plain text, 0.812 to 0.9"),
+        ("net_1", r"net\_1"),
+        ("50 %", r"50 \%"),
+        ("é", r"\'{e}"),
+        ("e\u0301", r"\'{e}"),
+        ("a--b", "a-{}-b"),
+        ("[x", "{[}x"),
+        ("α", r"\ensuremath{\alpha}"),
+        ("Ο", r"\ensuremath{O}"),
+        ("−1", r"\ensuremath{-}1"),
+        ("中", "{[}U+4E2D{]}"),
+        ("a\nb\tc\x00d", "a b c d"),
+        ("", ""),
+    ],
+)
+def test_known_escapes(text, latex):
+    assert escape(text) == latex
+
+
+def test_long_words_may_break_and_short_ones_may_not():
+    assert escape("a_b-c", breakable=True) == r"a\_b-c"
+    long = escape("resnet50_radimagenet-v2 5-fold", breakable=True)
+    assert long == r"resnet50\_\allowbreak{}radimagenet-\allowbreak{}v2 5-fold"
+    assert escape("x" * 20, breakable=True) == "x" * 16 + r"\allowbreak{}" + "x" * 4
+
+
+def test_every_character_below_u0400_compiles(pdflatex, tmp_path):
+    characters = [chr(code) for code in range(0x20, 0x400)] + list("–—‘’“”…•†−≤≥×→中😀\u0301")
+    body = "\n\n".join(escape(f"x{character}{character}x") for character in characters)
+    preamble = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{lmodern,textcomp}"
+    (tmp_path / "t.tex").write_text(
+        f"{preamble}\\begin{{document}}\n{body}\n\\end{{document}}\n", encoding="ascii"
+    )
+    done = subprocess.run(
+        [pdflatex, "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout[-2000:]

@@ -1,0 +1,131 @@
+"""The paragraphs and checklists: exact, cited, no stronger than the tests, safe as LaTeX."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from stats_tl.reporting import AnalysisOptions, Predictions, build_report
+from stats_tl.reporting.summary import plain
+from stats_tl.reporting.text.checklist import CLAIM, TRIPOD_AI
+from stats_tl.reporting.text.references import REFERENCES
+
+from ..simulate import simulate_scores
+
+OPTIONS = AnalysisOptions(
+    reference="imagenet", margin=0.03, planned=True, plan_sha256="f" * 64, plan_source="the file"
+)
+
+
+@pytest.fixture(scope="module")
+def report(scores):
+    return build_report(Predictions(scores, name="demo"), OPTIONS, formats=["words", "json"])
+
+
+def text(report, name):
+    return report.files[name].decode()
+
+
+def test_every_citation_has_an_entry_and_every_entry_is_cited(report):
+    cited = set(
+        re.findall(r"@([\w-]+)", " ".join(re.findall(r"\[(@.*?)\]", text(report, "methods.md"))))
+    )
+    entries = set(re.findall(r"^@\w+\{([\w-]+),", text(report, "references.bib"), re.M))
+    assert cited == entries
+    assert "obuchowski1997" in entries
+    assert "schuirmann1987" in entries
+    in_latex = set(
+        ",".join(re.findall(r"\\cite\{([^}]*)\}", text(report, "methods.tex"))).split(",")
+    )
+    assert in_latex == cited
+
+
+@pytest.mark.parametrize("key", REFERENCES)
+def test_a_reference_is_complete(key):
+    kind, fields = REFERENCES[key]
+    needed = {
+        "article": ("author", "title", "journal", "year", "pages"),
+        "misc": ("author", "year"),
+    }
+    assert all(fields.get(name) for name in needed[kind])
+    if fields.get("doi"):
+        assert fields["doi"].startswith("10.")
+
+
+def test_the_methods_say_what_was_done(report):
+    words = text(report, "methods.md")
+    for piece in (
+        "trained elsewhere; how they were trained, tuned and selected is not known",
+        "learning-curve corrected test for repeated cross-validation",
+        ", clustered by patient [@obuchowski1997]",
+        "adjusted by Holm’s method",
+        "Differences within ± 0.03 were taken as irrelevant",
+        "new patients and new training runs at this sample size",
+        "sha256 " + "f" * 12 + "…",
+        "is not recorded in the data",
+    ):
+        assert piece in words
+    assert "DeLong’s test for paired curves" not in words
+    assert "Sensitivity" not in words  # there are no operating points in this report
+
+
+def test_the_results_give_the_numbers_of_the_table_and_its_verdicts(report):
+    words = text(report, "results.md").replace("\\", "")
+    for row in report.comparisons.itertuples():
+        assert f"AUC was {row.auc:.3f} with radimagenet" in words
+    for verdict, phrase in (("superior", "was superior to"), ("inferior", "was inferior to")):
+        assert words.count(phrase) == (report.comparisons["verdict"] == verdict).sum()
+    assert not re.search(r"\bP = (0|\.000)|significan|no difference between", words)
+
+
+def test_an_inconclusive_comparison_is_no_equality():
+    scores = simulate_scores(arms=(("imagenet", 1.0), ("other", 1.0)), n_patients=60)
+    words = text(build_report(Predictions(scores), OPTIONS, formats=["words"]), "results.md")
+    assert "neither a difference nor equivalence within ± 0.03 was shown" in words
+    assert "would have been found with 80 % power" in words
+
+
+def test_without_a_plan_the_words_say_exploratory(scores):
+    options = AnalysisOptions(reference="imagenet")
+    report = build_report(Predictions(scores), options, formats=["words"])
+    assert "No analysis plan was given; the comparisons are exploratory." in text(
+        report, "methods.md"
+    )
+
+
+def test_names_cannot_break_out_of_latex_or_markdown():
+    evil = r"\input{x} [@delong1988] <b>_*$%&#"
+    scores = simulate_scores(arms=(("imagenet", 1.0), (evil, 1.2)), repeats=2)
+    report = build_report(Predictions(scores), OPTIONS, formats=["words"])
+    latex = text(report, "results.tex")
+    assert r"\input" not in latex
+    assert r"\textbackslash{}input\{x\}" in latex
+    assert "<b>" not in text(report, "results.md").replace("\\<b\\>", "")
+
+
+def test_the_checklists_are_whole_and_blank_where_nothing_is_known(report):
+    frame = report.words.checklist
+    assert len(frame) == len(CLAIM) + len(TRIPOD_AI) == 44 + 52
+    answers = frame.set_index(["guideline", "item"])["answer"]
+    for item in ("14", "31", "33", "44"):  # reference standard, explainability, external, funding
+        assert answers["CLAIM 2024", item] == ""
+    assert answers["TRIPOD+AI", "17"] == ""
+    # Predictions made elsewhere: nothing is known of the training.
+    for item in ("9", "22", "25", "26"):
+        assert answers["CLAIM 2024", item] == ""
+    assert "Table significance" in answers["CLAIM 2024", "29"]
+
+
+def test_the_summary_is_strict_json_with_the_numbers_of_the_tables(report):
+    def refuse(constant):
+        raise ValueError(constant)
+
+    summary = json.loads(report.files["summary.json"], parse_constant=refuse)
+    rows = pd.DataFrame(summary["tables"]["significance"]["rows"])
+    pd.testing.assert_series_equal(
+        rows["pvalue"].astype(float), report.comparisons["pvalue"], check_exact=True
+    )
+    assert summary["analysis"]["plan_sha256"] == "f" * 64
+    assert plain(float("nan")) is None
+    assert plain(float("-inf")) == "-inf"
