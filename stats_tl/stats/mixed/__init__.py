@@ -2,7 +2,8 @@
 
 The path of a fit: `formula` (lme4's language) → `design` (matrices) → `solver`
 (`crossproducts`, `criterion`, `optimize`) → `inference` (degrees of freedom) →
-`contrasts`, `means`, `submodels`, `profile` (what is asked of the fit) → `result`.
+`contrasts`, `means`, `random_terms`, `profile` (what is asked of the fit) → `result`
+→ `likelihood_ratio`.
 `laplace` and `binomial` are the logistic model.
 """
 
@@ -21,8 +22,8 @@ __all__ = [
 ]
 
 from .binomial import BinomialMixedModelResult, fit_binomial_mixed_model
+from .likelihood_ratio import likelihood_ratio_test
 from .means import MarginalMeans
 from .model import fit_mixed_model
 from .result import MixedModelResult
-from .submodels import likelihood_ratio_test
 from .warnings import MixedModelConvergenceWarning, MixedModelWarning, SingularFitWarning

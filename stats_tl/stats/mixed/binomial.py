@@ -352,7 +352,7 @@ def _second_differences(criterion: LaplaceCriterion, x: np.ndarray, h: float = 2
         for e in np.eye(len(x))
     ]
     H = np.array(columns)
-    return (H + H.T) / 2
+    return np.asarray((H + H.T) / 2)
 
 
 def _coefficient_table(

@@ -104,7 +104,7 @@ class Inference:
 
     def _to_basis(self, weights: np.ndarray) -> np.ndarray:
         """The same linear function of the coefficients of the orthonormal basis."""
-        return weights @ self.solution.std.r_inverse
+        return np.asarray(weights @ self.solution.std.r_inverse)
 
 
 class Wald(Inference):
@@ -203,7 +203,7 @@ class KenwardRoger(Inference):
         adjusted = phi + 2 * phi @ (U + U.T) / 2 @ phi
         return P, W, adjusted
 
-    def _elements(self):
+    def _elements(self) -> list[tuple[np.ndarray, int, int]]:
         s = self.solution
         return [(s.state.factors[t], r, q) for t, r, q in s.std.products.elements]
 
@@ -214,13 +214,15 @@ class KenwardRoger(Inference):
         v1, v2 = (np.hstack([m[side] for m in moved]) for side in (0, 1))
         s1, s2 = state.apply(state.n_random, v1, v2)
         m, p = len(c.elements), c.p
-        return (v1.T @ s1 + v2.T @ s2).reshape(m, p, m, p).transpose(0, 2, 1, 3)
+        products: np.ndarray = v1.T @ s1 + v2.T @ s2
+        return products.reshape(m, p, m, p).transpose(0, 2, 1, 3)
 
     @cached_property
     def vcov(self) -> np.ndarray:
         """Kenward and Roger's adjusted covariance of the fixed effects."""
         s = self.solution
-        return s.sigma**2 * s.std.r_inverse @ self._pieces[2] @ s.std.r_inverse.T
+        half = s.sigma * s.std.r_inverse
+        return np.asarray(half @ self._pieces[2] @ half.T)
 
     def _moments(self, weights: np.ndarray) -> tuple[float, float]:
         """A1 and A2 of Kenward and Roger (1997) for the hypothesis `weights`."""
@@ -277,7 +279,7 @@ def _inverse(M: np.ndarray, noise: np.ndarray) -> np.ndarray:
     values, vectors = np.linalg.eigh(M * np.outer(scale, scale))
     good = values > 1e-10
     half = vectors[:, good] / np.sqrt(values[good])
-    return np.outer(scale, scale) * (half @ half.T)
+    return np.asarray(np.outer(scale, scale) * (half @ half.T))
 
 
 def make_inference(solution: Solution, ddf: str) -> Inference:

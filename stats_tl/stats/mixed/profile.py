@@ -29,10 +29,12 @@ from scipy import stats as sps
 
 from .inference import Satterthwaite
 from .likelihood.criterion import Moments
-from .likelihood.optimize import Minimum, minimize_newton
+from .likelihood.optimize import Derivatives, Minimum, minimize_newton
 from .likelihood.solver import SINGULAR_TOLERANCE, Solution, Standardized, solve
 from .specification.design import RandomTerm
 
+#: Group, term, estimate, lower and upper end.
+_Row = tuple[str, str, float, float, float]
 _COLUMNS = ["group", "term", "estimate", "ci_low", "ci_high"]
 
 
@@ -69,7 +71,7 @@ class _Profiler:
         self.optimum = np.append(sigma * best.theta, math.log(sigma))
         self.minimum = self._evaluate(self.optimum)[0]
 
-    def _evaluate(self, point: np.ndarray):
+    def _evaluate(self, point: np.ndarray) -> tuple[float, Callable[[], Derivatives]]:
         theta_map, products = self.std.map, self.std.products
         tau, log_sigma = point[:-1], float(point[-1])
         variance = math.exp(2 * log_sigma)
@@ -77,11 +79,12 @@ class _Profiler:
         try:
             state = self.std.state(theta)
         except np.linalg.LinAlgError:
-            return np.inf, None
+            size = len(point)
+            return np.inf, lambda: (point * np.nan, np.full((size, size), np.nan))
         value = state.log_det_v + products.n * math.log(2 * math.pi * variance)
         value += state.rss / variance
 
-        def derivatives():
+        def derivatives() -> Derivatives:
             moments = Moments.of(products, state, reml=False)
             g, H, mixed, (first, second) = moments.at_sigma(variance)
             # D = (tau tau') / sigma^2 depends on log sigma as well.
@@ -107,13 +110,11 @@ class _Profiler:
     def constrained(self, space: _Space, start: np.ndarray) -> Minimum:
         """Minimum over the points of `space`."""
 
-        def evaluate(x):
+        def evaluate(x: np.ndarray) -> tuple[float, Callable[[], Derivatives]]:
             free = space.values(x)
             value, derivatives = self._evaluate(space.offset + space.directions @ free)
 
-            def reduced():
-                if derivatives is None:
-                    return x * np.nan, np.full((len(x),) * 2, np.nan)
+            def reduced() -> Derivatives:
                 gradient, hessian = derivatives()
                 gradient = space.directions.T @ gradient
                 hessian = space.directions.T @ hessian @ space.directions
@@ -139,14 +140,14 @@ class _Profiler:
                 return math.nan
             found = min(good, key=lambda end: end.value)
             last[:] = [found.x]
-            return max(found.value - self.minimum, 0.0)
+            return float(max(found.value - self.minimum, 0.0))
 
         return statistic
 
 
 def profile_intervals(solution: Solution, level: float, *, converged: bool) -> pd.DataFrame:
     """Profile-likelihood intervals; see :meth:`MixedModelResult.confint_variance`."""
-    rows: list[tuple] = []
+    rows: list[_Row] = []
     std = solution.std
     quantile = float(sps.chi2.ppf(level, 1))
     for t, term in enumerate(std.design.random):
@@ -283,7 +284,7 @@ def _outward(
 
 def wald_intervals(solution: Solution, level: float, *, converged: bool) -> pd.DataFrame:
     """Normal intervals on the log and Fisher's z scale."""
-    rows: list[tuple] = []
+    rows: list[_Row] = []
     std = solution.std
     z = float(sps.norm.isf((1 - level) / 2))
     covariance = Satterthwaite(solution).parameter_covariance if converged else None

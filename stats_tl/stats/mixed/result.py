@@ -17,7 +17,7 @@ from .inference import Inference
 from .likelihood.solver import Solution
 from .means import MarginalMeans, marginal_means
 from .profile import profile_intervals, wald_intervals
-from .submodels import random_term_tests
+from .random_terms import random_term_tests
 from .tables import format_table
 
 

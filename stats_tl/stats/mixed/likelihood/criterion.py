@@ -66,7 +66,7 @@ class ThetaMap:
 
     def jacobian(self, theta: np.ndarray) -> np.ndarray:
         """d D_i / d theta_a."""
-        return self.second @ theta
+        return np.asarray(self.second @ theta)
 
     def to_theta(
         self, theta: np.ndarray, gradient: np.ndarray, hessian: np.ndarray

@@ -28,6 +28,7 @@ from __future__ import annotations
 
 __all__ = ["CrossProducts", "VarianceState"]
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -184,8 +185,8 @@ class VarianceState:
         nu = c.n - c.p if reml else c.n
         if self.rss <= 0:
             return np.inf
-        value = self.log_det_v + nu * (1 + np.log(2 * np.pi * self.rss / nu))
-        return value + self.log_det_x if reml else value
+        value = self.log_det_v + nu * (1 + math.log(2 * math.pi * self.rss / nu))
+        return float(value + self.log_det_x if reml else value)
 
     # --- solutions ---------------------------------------------------------------
 
@@ -196,9 +197,10 @@ class VarianceState:
 
     @cached_property
     def _solution(self) -> np.ndarray:
-        return linalg.solve_triangular(
+        solution: np.ndarray = linalg.solve_triangular(
             self._chol, self._half, lower=True, trans="T", check_finite=False
         )
+        return solution
 
     @cached_property
     def phi(self) -> np.ndarray:
@@ -206,7 +208,7 @@ class VarianceState:
         q2 = self.products.q2
         R = self._chol[q2:, q2:]
         inverse = linalg.solve_triangular(R, np.eye(len(R)), lower=True, check_finite=False)
-        return inverse.T @ inverse
+        return np.asarray(inverse.T @ inverse)
 
     @cached_property
     def n_full(self) -> np.ndarray:
@@ -216,13 +218,13 @@ class VarianceState:
             self._chol, np.eye(len(self._chol)), lower=True, check_finite=False
         )
         B[:, :q2] = self._right(B[:, :q2].T).T
-        return B.T @ B
+        return np.asarray(B.T @ B)
 
     @cached_property
     def n_random(self) -> np.ndarray:
         """N for V^-1: without the fixed effects."""
         q2 = self.products.q2
-        N = np.zeros_like(self._chol)
+        N: np.ndarray = np.zeros_like(self._chol)
         if q2:
             B = linalg.solve_triangular(
                 self._chol[:q2, :q2], np.eye(q2), lower=True, check_finite=False
@@ -235,7 +237,7 @@ class VarianceState:
 
     @cached_property
     def _ak(self) -> np.ndarray:
-        return self.products.A @ self._K
+        return np.asarray(self.products.A @ self._K)
 
     @cached_property
     def u_lead(self) -> np.ndarray:
@@ -243,7 +245,7 @@ class VarianceState:
         c = self.products
         levels, k = c.sizes[c.lead]
         KC = self._KC.reshape(levels, k, -1)
-        return c.C - (c.A @ KC).reshape(c.C.shape)
+        return np.asarray(c.C - (c.A @ KC).reshape(c.C.shape))
 
     @cached_property
     def w_lead(self) -> np.ndarray:
@@ -356,7 +358,7 @@ class VarianceState:
         U = self.u_lead[:, :m].reshape(levels, k, m)
         UNU = UN.reshape(levels, k, m) @ U.transpose(0, 2, 1)
         W = self.w_lead
-        out = (
+        out: np.ndarray = (
             np.einsum("lrx,lsy->rxsy", W, W)
             - np.einsum("lrx,lsy->rxsy", W, UNU)
             - np.einsum("lrx,lsy->rxsy", UNU, W)

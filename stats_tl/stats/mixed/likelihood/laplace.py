@@ -127,7 +127,7 @@ class LaplaceCriterion:
         return self.mode(parameters[:size], parameters[size:]).deviance
 
     def _predictor(self, beta: np.ndarray, effects: Sequence[np.ndarray]) -> np.ndarray:
-        eta = self.X @ beta
+        eta: np.ndarray = self.X @ beta
         for term, z, values in zip(self.terms, self.z, effects, strict=True):
             eta = eta + (z * values[term.codes]).sum(axis=1)
         return eta

@@ -8,13 +8,14 @@ reached at the quadratic rate.
 
 from __future__ import annotations
 
-__all__ = ["Minimum", "minimize_newton"]
+__all__ = ["Derivatives", "Minimum", "minimize_newton"]
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+#: Gradient and Hessian.
 Derivatives = tuple[np.ndarray, np.ndarray]
 
 

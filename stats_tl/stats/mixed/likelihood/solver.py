@@ -10,6 +10,8 @@ from __future__ import annotations
 
 __all__ = ["SINGULAR_TOLERANCE", "Solution", "Standardized", "slope_scales", "solve"]
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +20,7 @@ import numpy as np
 from ..specification.design import MixedDesign
 from .criterion import Moments, ThetaMap
 from .crossproducts import CrossProducts, VarianceState
-from .optimize import Minimum, minimize_newton
+from .optimize import Derivatives, Minimum, minimize_newton
 
 #: lme4's isSingular: a relative standard deviation below this is zero.
 SINGULAR_TOLERANCE = 1e-4
@@ -68,9 +70,9 @@ class Standardized:
         """Deviance of the data minus deviance of the standardised data."""
         n, p = self.design.fixed.matrix.shape
         if not reml:
-            return 2 * n * np.log(self.scale)
+            return float(2 * n * math.log(self.scale))
         log_det = 2 * float(np.log(np.abs(np.diag(self.R))).sum())
-        return 2 * (n - p) * np.log(self.scale) + log_det
+        return float(2 * (n - p) * math.log(self.scale) + log_det)
 
 
 def slope_scales(z: np.ndarray) -> np.ndarray:
@@ -137,7 +139,7 @@ class Solution:
     def nu(self) -> int:
         """Divisor of the residual sum of squares."""
         n, p = self.std.design.fixed.matrix.shape
-        return n - p if self.reml else n
+        return int(n - p if self.reml else n)
 
     @property
     def unit_variance(self) -> float:
@@ -171,7 +173,8 @@ class Solution:
     @property
     def vcov(self) -> np.ndarray:
         """Their covariance at the estimated variances."""
-        return self.sigma**2 * self.std.r_inverse @ self.state.phi @ self.std.r_inverse.T
+        half = self.sigma * self.std.r_inverse
+        return np.asarray(half @ self.state.phi @ half.T)
 
     @property
     def deviance(self) -> float:
@@ -210,14 +213,14 @@ def solve(std: Standardized, *, reml: bool) -> Solution:
         )
         return Solution(std, theta_map.start() * np.nan, state, reml, reason, 0)
 
-    def evaluate(theta):
+    def evaluate(theta: np.ndarray) -> tuple[float, Callable[[], Derivatives]]:
         try:
             state = std.state(theta)
         except np.linalg.LinAlgError:
             return np.inf, lambda: (theta * np.nan, np.full((len(theta),) * 2, np.nan))
         value = state.deviance(reml=reml)
 
-        def derivatives():
+        def derivatives() -> Derivatives:
             moments = Moments.of(products, state, reml=reml)
             return theta_map.to_theta(theta, *moments.profiled())
 
@@ -249,7 +252,7 @@ def solve(std: Standardized, *, reml: bool) -> Solution:
 
 
 def _condition(products: CrossProducts, state: VarianceState) -> float:
-    rows = np.diagonal(products.A, axis1=1, axis2=2).max(initial=0.0)
+    rows = float(np.diagonal(products.A, axis1=1, axis2=2).max(initial=0.0))
     rows = max(rows, float(np.diag(products.FF)[: products.q2].max(initial=0.0)))
     return rows * max(float((f**2).sum()) for f in state.factors)
 
