@@ -25,8 +25,8 @@ __all__ = [
 
 import numpy as np
 
-# Below this many cases a comparison sort is faster than the radix sort.
-RADIX_FROM = 4096
+# Below this many cases one argsort is as fast as packing.
+PACK_FROM = 512
 
 
 def tie_groups(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -44,12 +44,8 @@ def tie_groups(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     starts : ndarray of shape (n_distinct,)
         Positions in `order` where a new score begins.
     """
-    order = _argsort(scores)
-    ordered = scores[order]
-    new = np.empty(scores.size, dtype=bool)
-    new[:1] = True
-    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
-    return order, np.flatnonzero(new)
+    order, tied = _ranking(scores)
+    return order, np.flatnonzero(np.concatenate(([True], ~tied)))
 
 
 def doubled_placements(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
@@ -67,21 +63,26 @@ def doubled_placements(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     ndarray of int64, shape (n,)
         Whole numbers, in the order of the cases.
     """
-    order, starts = tie_groups(scores)
+    order, tied = _ranking(scores)
     n = scores.size
+    # Twice n has to fit; half the memory is faster.
+    count = np.dtype(np.int32 if n < 2**30 else np.int64)
     ordered_labels = labels[order]
-    positives_to = np.zeros(n + 1, dtype=np.int64)  # positives among the first k in order
+    positives_to = np.zeros(n + 1, dtype=count)  # positives among the first k in order
     np.cumsum(ordered_labels, out=positives_to[1:])
-    n_positive = positives_to[-1]
-    stops = np.append(starts[1:], n)
-    positives = positives_to[starts] + positives_to[stops]  # below, and below or tied
-    negatives = starts + stops - positives
-    above = 2 * n_positive - positives
-    if starts.size < n:
+    if tied.any():
+        starts = np.flatnonzero(np.concatenate(([True], ~tied)))
+        stops = np.append(starts[1:], n)
+        positives = positives_to[starts] + positives_to[stops]  # below, and below or tied
+        negatives = (starts + stops).astype(count) - positives
         sizes = stops - starts
-        negatives, above = np.repeat(negatives, sizes), np.repeat(above, sizes)
+        positives, negatives = np.repeat(positives, sizes), np.repeat(negatives, sizes)
+    else:
+        # Without ties a positive case counts the negatives below it, and the other way round.
+        positives = 2 * positives_to[:-1]
+        negatives = 2 * np.arange(n, dtype=count) - positives
     doubled = np.empty(n, dtype=np.int64)
-    doubled[order] = np.where(ordered_labels, negatives, above)
+    doubled[order] = np.where(ordered_labels, negatives, 2 * positives_to[-1] - positives)
     return doubled
 
 
@@ -106,8 +107,8 @@ def component_covariance(
         over patients in place of cases, and the covariance within a patient between the
         sums over its positive and its negative images.
     """
-    positive = components[:, labels]
-    negative = components[:, ~labels]
+    positive = components.compress(labels, axis=1)  # several times as fast as indexing
+    negative = components.compress(~labels, axis=1)
     n1, n0 = positive.shape[1], negative.shape[1]
     positive = positive - positive.mean(axis=1, keepdims=True)
     negative = negative - negative.mean(axis=1, keepdims=True)
@@ -140,7 +141,7 @@ def scale_placements(labels: np.ndarray, doubled: np.ndarray) -> np.ndarray:
 
 def auc_of(labels: np.ndarray, doubled: np.ndarray) -> float:
     n1, n0 = class_sizes(labels)
-    return int(doubled[labels].sum()) / (2 * n1 * n0)
+    return int(doubled.compress(labels).sum()) / (2 * n1 * n0)
 
 
 def class_sizes(labels: np.ndarray) -> tuple[int, int]:
@@ -152,26 +153,49 @@ def _group_sums(values: np.ndarray, codes: np.ndarray, n_groups: int) -> np.ndar
     return np.stack([np.bincount(codes, weights=row, minlength=n_groups) for row in values])
 
 
-def _argsort(scores: np.ndarray) -> np.ndarray:
-    """Indices that sort floats; twice as fast as ``np.argsort`` where n is large.
+def _ranking(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Indices that sort floats, and which scores in that order equal the one before.
 
-    A stable radix sort by 16 bits at a time. The bits of a float, with the sign bit
-    flipped for positive and all bits flipped for negative numbers, sort like the float.
-    Digits that are the same in all scores (the low ones of numbers that were float32)
-    cost nothing.
+    Sorting whole numbers is several times as fast as sorting indices by the numbers they point
+    to, whatever vector instructions numpy finds. So the leading bits of a score and the index of
+    its case are packed into one integer: with the sign handled, the bits of a float sort like
+    the float. Scores that agree in their leading bits are looked at again in full.
+
+    Returns
+    -------
+    order : ndarray of int64, shape (n,)
+    tied : ndarray of bool, shape (n - 1,)
     """
-    if scores.size < RADIX_FROM:
-        return scores.argsort()
+    n = scores.size
+    if n < PACK_FROM:
+        order = scores.argsort()
+        ordered = scores[order]
+        return order, ordered[1:] == ordered[:-1]
+    width = (n - 1).bit_length()
     bits = (scores + 0.0).view(np.int64)  # -0.0 becomes 0.0, with which it is tied
-    keys = (bits ^ ((bits >> 63) | np.int64(-(2**63)))).astype("<i8", copy=False)
-    digits = keys.view("<u2").reshape(-1, 4)
-    order = None
-    for position in range(4):
-        digit = digits[:, position].astype(np.uint16)
-        if digit.min() == digit.max():
-            continue
-        if order is None:
-            order = digit.argsort(kind="stable")
-        else:
-            order = order[digit[order].argsort(kind="stable")]
-    return np.arange(scores.size) if order is None else order
+    packed = bits >> 63
+    packed &= np.int64(2**63 - 1)
+    packed ^= bits
+    packed &= np.int64(-1 << width)
+    packed |= np.arange(n)
+    packed.sort()
+    order = packed & np.int64((1 << width) - 1)
+    packed >>= width
+    alike = packed[1:] == packed[:-1]
+    if not alike.any():
+        return order, alike
+    few = 4 * np.count_nonzero(alike) < n
+    where = (
+        np.flatnonzero(np.append(alike, False) | np.append(False, alike)) if few else slice(None)
+    )
+    values = scores[order[where]]
+    runs = packed[where]
+    if ((values[1:] < values[:-1]) & (runs[1:] == runs[:-1])).any():
+        inside = np.lexsort((values, runs))
+        order[where], values = order[where][inside], values[inside]
+    same = values[1:] == values[:-1]
+    if isinstance(where, slice):
+        return order, same
+    alike[:] = False
+    alike[where[:-1]] = same
+    return order, alike

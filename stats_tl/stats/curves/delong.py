@@ -18,7 +18,6 @@ import numpy as np
 from .._shared.inference import check_alternative, check_confidence_level, wald_inference
 from .._shared.placements import (
     auc_of,
-    class_sizes,
     component_covariance,
     components_of,
     doubled_placements,
@@ -127,12 +126,11 @@ def delong_test(
     level = check_confidence_level(confidence_level)
     null_value = float(null_value)
 
-    n1, n0 = class_sizes(labels)
     doubled_a, doubled_b = (doubled_placements(labels, s) for s in scores)
     aucs = tuple(auc_of(labels, d) for d in (doubled_a, doubled_b))
     # Exact: a difference of whole numbers, so that curves which rank alike differ by 0.
     doubled = doubled_a - doubled_b
-    estimate = int(doubled[labels].sum()) / (2 * n1 * n0)
+    estimate = auc_of(labels, doubled)
 
     texts: list[str] = []
     obstacle = variance_obstacle(labels, codes)

@@ -260,15 +260,20 @@ def test_placements_are_means_of_the_kernel():
     np.testing.assert_array_equal(placements(y, scores[1]), values[1])
 
 
-@pytest.mark.parametrize("scale", ["float64", "float32", "few levels", "signed zeros"])
-def test_radix_sort_gives_the_same_placements(scale):
-    # Above RADIX_FROM cases the sort is ours; midranks by pandas are the second opinion.
+@pytest.mark.parametrize(
+    "scale",
+    ["float64", "float32", "few levels", "signed zeros", "last bits", "last bits, ties"],
+)
+def test_packed_sort_gives_the_same_placements(scale):
+    # Above PACK_FROM cases only leading bits are sorted; midranks by pandas are the second opinion.
     y, (a, _) = simulate(20_000, seed=2)
     a = {
         "float64": a * 1e-200,
         "float32": a.astype(np.float32).astype(float),
         "few levels": a.round(),
         "signed zeros": np.where(np.abs(a) < 1, np.copysign(0.0, a), a),
+        "last bits": 1 + a * 2.0**-45,
+        "last bits, ties": np.where(a < 0, a.round(), 1 + a.round() * 2.0**-52),
     }[scale]
     a[:2], a[2:4] = np.inf, -np.inf
     n1, n0 = y.sum(), (1 - y).sum()
