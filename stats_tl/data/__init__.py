@@ -11,15 +11,15 @@ __all__ = ["Dataset", "across_partitions", "load_dataset"]
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from stats_tl.data.adapters.busbra import load_busbra
-from stats_tl.data.adapters.busi import load_busi
-from stats_tl.data.adapters.generic import load_csv, load_folders
-from stats_tl.data.adapters.medmnist import load_medmnist
-from stats_tl.data.adapters.phantom import load_phantom
-from stats_tl.data.adapters.radimagenet import load_radimagenet
-from stats_tl.data.audit import across_partitions
-from stats_tl.data.dataset import Dataset
-from stats_tl.study.plan import Audit, Task
+from ..study.plan import Audit, Task
+from .adapters.busbra import load_busbra
+from .adapters.busi import load_busi
+from .adapters.generic import load_csv, load_folders
+from .adapters.medmnist import load_medmnist
+from .adapters.phantom import load_phantom
+from .adapters.radimagenet import load_radimagenet
+from .audit import across_partitions
+from .dataset import Dataset
 
 _ADAPTERS: dict[str, Callable[[Task, Path | None, Audit], Dataset]] = {
     "phantom-breast": load_phantom,

@@ -26,8 +26,8 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from stats_tl.data.images import resize
-from stats_tl.errors import UserError
+from ..errors import UserError
+from .images import resize
 
 SIDE = 16
 MAX_PAIRS = 1_000_000
@@ -61,7 +61,8 @@ def perceptual_hash(image: Image.Image) -> np.ndarray:
     padded = np.pad(blocks, _RADIUS, mode="edge")
     windows = np.lib.stride_tricks.sliding_window_view(padded, (width, width))
     # Integers throughout, so that no platform rounds a bit the other way.
-    return (width * width * (blocks - 1) > windows.sum(axis=(2, 3))).ravel()
+    brighter: np.ndarray = width * width * (blocks - 1) > windows.sum(axis=(2, 3))
+    return brighter.ravel()
 
 
 def find_near_duplicates(hashes: np.ndarray, distance: int) -> pd.DataFrame:
@@ -153,7 +154,7 @@ def across_partitions(
     position = pd.Series(np.arange(len(cases)), index=cases.to_numpy())
     a = position.loc[pairs["case_a"]].to_numpy(dtype=np.int64)
     b = position.loc[pairs["case_b"]].to_numpy(dtype=np.int64)
-    tables = []
+    tables: list[pd.DataFrame] = []
     for split, sides in enumerate(np.atleast_2d(partitions)):
         straddling = (sides[a] != sides[b]) & (sides[a] >= 0) & (sides[b] >= 0)
         tables.append(
@@ -161,7 +162,8 @@ def across_partitions(
                 split=split, partition_a=sides[a][straddling], partition_b=sides[b][straddling]
             )
         )
-    return pd.concat(tables, ignore_index=True)
+    straddling_pairs: pd.DataFrame = pd.concat(tables, ignore_index=True)
+    return straddling_pairs
 
 
 def merge_groups(patients: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarray:
@@ -196,4 +198,5 @@ def merge_groups(patients: np.ndarray, i: np.ndarray, j: np.ndarray) -> np.ndarr
     for first, second in zip(codes[i].tolist(), codes[j].tolist(), strict=True):
         a, b = root(first), root(second)
         parent[max(a, b)] = min(a, b)
-    return names[[root(code) for code in codes.tolist()]]
+    merged: np.ndarray = names[[root(code) for code in codes.tolist()]]
+    return merged

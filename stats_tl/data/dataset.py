@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stats_tl.data.audit import find_near_duplicates, merge_groups, perceptual_hash
-from stats_tl.data.images import ImageSource, UnreadableImageError, resize
-from stats_tl.data.problems import Problems, listed
-from stats_tl.errors import UserError
-from stats_tl.study.plan import Audit
+from ..errors import UserError
+from ..study.plan import Audit
+from .audit import find_near_duplicates, merge_groups, perceptual_hash
+from .images import ImageSource, UnreadableImageError, resize
+from .problems import Problems, listed
 
 MAX_ID_LENGTH = 200
 _OWN_COLUMNS = ("case", "patient", "group", "y_true")
@@ -44,7 +44,7 @@ class Dataset:
     name : str
         The task's name.
     cases : DataFrame
-        One row an image, RangeIndex. ``case`` (str, unique), ``patient`` (str), ``group``
+        One row per image, RangeIndex. ``case`` (str, unique), ``patient`` (str), ``group``
         (str: the unit that a split must not divide; the patient, or several patients whose
         images are near-duplicates), ``y_true`` (int8, 1 = positive), then covariates.
     official : ndarray of int8, shape (folds, n), or None
@@ -110,7 +110,8 @@ class Dataset:
         if size not in self._memo:
             wanted = {size} | (set() if "digests" in self._memo else set(self.sizes))
             self._decode(sorted(wanted), progress)
-        return self._memo.pop(size)
+        pixels: np.ndarray = self._memo.pop(size)
+        return pixels
 
     def _decode(
         self, sizes: Sequence[int], progress: Callable[[int, int], object] | None = None
@@ -273,7 +274,7 @@ def build_dataset(
         bad = [text for text in cases[column] if not _is_id(text)]
         problems.add(f"{column} ids that are empty, too long or not printable", *bad)
     problems.add("missing files", *images.missing())
-    problems.raise_if_any("Mend these before training.")
+    problems.raise_if_any("Correct these before training.")
     if set(cases["y_true"]) != {0, 1}:
         raise UserError(f"{where}: both classes are needed, found {len(cases)} cases of one class")
     if official is not None:

@@ -18,9 +18,10 @@ import zipfile
 from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from stats_tl.data.problems import listed
-from stats_tl.errors import UserError
+from ..errors import UserError
+from .problems import listed
 
 MAX_FILE_BYTES = 128 * 2**20
 MAX_FILES = 2_000_000
@@ -145,7 +146,7 @@ class ZipStore(Store):
         super().__init__(path)
         self._lock = threading.Lock()
 
-    def __reduce__(self):  # an open file does not travel to another process
+    def __reduce__(self) -> tuple[Any, ...]:  # an open file does not travel to another process
         return type(self), (self.path,)
 
     @cached_property

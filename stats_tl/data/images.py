@@ -17,7 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageOps
 
-from stats_tl.data.files import Store
+from .files import Store
 
 FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -170,7 +170,8 @@ class ArrayImages(ImageSource):
         return f"{self.prefix}[{index}]"
 
     def read(self, index: int) -> bytes:
-        return self.pixels[index].tobytes()
+        pixels: np.ndarray = self.pixels[index]
+        return pixels.tobytes()
 
     def open(self, index: int, data: bytes) -> Image.Image:
         shape = self.pixels.shape[1:]

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from stats_tl.data.audit import across_partitions
-from stats_tl.data.dataset import Dataset
+from .audit import across_partitions
+from .dataset import Dataset
 
 
 def audit_duplicates(dataset: Dataset, partitions: Mapping[Any, np.ndarray]) -> dict[str, Any]:

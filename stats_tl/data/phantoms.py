@@ -140,7 +140,7 @@ def _gauss(field: np.ndarray, down: float, across: float) -> np.ndarray:
 def _texture(rng: np.random.Generator, size: int, down: float, across: float) -> np.ndarray:
     """A smooth random field of unit variance; scales as shares of the image."""
     field = _gauss(rng.standard_normal((size, size)), down * size, across * size)
-    return (field - field.mean()) / field.std()
+    return np.asarray((field - field.mean()) / field.std())
 
 
 def _inside(distance: np.ndarray, size: int, blur: float = 0.7) -> np.ndarray:
@@ -213,7 +213,8 @@ def _breast(
     envelope = np.abs(_gauss(field, 0.75 * grain, 1.6 * grain)) * 1.5 * grain
     decibel = 20 * np.log10(envelope + 1e-4) - slope * y + gain + (2, 0, -2)[device]
     span = (48, 54, 60)[device]
-    return np.rint(255 * np.clip((decibel + span - 4) / span, 0, 1)).astype(np.uint8)
+    grey: np.ndarray = np.rint(255 * np.clip((decibel + span - 4) / span, 0, 1))
+    return grey.astype(np.uint8)
 
 
 def _segment(
@@ -228,15 +229,20 @@ def _segment(
 
 def _smooth_union(a: np.ndarray, b: np.ndarray, width: float) -> np.ndarray:
     blend = np.clip(0.5 + 0.5 * (b - a) / width, 0, 1)
-    return b + (a - b) * blend - width * blend * (1 - blend)
+    return np.asarray(b + (a - b) * blend - width * blend * (1 - blend))
 
 
-def _box(x: np.ndarray, y: np.ndarray, cx: float, cy: float, w: float, h: float) -> np.ndarray:
-    """Signed distance of a rectangle with rounded corners."""
+def _box(
+    x: np.ndarray,
+    y: np.ndarray,
+    centre: tuple[float | np.ndarray, float],
+    half: tuple[float, float],
+) -> np.ndarray:
+    """Signed distance of a rectangle with rounded corners; `half` is half of (width, height)."""
     r = 0.05
-    dx, dy = np.abs(x - cx) - w + r, np.abs(y - cy) - h + r
+    dx, dy = np.abs(x - centre[0]) - half[0] + r, np.abs(y - centre[1]) - half[1] + r
     outside = np.hypot(np.clip(dx, 0, None), np.clip(dy, 0, None))
-    return outside + np.clip(np.maximum(dx, dy), None, 0) - r
+    return np.asarray(outside + np.clip(np.maximum(dx, dy), None, 0) - r)
 
 
 def _knee(
@@ -258,7 +264,8 @@ def _knee(
     x, y = 0.5 + dx * np.cos(turn) - dy * np.sin(turn), 0.5 + dy * np.cos(turn) + dx * np.sin(turn)
 
     def paint(image: np.ndarray, mask: np.ndarray, level: float | np.ndarray) -> np.ndarray:
-        return image + (level - image) * mask
+        painted: np.ndarray = image + (level - image) * mask
+        return painted
 
     def band(start: tuple[float, float], end: tuple[float, float], half_width: float) -> np.ndarray:
         return _inside(_segment(x, y, start, end)[0] - half_width, size)
@@ -275,12 +282,12 @@ def _knee(
 
     bones = _texture(person, size, 0.03, 0.03)
     femur = _smooth_union(
-        _box(x, y, 0.53 + 0.1 * (y - 0.2), 0.12, 0.125, 0.26),
+        _box(x, y, (0.53 + 0.1 * (y - 0.2), 0.12), (0.125, 0.26)),
         np.hypot((x - 0.56 - flex) / 1.28, y - 0.335) - condyle - 0.012 * slice_,
         0.09,
     )
     tibia = _smooth_union(
-        _box(x, y, 0.545, 0.705, 0.215, 0.080), _box(x, y, 0.535, 0.92, 0.13, 0.22), 0.08
+        _box(x, y, (0.545, 0.705), (0.215, 0.080)), _box(x, y, (0.535, 0.92), (0.13, 0.22)), 0.08
     )
     patella = np.hypot((x - 0.205) / 0.62, y - 0.33) - 0.085
     for bone, cartilage in ((femur, 0.020), (tibia, 0.012), (patella, 0.010)):
@@ -318,4 +325,5 @@ def _knee(
     sigma = (0.025, 0.035, 0.05)[device]
     noise = sigma * view.standard_normal((2, size, size))
     signal = np.hypot(blurred + noise[0], noise[1])
-    return np.rint(255 * np.clip(signal * (1.0, 0.92, 1.06)[device], 0, 1)).astype(np.uint8)
+    grey: np.ndarray = np.rint(255 * np.clip(signal * (1.0, 0.92, 1.06)[device], 0, 1))
+    return grey.astype(np.uint8)

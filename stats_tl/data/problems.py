@@ -6,7 +6,7 @@ __all__ = ["Problems", "listed"]
 
 from collections.abc import Iterable
 
-from stats_tl.errors import UserError
+from ..errors import UserError
 
 SHOWN = 20
 

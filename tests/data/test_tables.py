@@ -1,17 +1,15 @@
-"""Bounded tables, binary labels, plan options."""
+"""Bounded tables."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stats_tl.data import tables
 from stats_tl.data.files import FolderStore
-from stats_tl.data.tables import Option, binary_labels, read_options, read_table
+from stats_tl.data.tables import read_table
 from stats_tl.errors import UserError
-from tests.data.conftest import task
 
 
 def table_of(write, content, **keywords):
@@ -81,70 +79,9 @@ def test_any_bytes_are_a_table_or_a_clear_error(tmp_path_factory, data):
     assert table.map(lambda field: isinstance(field, str)).to_numpy().all()
 
 
-@pytest.mark.parametrize(
-    ("labels", "options", "expected"),
-    [
-        (["0", "1", "1.0"], {}, [0, 1, 1]),
-        (["No", "Yes", "No"], {}, [0, 1, 0]),
-        (["benign", "malignant"], {}, [0, 1]),
-        (["benign", "malignant"], {"positive": "benign"}, [1, 0]),
-        (["a", "b"], {"negative": "b"}, [1, 0]),
-        ([0, 1, 2], {"positive": [1, 2], "negative": 0}, [0, 1, 1]),
-        (["b", "m", "n"], {"positive": "m", "exclude": "n"}, [0, 1, -1]),
-        (["true", "false"], {"positive": True}, [1, 0]),
-        (["tear", "none"], {"negative": "none"}, [1, 0]),
-    ],
-)
-def test_labels(labels, options, expected):
-    cases = [str(i) for i in range(len(labels))]
-    out = binary_labels(labels, cases, where="w", **options)
-    assert out.dtype == np.int8
-    assert out.tolist() == expected
-
-
-@pytest.mark.parametrize(
-    ("labels", "options", "message"),
-    [
-        (["1", "nan", ""], {}, r"without a label \(2\): '1', '2'"),
-        (["0", "1", "2"], {}, "cannot tell which class is positive"),
-        (["0", "1", "2"], {"positive": "1"}, "3 classes were found"),
-        (["0", "1", "2", "3"], {"positive": "1", "negative": "0"}, "name every class"),
-        (["1", "1"], {}, "two classes are needed"),
-        (["a", "b"], {}, "cannot tell"),
-        (["a", "b"], {"positive": "c"}, "the class 'c' does not occur"),
-        (["a", "b"], {"positive": "a", "negative": "a"}, "named twice"),
-        (["a", "b"], {"positive": ["a", "b"]}, "both a positive and a negative"),
-        (["a", "b"], {"positive": "a", "exclude": "b"}, "two classes are needed"),
-    ],
-)
-def test_labels_that_are_no_binary_reference_standard(labels, options, message):
-    cases = [str(i) for i in range(len(labels))]
-    with pytest.raises(UserError, match=message):
-        binary_labels(labels, cases, where="w", **options)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"normal": "benign"}, "unknown option `normal`; did you mean 'normals'"),
-        ({"normals": "bening"}, "did you mean 'benign'"),
-        ({"normals": 3}, "`normals` must be str, was given 3"),
-        ({"n": True}, "`n` must be int, was given True"),
-        ({"n": 11}, "`n` must lie between 1 and 10, was given 11"),
-        ({"x": float("nan")}, "`x` must lie between"),
-        ({"x": "1"}, "`x` must be float"),
-    ],
-)
-def test_wrong_options(options, message):
-    allowed = (
-        Option("normals", choices=("benign", "exclude")),
-        Option("n", int, low=1, high=10),
-        Option("x", float, low=0, high=1),
-    )
-    with pytest.raises(UserError, match=message):
-        read_options(task("busi", **options), *allowed)
-
-
-def test_options_have_defaults_and_take_whole_numbers_for_floats():
-    allowed = (Option("x", float, default=0.5), Option("y", default="z"))
-    assert read_options(task("busi", x=1), *allowed) == {"x": 1.0, "y": "z"}
+def test_a_table_without_a_header_takes_names(write):
+    table = table_of(write, "0000,1\n0001,0\n", header=("exam", "label"))
+    assert table.columns.tolist() == ["exam", "label"]
+    assert table.to_numpy().tolist() == [["0000", "1"], ["0001", "0"]]
+    with pytest.raises(UserError, match="line 2: 3 fields where the header has 2"):
+        table_of(write, "0000,1\n0001,0,x\n", header=("exam", "label"))

@@ -16,14 +16,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stats_tl.data.dataset import Dataset, build_dataset
-from stats_tl.data.files import Store, open_store, safe_name
-from stats_tl.data.images import FileImages
-from stats_tl.data.problems import Problems
-from stats_tl.data.tables import MISSING, Option, binary_labels, read_options, read_table
-from stats_tl.errors import UserError
-from stats_tl.study.plan import Audit, Task
-from stats_tl.study.splits import TEST, TRAIN, VALIDATION
+from ...errors import UserError
+from ...study.plan import Audit, Task
+from ...study.splits import TEST, TRAIN, VALIDATION
+from ..dataset import Dataset, build_dataset
+from ..files import Store, open_store, safe_name
+from ..images import FileImages
+from ..labels import MISSING, binary_labels
+from ..options import Option, read_options
+from ..problems import Problems
+from ..tables import read_table
 
 TABLE = "bus_data.csv"
 FOLDS = "5-fold-cv.csv"

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stats_tl.data.dataset import Dataset, build_dataset
-from stats_tl.data.files import open_store
-from stats_tl.data.images import SUFFIXES, FileImages
-from stats_tl.data.problems import Problems
-from stats_tl.data.tables import Option, read_options
-from stats_tl.errors import UserError
-from stats_tl.study.plan import Audit, Task
+from ...errors import UserError
+from ...study.plan import Audit, Task
+from ..dataset import Dataset, build_dataset
+from ..files import open_store
+from ..images import SUFFIXES, FileImages
+from ..options import Option, read_options
+from ..problems import Problems
 
 FINDINGS = ("benign", "malignant", "normal")
 NORMALS = Option("normals", choices=("benign", "exclude"))

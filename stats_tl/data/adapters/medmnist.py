@@ -17,12 +17,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stats_tl.data.dataset import Dataset, build_dataset
-from stats_tl.data.images import ArrayImages
-from stats_tl.data.tables import Option, binary_labels, read_options
-from stats_tl.errors import UserError
-from stats_tl.study.plan import Audit, Task
-from stats_tl.study.splits import TEST, TRAIN, VALIDATION
+from ...errors import UserError
+from ...study.plan import Audit, Task
+from ...study.splits import TEST, TRAIN, VALIDATION
+from ..dataset import Dataset, build_dataset
+from ..images import ArrayImages
+from ..labels import binary_labels
+from ..options import Option, read_options
 
 SPLITS = {"train": TRAIN, "val": VALIDATION, "test": TEST}
 MAX_BYTES = 4 * 2**30

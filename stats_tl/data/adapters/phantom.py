@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from stats_tl.data.dataset import Dataset, build_dataset
-from stats_tl.data.images import ArrayImages
-from stats_tl.data.phantoms import draw_phantoms
-from stats_tl.data.tables import Option, read_options
-from stats_tl.errors import UserError
-from stats_tl.study.plan import Audit, Task
+from ...errors import UserError
+from ...study.plan import Audit, Task
+from ..dataset import Dataset, build_dataset
+from ..images import ArrayImages
+from ..options import Option, read_options
+from ..phantoms import draw_phantoms
 
 WHAT = {
     "breast": "breast-like ultrasound phantoms, irregular 'malignant' against smooth lesions",

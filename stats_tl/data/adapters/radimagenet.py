@@ -21,15 +21,17 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import pandas as pd
 
-from stats_tl.data.adapters.busi import NORMALS, normals_choice
-from stats_tl.data.dataset import Dataset, build_dataset
-from stats_tl.data.files import FolderStore, Store, open_store, safe_name
-from stats_tl.data.images import FileImages
-from stats_tl.data.problems import Problems
-from stats_tl.data.tables import Option, binary_labels, clean_label, read_options, read_table
-from stats_tl.errors import UserError
-from stats_tl.study.plan import Audit, Task
-from stats_tl.study.splits import TEST, TRAIN, VALIDATION
+from ...errors import UserError
+from ...study.plan import Audit, Task
+from ...study.splits import TEST, TRAIN, VALIDATION
+from ..dataset import Dataset, build_dataset
+from ..files import FolderStore, Store, open_store, safe_name
+from ..images import FileImages
+from ..labels import binary_labels, clean_label
+from ..options import Option, read_options
+from ..problems import Problems
+from ..tables import read_table
+from .busi import NORMALS, normals_choice
 
 PARTITIONS = {"train": TRAIN, "val": VALIDATION, "test": TEST}
 MAX_FOLDS = 100
