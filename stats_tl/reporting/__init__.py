@@ -17,9 +17,10 @@ from typing import Any
 from .auc_table.model import GridFit, fit_grid, read_aucs
 from .auc_table.report import GridReport, build_grid_report
 from .build import FORMATS, Report, build_report
+from .evidence.base import Evidence
 from .evidence.layout import arrange, parse_mapping
 from .evidence.options import CORRECTIONS, AnalysisOptions, read_analysis_plan
-from .evidence.predictions import Evidence, Predictions, read_predictions
+from .evidence.predictions import Predictions, read_predictions
 from .rendering.files import differing_files, write_report
 from .rendering.latex import latex_document, latex_table
 from .rendering.plaintext import plain_table
@@ -28,8 +29,9 @@ from .results.comparisons import compare_all_pairs, compare_arms, fold_aucs
 from .results.material import Material, gather_material
 from .results.mixed import MixedReport, mixed_report
 from .results.sample import sample_table
-from .tables.comparisons import sample_text_table, significance_table
+from .tables.comparisons import significance_table
 from .tables.mixed import mixed_tables
+from .tables.sample import sample_text_table
 
 _FIGURES = ("draw_forest", "forest_data", "forest_figure", "render_figure")
 

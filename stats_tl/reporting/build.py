@@ -16,18 +16,20 @@ import pandas as pd
 
 from .. import __version__
 from . import contents
-from .contents import Absent, RenderedDrawing, Section, Words
+from .evidence.base import Evidence
 from .evidence.options import AnalysisOptions
-from .evidence.predictions import Evidence
-from .rendering.files import VERSION_LINE, csv_bytes
+from .rendering.encoding import csv_bytes, json_bytes
+from .rendering.files import VERSION_LINE
 from .rendering.labels import SYNTHETIC
 from .rendering.latex import latex_document, latex_table
+from .rendering.parts import Absent, RenderedDrawing, Section, Words
 from .rendering.table import Table
 from .results.audit import audit_findings
 from .results.material import Material, gather_material
 from .results.mixed import MixedReport
-from .summary import summarize, summary_bytes
+from .summary import summarize
 from .tables.comparisons import terminal_table
+from .tables.notes import test_notes
 from .text.prose import prose_files, report_words
 
 FORMATS = ("latex", "csv", "figures", "words", "json", "html")
@@ -152,7 +154,7 @@ def build_report(
     if "words" in formats:
         files |= prose_files(words, provenance)
     if "json" in formats:
-        files["summary.json"] = summary_bytes(summary)
+        files["summary.json"] = json_bytes(summary)
     if "html" in formats:
         files["report.html"] = contents.PAGE(
             title=material.title or material.name,
@@ -173,7 +175,7 @@ def build_report(
         audit=audit,
         summary=summary,
         terminal=terminal_table(
-            material.comparisons, options, title=material.title, cautions=material.test_notes
+            material.comparisons, options, title=material.title, cautions=test_notes(material)
         ),
         words=words,
         files=files,

@@ -6,23 +6,17 @@ infinite value is the text ``"inf"`` or ``"-inf"``. docs/report.md documents the
 
 from __future__ import annotations
 
-__all__ = ["SUMMARY_VERSION", "summarize", "summary_bytes"]
+__all__ = ["summarize"]
 
-import json
-import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from .. import __version__
-
-if TYPE_CHECKING:
-    from .rendering.parts import Absent, Section
-    from .results.material import Material
-
-SUMMARY_VERSION = 1
+from .rendering.encoding import SUMMARY_VERSION, plain, records
+from .rendering.parts import Absent, Section
+from .results.material import Material
 
 
 def summarize(
@@ -72,32 +66,3 @@ def summarize(
         "absent": {part.name: part.reason for part in absent},
         "audit": records(audit),
     }
-
-
-def summary_bytes(summary: Mapping[str, Any]) -> bytes:
-    """The summary as UTF-8 JSON, the same bytes for the same content."""
-    text = json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False)
-    return (text + "\n").encode()
-
-
-def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows of a table as JSON objects."""
-    return [plain(row) for row in frame.to_dict("records")]
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON types; NaN becomes None."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, int | np.integer):
-        return int(value)
-    if isinstance(value, float | np.floating):
-        number = float(value)
-        if math.isnan(number):
-            return None
-        return number if math.isfinite(number) else ("inf" if number > 0 else "-inf")
-    return None if value is None or value is pd.NA else str(value)

@@ -27,10 +27,9 @@ import pandas as pd
 from ...errors import IncompleteError, UserError, suggest
 from ...stats import fit_mixed_model
 from ..evidence.predictions import read_csv
-from ..rendering.labels import join_words, plural
+from ..rendering.labels import RULES, join_words, plural
 from ..rendering.numbers import format_interval, format_number, format_p
 from ..rendering.table import Cell, Column, Panel, Row, Table
-from ..tables.mixed import RULES
 
 KEYS = ("task", "backbone", "head", "unfreeze", "configuration")
 _LISTED = 10

@@ -12,14 +12,14 @@ import pandas as pd
 from ... import __version__
 from ...errors import UserError
 from ..evidence.options import AnalysisOptions
-from ..rendering.files import VERSION_LINE, csv_bytes
-from ..rendering.labels import join_words
+from ..rendering.encoding import SUMMARY_VERSION, csv_bytes, json_bytes, plain, records
+from ..rendering.files import VERSION_LINE
+from ..rendering.labels import RULES, join_words
 from ..rendering.latex import latex_document, latex_table
 from ..rendering.numbers import format_interval, format_number, format_p
 from ..rendering.parts import Absent, Section
 from ..rendering.table import Cell, Column, Panel, Row, Table
-from ..summary import SUMMARY_VERSION, plain, records, summary_bytes
-from ..tables.mixed import RULES, mean_columns, mean_row
+from ..tables.mixed import mean_columns, mean_row
 from ..tables.notes import exploratory_notes, plan_notes
 from ..text.prose import prose_latex, prose_markdown
 from ..text.references import cited_keys, references_bib
@@ -98,7 +98,7 @@ def build_grid_report(
     if "words" in formats:
         files |= _words(fit, options, provenance)
     if "json" in formats:
-        files["summary.json"] = summary_bytes(_summary(fit, sections, options, name, digest))
+        files["summary.json"] = json_bytes(_summary(fit, sections, options, name, digest))
     if "latex" in formats:
         shown: list[str] = [path for path in ("methods.tex", "results.tex") if path in files]
         shown += [path for path in files if path.startswith("tables/") and path.endswith(".tex")]

@@ -1,15 +1,15 @@
-"""What a report is made from: a run archive, or a table of predictions in its place."""
+"""Predictions made elsewhere, as a table in the place of a run archive."""
 
 from __future__ import annotations
 
-__all__ = ["Evidence", "Predictions", "read_csv", "read_predictions"]
+__all__ = ["Predictions", "read_csv", "read_predictions"]
 
 import hashlib
 import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pandas as pd
 
@@ -26,30 +26,6 @@ _PARTITIONS = {
     **dict.fromkeys(("validation", "val", "valid", "tune", "tuning", "dev"), "validation"),
 }
 _KEYS = ("task", "backbone", "head", "unfreeze", "arm", "repeat", "fold", "seed")
-
-
-class Evidence(Protocol):
-    """The part of :class:`stats_tl.archive.Archive` that a report reads."""
-
-    name: str
-    plan: dict[str, Any]
-    cells: pd.DataFrame
-
-    @property
-    def reference(self) -> str | None: ...
-
-    @property
-    def synthetic(self) -> bool: ...
-
-    @property
-    def digest(self) -> str: ...
-
-    @property
-    def missing(self) -> pd.DataFrame: ...
-
-    def cases(self, task: str) -> pd.DataFrame: ...
-
-    def scores(self, *, as_categories: bool = False, **filters: Any) -> pd.DataFrame: ...
 
 
 class Predictions:

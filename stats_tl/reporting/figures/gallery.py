@@ -10,14 +10,15 @@ __all__ = ["FIGURES"]
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..contents import Absent, Drawing
 from ..rendering.labels import comparison_labels, plural, varies
 from ..rendering.numbers import MINUS, format_interval, format_number
+from ..rendering.parts import Absent, Drawing
+from ..results.material import Material
 from .calibration import calibration_data, calibration_summary, draw_calibration
 from .curves import CurveScores, curve_settings, panels
 from .decision import decision_data, draw_decision, highest_threshold
@@ -36,9 +37,6 @@ from .risks import as_risks
 from .roc import draw_roc, roc_data
 from .style import GREY, arm_styles, styled, warning_lines
 from .variance import variance_data, variance_figure
-
-if TYPE_CHECKING:
-    from ..results.material import Material
 
 _NO_CURVES = "no setting has a complete run of all its arms with both classes in every fold"
 _NO_FOLDS = "the scores are of one test set, not of a cross-validation"

@@ -9,13 +9,13 @@ import functools
 import hashlib
 from collections.abc import Mapping, Sequence
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jinja2
 import pandas as pd
 from markupsafe import Markup
 
-from ..rendering.parts import Absent
+from ..rendering.parts import Absent, RenderedDrawing, Words
 from ..rendering.table import Table
 from .references import number_references, paragraph
 from .summary import cautions_of_tests, plain_summary
@@ -27,9 +27,6 @@ from .views import (
     figure_view,
     table_view,
 )
-
-if TYPE_CHECKING:
-    from ..contents import RenderedDrawing, Words
 
 
 def build_page(
@@ -43,7 +40,7 @@ def build_page(
     summary: Mapping[str, Any],
     cells: pd.DataFrame,
 ) -> bytes:
-    """The page of a report; arguments as in :class:`~stats_tl.reporting.contents.PageBuilder`.
+    """The page of a report; arguments as in :class:`~..rendering.parts.PageBuilder`.
 
     Returns
     -------

@@ -7,10 +7,9 @@ __all__ = ["number_references", "paragraph"]
 import re
 import unicodedata
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from ..contents import Words
+from ..rendering.parts import Words
 
 _CITATION = re.compile(r"\s*\[(@[^\]]+)\]")
 _ACCENTS = {

@@ -17,16 +17,13 @@ import math
 import re
 import struct
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
 from ..rendering.numbers import MINUS, MISSING, format_number
-from ..rendering.parts import Absent
+from ..rendering.parts import Absent, RenderedDrawing
 from ..rendering.table import Column, Panel, Row, Table
-
-if TYPE_CHECKING:
-    from ..contents import RenderedDrawing
 
 #: Shown and read aloud for each finding of the audit.
 AUDIT_MARKS = {"ok": ("✓", "in order"), "problem": ("!", "problem"), "unknown": ("?", "not known")}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["VERSION_LINE", "csv_bytes", "differing_files", "write_report"]
+__all__ = ["VERSION_LINE", "differing_files", "write_report"]
 
 import io
 import json
@@ -88,16 +88,6 @@ def differing_files(report: _Report, out: str | Path) -> list[str]:
         if path.suffix in suffixes and f"tables/{path.name}" not in report.files:
             problems.append(f"{path}: left over from another report; delete it")
     return problems
-
-
-def csv_bytes(frame: pd.DataFrame) -> bytes:
-    # Text that a spreadsheet would run as a formula begins with a quote.
-    text = frame.copy()
-    for column in text.columns:
-        if not pd.api.types.is_numeric_dtype(text[column]):
-            values = text[column].astype(str)
-            text[column] = values.where(~values.str.match(r"[=+@\t\r]|-(?![\d.])"), "'" + values)
-    return text.to_csv(index=False, lineterminator="\n").encode()
 
 
 def _replace(path: Path, content: bytes) -> None:

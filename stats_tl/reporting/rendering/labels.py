@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-__all__ = ["SYNTHETIC", "comparison_labels", "describe_unfreeze", "join_words", "plural", "varies"]
+__all__ = [
+    "RULES",
+    "SYNTHETIC",
+    "comparison_labels",
+    "describe_unfreeze",
+    "join_words",
+    "plural",
+    "varies",
+]
 
 from collections.abc import Sequence
 
 import pandas as pd
 
 SYNTHETIC = "Synthetic data, made by a program: these numbers say nothing about any patient."
+#: Whose rule gives the degrees of freedom of a mixed model.
+RULES = {"kenward-roger": "Kenward and Roger’s", "satterthwaite": "Satterthwaite’s"}
 
 
 def describe_unfreeze(depth: str) -> str:

@@ -1,14 +1,19 @@
-"""One table of a report, or why it is not there."""
+"""The parts a report is made of: tables, figures, paragraphs, and the page over them."""
 
 from __future__ import annotations
 
-__all__ = ["Absent", "Section"]
+__all__ = ["Absent", "Drawing", "PageBuilder", "RenderedDrawing", "Section", "Words"]
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 
 from .table import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -31,3 +36,81 @@ class Absent:
     name: str
     what: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure with its caption, and a description for those who cannot see it."""
+
+    figure: Figure
+    caption: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class RenderedDrawing:
+    """The same as bytes: `files` maps ``.pdf`` and ``.png`` to the content."""
+
+    name: str
+    caption: str
+    alt: str
+    files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class Words:
+    """Paragraphs for the paper, and the works they cite.
+
+    Attributes
+    ----------
+    methods, results : tuple of str
+        Paragraphs of plain text with ``[@key]`` for citations.
+    references : dict of str to str
+        BibTeX entry of each key cited.
+    checklist : DataFrame
+        One row an item: ``guideline, item, topic, request, answer`` (empty where the
+        archive does not know).
+    """
+
+    methods: tuple[str, ...]
+    results: tuple[str, ...]
+    references: Mapping[str, str]
+    checklist: pd.DataFrame
+
+
+class PageBuilder(Protocol):
+    """Makes the page from what was built for the files; all arguments by keyword."""
+
+    def __call__(
+        self,
+        *,
+        title: str,
+        tables: Sequence[Table],
+        figures: Sequence[RenderedDrawing],
+        absent: Sequence[Absent],
+        words: Words,
+        audit: pd.DataFrame,
+        summary: Mapping[str, Any],
+        cells: pd.DataFrame,
+    ) -> bytes:
+        """The page, as UTF-8 bytes.
+
+        Parameters
+        ----------
+        title : str
+            Title or name of the study.
+        tables : sequence of Table
+            In the order of the report, notes included.
+        figures : sequence of RenderedDrawing
+        absent : sequence of Absent
+            Tables and figures that the study does not allow.
+        words : Words
+        audit : DataFrame
+            As from :func:`~stats_tl.reporting.audit_findings`: ``check, task, finding, detail``,
+            `finding` one of ``ok, problem, unknown``.
+        summary : dict
+            The content of ``summary.json``.
+        cells : DataFrame
+            One row a trained cell: keys, ``auc``, and what else is recorded.
+        """
+        ...

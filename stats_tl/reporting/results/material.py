@@ -19,9 +19,8 @@ import pandas as pd
 
 from ...errors import IncompleteError, UserError
 from ..evidence.alignment import SETTING, Aligned, align, check_scores
+from ..evidence.base import Evidence
 from ..evidence.options import AnalysisOptions
-from ..evidence.predictions import Evidence
-from ..tables.notes import caution_notes, data_notes, exploratory_notes, plan_notes
 from .comparisons import compare_arms, fold_aucs
 from .mixed import MixedReport, mixed_report
 from .sample import sample_table
@@ -87,30 +86,6 @@ class Material:
     def lacking(self) -> tuple[str, ...]:
         """One sentence for each gap; empty where the study is complete."""
         return self.comparisons.attrs["lacking"]
-
-    @property
-    def general_notes(self) -> list[str]:
-        """Notes for a table that describes all that was trained."""
-        return data_notes("all that was trained", lacking=self.lacking, synthetic=self.synthetic)
-
-    @property
-    def test_notes(self) -> list[str]:
-        """Notes for a table of tests, which use complete runs only."""
-        used = "the complete runs only"
-        return [
-            *caution_notes(self.comparisons, self.options),
-            *plan_notes(self.options),
-            *data_notes(used, lacking=self.lacking, synthetic=self.synthetic),
-        ]
-
-    @property
-    def limits(self) -> list[str]:
-        """Notes for a table of secondary tests, which have cautions of their own."""
-        used = "the complete runs only"
-        return [
-            *exploratory_notes(self.options),
-            *data_notes(used, lacking=self.lacking, synthetic=self.synthetic),
-        ]
 
     @cached_property
     def records(self) -> tuple[dict[str, Any], ...]:

@@ -15,7 +15,7 @@ from ..rendering.parts import Absent, Section
 from ..rendering.table import Cell, Column, Panel, Row, Table
 from ..results.comparisons import compare_all_pairs
 from ..results.material import Material
-from .notes import adjustment_note
+from .notes import adjustment_note, test_notes
 
 
 def all_pairs(material: Material) -> Iterator[Section | Absent]:
@@ -31,7 +31,7 @@ def all_pairs(material: Material) -> Iterator[Section | Absent]:
         missing=material.evidence.missing,
     )
     table = all_pairs_table(
-        numbers, material.options, title=material.title, cautions=material.test_notes
+        numbers, material.options, title=material.title, cautions=test_notes(material)
     )
     yield Section(table, numbers)
 

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ["RULES", "mean_columns", "mean_row", "mixed_model", "mixed_tables"]
+__all__ = ["mean_columns", "mean_row", "mixed_model", "mixed_tables"]
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from ..rendering.labels import RULES
 from ..rendering.numbers import format_interval, format_number, format_p
 from ..rendering.parts import Absent, Section
 from ..rendering.table import Cell, Column, Panel, Row, Table
 from ..results.material import Material
 from ..results.mixed import PLURALS, MixedReport
-
-RULES = {"kenward-roger": "Kenward and Roger’s", "satterthwaite": "Satterthwaite’s"}
+from .notes import general_notes
 
 
 def mixed_model(material: Material) -> Iterator[Section | Absent]:
@@ -24,7 +24,7 @@ def mixed_model(material: Material) -> Iterator[Section | Absent]:
     if mixed.reason:
         yield Absent("mixed_model", "mixed model", mixed.reason)
         return
-    tables = mixed_tables(mixed, title=material.title, cautions=material.general_notes)
+    tables = mixed_tables(mixed, title=material.title, cautions=general_notes(material))
     numbers = (_effects(mixed), mixed.means, mixed.variance_components)
     for table, frame in zip(tables, numbers, strict=True):
         yield Section(table, frame)

@@ -9,9 +9,12 @@ __all__ = [
     "curve_source",
     "data_notes",
     "exploratory_notes",
+    "general_notes",
     "plan_notes",
+    "secondary_notes",
     "significance_notes",
     "terminal_notes",
+    "test_notes",
 ]
 
 from collections.abc import Sequence
@@ -20,6 +23,7 @@ import pandas as pd
 
 from ..evidence.options import AnalysisOptions
 from ..rendering.labels import SYNTHETIC, join_words, plural
+from ..results.material import Material
 
 _CORRECTIONS = {
     "holm": "Holm’s correction",
@@ -41,6 +45,33 @@ _TESTS = {
     "delong": "DeLong’s test",
     "obuchowski-rockette": "the Obuchowski-Rockette test with Hillis’ degrees of freedom",
 }
+
+
+def general_notes(material: Material) -> list[str]:
+    """Notes for a table that describes all that was trained."""
+    return data_notes(
+        "all that was trained", lacking=material.lacking, synthetic=material.synthetic
+    )
+
+
+def test_notes(material: Material) -> list[str]:
+    """Notes for a table of tests, which use complete runs only."""
+    return [
+        *caution_notes(material.comparisons, material.options),
+        *plan_notes(material.options),
+        *_complete_runs_notes(material),
+    ]
+
+
+def secondary_notes(material: Material) -> list[str]:
+    """Notes for a table of secondary tests, which have cautions of their own."""
+    return [*exploratory_notes(material.options), *_complete_runs_notes(material)]
+
+
+def _complete_runs_notes(material: Material) -> list[str]:
+    return data_notes(
+        "the complete runs only", lacking=material.lacking, synthetic=material.synthetic
+    )
 
 
 def significance_notes(table: pd.DataFrame, options: AnalysisOptions) -> list[str]:

@@ -14,6 +14,7 @@ from ..rendering.labels import describe_unfreeze, plural
 from ..rendering.parts import Section
 from ..rendering.table import Cell, Column, Panel, Row, Table
 from ..results.material import Material
+from .notes import general_notes
 
 Fact = tuple[str, str, str]
 _SHOWN_TRAINING = (
@@ -35,7 +36,7 @@ _SHOWN_TRAINING = (
 def reproducibility(material: Material) -> Iterator[Section]:
     """The table of reproducibility, from the material of a report."""
     numbers = reproducibility_facts(material)
-    table = reproducibility_table(numbers, title=material.title, cautions=material.general_notes)
+    table = reproducibility_table(numbers, title=material.title, cautions=general_notes(material))
     yield Section(table, numbers)
 
 

@@ -13,10 +13,9 @@ from typing import Any
 
 import pandas as pd
 
-from ..rendering.labels import SYNTHETIC, describe_unfreeze, join_words, plural
+from ..rendering.labels import RULES, SYNTHETIC, describe_unfreeze, join_words, plural
 from ..rendering.numbers import format_count
 from ..results.material import Material
-from ..tables.mixed import RULES
 from ..tables.notes import CURVE_TESTS, curve_source
 
 _CORRECTIONS = {

@@ -11,9 +11,9 @@ __all__ = ["prose_files", "prose_latex", "prose_markdown", "report_words"]
 import re
 from collections.abc import Sequence
 
-from ..contents import Section, Words
+from ..rendering.encoding import csv_bytes
 from ..rendering.escaping import escape
-from ..rendering.files import csv_bytes
+from ..rendering.parts import Section, Words
 from ..results.material import Material
 from .checklist import checklist, checklist_markdown
 from .methods import methods_paragraphs

@@ -14,7 +14,7 @@ from ..rendering.labels import comparison_labels, join_words, plural
 from ..rendering.numbers import format_count, format_interval, format_number, format_p
 from ..rendering.parts import Section
 from ..results.material import Material
-from ..tables.notes import plan_notes
+from ..tables.notes import plan_notes, test_notes
 
 #: More comparisons than this are summarised instead of told one by one.
 MOST_TOLD = 6
@@ -220,4 +220,4 @@ def _subgroups(material: Material, sections: Mapping[str, Section]) -> Iterator[
 def _cautions(material: Material) -> Iterator[str]:
     """What stands below the table of comparisons; the plan is told in the methods."""
     plan = plan_notes(material.options)
-    yield from (note for note in material.test_notes if note not in plan)
+    yield from (note for note in test_notes(material) if note not in plan)

@@ -12,9 +12,9 @@ from stats_tl.reporting import (
     gather_material,
     render_figure,
 )
-from stats_tl.reporting.contents import Absent
 from stats_tl.reporting.figures import FIGURES
 from stats_tl.reporting.figures.style import printable
+from stats_tl.reporting.rendering.parts import Absent
 
 from ..simulate import simulate_scores
 

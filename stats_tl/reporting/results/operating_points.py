@@ -1,0 +1,204 @@
+"""Sensitivity and specificity at thresholds fixed on the tuning cases.
+
+Every model has a threshold of its own, chosen on the cases that it was tuned on (inner
+validation) and never on test cases: at the largest Youden index, or at a target sensitivity
+named in the plan. A cross-validation therefore has as many thresholds as models, and the
+numbers are about the procedure *train, tune the threshold, apply it*. The tuning cases also
+chose the epoch, so that the thresholds are a little optimistic for them, not for the test
+cases.
+"""
+
+from __future__ import annotations
+
+__all__ = ["OPERATING_COLUMNS", "compare_operating_points"]
+
+import math
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pandas as pd
+
+from ...stats import (
+    adjust_pvalues,
+    operating_point_test,
+    repeated_operating_point_test,
+    repeated_proportion,
+)
+from ..evidence.alignment import SETTING, Aligned, complete_runs
+from ..evidence.options import AnalysisOptions
+from .comparisons import planned_gaps
+from .thresholds import THRESHOLD_KEYS
+
+OPERATING_COLUMNS = (
+    *SETTING,
+    "arm",
+    "reference",
+    "metric",
+    "value",
+    "value_low",
+    "value_high",
+    "value_reference",
+    "value_reference_low",
+    "value_reference_high",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "confidence_level",
+    "pvalue",
+    "pvalue_adjusted",
+    "correction",
+    "alpha",
+    "only_candidate_right",
+    "only_reference_right",
+    "n_cases",
+    "n_repeats",
+    "n_folds",
+    "n_seeds",
+    "threshold_rule",
+    "method",
+)
+
+
+def compare_operating_points(
+    settings: Iterable[Aligned],
+    thresholds: pd.DataFrame,
+    reference: str,
+    *,
+    options: AnalysisOptions | None = None,
+    missing: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Sensitivity and specificity of every arm against the reference.
+
+    Parameters
+    ----------
+    settings : iterable of Aligned
+        Test scores.
+    thresholds : DataFrame
+        As from :func:`~stats_tl.reporting.results.thresholds.cell_thresholds`.
+    reference : str
+    options : AnalysisOptions, optional
+        Level and correction: all P values of the table are one family.
+    missing : DataFrame, optional
+        Planned cells that have no result; runs that lack one are left out.
+
+    Returns
+    -------
+    DataFrame
+        Two rows a comparison, with the columns :data:`OPERATING_COLUMNS`. Comparisons of
+        which a model has no threshold are left out.
+    """
+    options = options or AnalysisOptions()
+    waiting = planned_gaps(missing)
+    known = dict(
+        zip(
+            thresholds[THRESHOLD_KEYS].itertuples(index=False, name=None),
+            thresholds["threshold"],
+            strict=True,
+        )
+    )
+    rows: list[dict] = []
+    for aligned in settings:
+        for arm in aligned.arms:
+            if arm == reference or reference not in aligned.arms:
+                continue
+            planned = waiting.get(tuple(aligned.setting.values()), {})
+            gaps = [*planned.get(arm, []), *planned.get(reference, [])]
+            runs, _ = complete_runs(aligned, arm, reference, gaps)
+            if len(runs):
+                rows += _compare(aligned, arm, reference, runs, known, options)
+    if not rows:
+        return pd.DataFrame(columns=list(OPERATING_COLUMNS))
+    table = pd.DataFrame(rows)
+    table["pvalue_adjusted"] = adjust_pvalues(table["pvalue"].to_numpy(), options.correction)
+    return table[list(OPERATING_COLUMNS)]
+
+
+def _compare(
+    aligned: Aligned,
+    arm: str,
+    reference: str,
+    runs: np.ndarray,
+    known: dict,
+    options: AnalysisOptions,
+) -> Iterator[dict]:
+    calls = [_calls(aligned, name, runs, known) for name in (arm, reference)]
+    if any(call is None for call in calls):
+        return
+    a, b = calls
+    assert a is not None
+    assert b is not None
+    folds = aligned.folds[aligned.arm(arm), runs]
+    chosen = [aligned.runs[run] for run in runs]
+    repeats = [repeat for repeat, _ in chosen]
+    level = 1 - options.alpha
+    rule = (
+        "largest Youden index"
+        if options.target_sensitivity is None
+        else f"sensitivity {options.target_sensitivity:g}"
+    )
+    n_folds = len(np.unique(folds[0]))
+    for metric, positive in (("sensitivity", True), ("specificity", False)):
+        selected = aligned.y_true == int(positive)
+        groups = None if aligned.patients is None else aligned.patients[selected]
+        test = repeated_operating_point_test(
+            aligned.y_true, a, b, folds,
+            metric=metric, groups=aligned.patients, confidence_level=level,
+        )  # fmt: skip
+        right_a, right_b = ((call == positive)[:, selected] for call in (a, b))
+        pvalue, method = test.pvalue, test.method
+        if n_folds == 1 and len(runs) == 1:
+            # Calls as scores: McNemar's test, exact, or Durkalski's where patients are named.
+            exact = operating_point_test(
+                aligned.y_true, a[0].astype(float), b[0].astype(float), threshold_a=0.5,
+                threshold_b=0.5, metric=metric, groups=aligned.patients, confidence_level=level,
+            )  # fmt: skip
+            pvalue, method = exact.pvalue, exact.method
+        parts = [
+            repeated_proportion(right, folds[:, selected], groups=groups, confidence_level=level)
+            for right in (right_a, right_b)
+        ]
+        yield {
+            **aligned.setting,
+            "arm": arm,
+            "reference": reference,
+            "metric": metric,
+            "value": parts[0].estimate,
+            "value_low": parts[0].confidence_interval.low,
+            "value_high": parts[0].confidence_interval.high,
+            "value_reference": parts[1].estimate,
+            "value_reference_low": parts[1].confidence_interval.low,
+            "value_reference_high": parts[1].confidence_interval.high,
+            "difference": test.estimate,
+            "difference_low": test.confidence_interval.low,
+            "difference_high": test.confidence_interval.high,
+            "confidence_level": level,
+            "pvalue": pvalue,
+            "correction": options.correction,
+            "alpha": options.alpha,
+            "only_candidate_right": float((right_a & ~right_b).sum(axis=1).mean()),
+            "only_reference_right": float((~right_a & right_b).sum(axis=1).mean()),
+            "n_cases": int(selected.sum()),
+            "n_repeats": len(set(repeats)),
+            "n_folds": n_folds,
+            "n_seeds": max(np.unique(repeats, return_counts=True)[1]),
+            "threshold_rule": rule,
+            "method": method,
+        }
+
+
+def _calls(aligned: Aligned, arm: str, runs: np.ndarray, known: dict) -> np.ndarray | None:
+    """Whether each case is called positive, shape (runs, cases); None without thresholds."""
+    position = aligned.arm(arm)
+    called = np.zeros((len(runs), len(aligned.cases)), dtype=bool)
+    setting = tuple(aligned.setting[key] for key in SETTING)
+    for number, run in enumerate(runs):
+        repeat, seed = aligned.runs[run]
+        folds = aligned.folds[position, run]
+        for fold in np.unique(folds):
+            key = (*setting, arm, repeat, seed, int(fold))
+            threshold = known.get(key, math.nan)
+            if math.isnan(threshold):
+                return None
+            own = folds == fold
+            called[number, own] = aligned.scores[position, run, own] >= threshold
+    return called
