@@ -215,7 +215,8 @@ def torchvision_network(name: str, **arguments: Any) -> nn.Module:
     _check_backbone(name)
     if name == "inception_v3":
         arguments = {"aux_logits": False, "init_weights": True, **arguments}
-    return getattr(models, name)(weights=None, **arguments)
+    network: nn.Module = getattr(models, name)(weights=None, **arguments)
+    return network
 
 
 def build_backbone(name: str, *, seed: int | None = None) -> Backbone:

@@ -59,7 +59,8 @@ _COPIES = {"adam": 8, "sgd": 6}
 _ACTIVATION_COPIES = 6
 
 
-@torch.compiler.disable  # a compiler would draw from a generator of its own
+# A compiler would draw from a generator of its own. (torch does not annotate `disable`.)
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def dropout_mask(x: torch.Tensor, rate: float, generator: torch.Generator) -> torch.Tensor:
     """What dropout multiplies `x` with: 0 at the given rate, else 1 / (1 - rate).
 
@@ -87,7 +88,8 @@ class Dropout(nn.Dropout):
         """`x`, in training with some of its elements set to 0."""
         if not self.training or self.p == 0 or self.generator is None:
             return super().forward(x)
-        return x * dropout_mask(x, self.p, self.generator)
+        mask: torch.Tensor = dropout_mask(x, self.p, self.generator)
+        return x * mask
 
 
 class ConvHead(nn.Module):
@@ -128,7 +130,8 @@ class ConvHead(nn.Module):
         x = self.convolution(features.unsqueeze(1))
         if self.skip is not None:
             x = x + self.skip(features)
-        return self.classifier(x)
+        logits: torch.Tensor = self.classifier(x)
+        return logits
 
 
 def _nonlinear(n_features: int, hidden: int, dropout: float) -> nn.Sequential:

@@ -45,9 +45,10 @@ def _import_models() -> ModuleType:
 
 def _declare_operators() -> None:
     global _library
-    _library = torch.library.Library("torchvision", "FRAGMENT")
+    # torch does not annotate `Library`.
+    _library = torch.library.Library("torchvision", "FRAGMENT")  # type: ignore[no-untyped-call]
     for schema in SCHEMAS:
-        _library.define(schema)
+        _library.define(schema)  # type: ignore[no-untyped-call]
 
 
 models = _import_models()

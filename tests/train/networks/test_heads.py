@@ -60,6 +60,50 @@ def test_options_are_not_ignored():
     assert build_head(head("nonlinear", ratio=0.5), 20, seed=0)[0].out_features == 10
 
 
+def weight(layer):
+    return layer.weight.detach().double().numpy()
+
+
+def leaky(x):
+    return np.where(x > 0, x, 0.01 * x)
+
+
+def batch_norm(x, layer):
+    shape = (1, -1) + (1,) * (x.ndim - 2)
+    mean, var, gamma, beta = (
+        t.detach().double().numpy().reshape(shape)
+        for t in (layer.running_mean, layer.running_var, layer.weight, layer.bias)
+    )
+    return (x - mean) / np.sqrt(var + 1e-5) * gamma + beta
+
+
+def affine(x, layer):
+    return x @ weight(layer).T + layer.bias.detach().numpy()
+
+
+def nonlinear(x, layers):
+    x = leaky(batch_norm(x @ weight(layers[0]).T, layers[1]))
+    return affine(x, layers[4])
+
+
+def convolutional(x, network):
+    filters = weight(network.convolution[0])[:, 0]
+    windows = np.lib.stride_tricks.sliding_window_view(x, 2, axis=1)
+    signal = np.einsum("nlk,fk->nfl", windows, filters)
+    flat = leaky(batch_norm(signal, network.convolution[1])).reshape(5, -1)
+    if network.skip is not None:
+        flat = flat + np.maximum(batch_norm(x @ weight(network.skip[0]).T, network.skip[1]), 0)
+    return nonlinear(flat, network.classifier)
+
+
+FORWARD = {
+    "linear": affine,
+    "nonlinear": nonlinear,
+    "conv": convolutional,
+    "convskip": convolutional,
+}
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_forward_against_numpy(kind):
     """The formulas of the module's docstring in plain numpy, in evaluation mode."""
@@ -71,38 +115,7 @@ def test_forward_against_numpy(kind):
                 tensor.normal_(generator=generator)
             layer.running_var.uniform_(0.5, 2, generator=generator)
     features = torch.randn(5, 12, generator=generator)
-
-    def batch_norm(x, layer):
-        shape = (1, -1) + (1,) * (x.ndim - 2)
-        mean, var, weight, bias = (
-            t.detach().double().numpy().reshape(shape)
-            for t in (layer.running_mean, layer.running_var, layer.weight, layer.bias)
-        )
-        return (x - mean) / np.sqrt(var + 1e-5) * weight + bias
-
-    def leaky(x):
-        return np.where(x > 0, x, 0.01 * x)
-
-    def weight(layer):
-        return layer.weight.detach().double().numpy()
-
-    def nonlinear(x, layers):
-        x = leaky(batch_norm(x @ weight(layers[0]).T, layers[1]))
-        return x @ weight(layers[4]).T + layers[4].bias.detach().numpy()
-
-    x = features.double().numpy()
-    if kind == "linear":
-        expected = x @ weight(network).T + network.bias.detach().numpy()
-    elif kind == "nonlinear":
-        expected = nonlinear(x, network)
-    else:
-        filters = weight(network.convolution[0])[:, 0]
-        windows = np.lib.stride_tricks.sliding_window_view(x, 2, axis=1)
-        signal = np.einsum("nlk,fk->nfl", windows, filters)
-        flat = leaky(batch_norm(signal, network.convolution[1])).reshape(5, -1)
-        if kind == "convskip":
-            flat = flat + np.maximum(batch_norm(x @ weight(network.skip[0]).T, network.skip[1]), 0)
-        expected = nonlinear(flat, network.classifier)
+    expected = FORWARD[kind](features.double().numpy(), network)
     with torch.no_grad():
         np.testing.assert_allclose(network.eval()(features), expected, rtol=1e-4, atol=1e-5)
 
