@@ -33,7 +33,7 @@ import sys, types
 package, models = types.ModuleType("torchvision"), types.ModuleType("torchvision.models")
 package.__path__, package.models = [], models
 sys.modules.update({"torchvision": package, "torchvision.models": models})
-from stats_tl.train import torchvision_ops
+from stats_tl.train.networks import torchvision_ops
 print(torchvision_ops.models is models, torchvision_ops._library)
 """
     assert run(script).split() == ["True", "None"]
