@@ -15,6 +15,7 @@ from typing import Any
 
 import torch
 
+from ... import __file__ as package_file
 from ... import __version__
 
 PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "pillow")
@@ -55,7 +56,7 @@ def _version(package: str) -> str | None:
 
 def _commit() -> str | None:
     """The commit of a source checkout; None for an installed package."""
-    root = Path(__file__).resolve().parents[2]
+    root = Path(package_file).resolve().parents[1]
     if not (root / ".git").exists():
         return None
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
