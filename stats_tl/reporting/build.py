@@ -25,6 +25,7 @@ from .rendering.latex import latex_document, latex_table
 from .rendering.parts import Absent, RenderedDrawing, Section, Words
 from .rendering.table import Table
 from .results.audit import audit_findings
+from .results.findings import warning_findings
 from .results.material import Material, gather_material
 from .results.mixed import MixedReport
 from .summary import summarize
@@ -162,6 +163,7 @@ def build_report(
             figures=figures,
             absent=(*absent, *undrawn),
             words=words,
+            warnings=warning_findings(material.compared),
             audit=audit,
             summary=summary,
             cells=material.aucs,

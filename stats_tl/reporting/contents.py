@@ -14,7 +14,7 @@ see it), or :class:`~.rendering.parts.Absent` where the study does not allow it.
 up when figures are asked for, because matplotlib is slow to import. Each becomes
 ``figures/<name>.pdf`` and ``.png``.
 
-*Page.* The :class:`~.rendering.parts.PageBuilder` in :data:`PAGE` makes ``report.html``.
+*Page.* :data:`PAGE` makes ``report.html``.
 
 *Words.* :class:`~.rendering.parts.Words` holds the paragraphs; citations in them are ``[@key]``, or
 ``[@key1; @key2]``, of `references`.
@@ -27,7 +27,7 @@ __all__ = ["PAGE", "TABLES"]
 from collections.abc import Callable, Iterator
 
 from .page import build_page
-from .rendering.parts import Absent, PageBuilder, Section
+from .rendering.parts import Absent, Section
 from .results.material import Material
 from .tables.all_pairs import all_pairs
 from .tables.comparisons import significance
@@ -49,4 +49,4 @@ TABLES: tuple[Callable[[Material], Iterator[Section | Absent]], ...] = (
 )
 
 #: Makes ``report.html``.
-PAGE: PageBuilder = build_page
+PAGE = build_page

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from ..rendering.parts import Absent, RenderedDrawing, Words
 from ..rendering.table import Table
+from ..results.findings import Finding
 from .references import number_references, paragraph
 from .summary import cautions_of_tests, plain_summary
 from .views import (
@@ -36,11 +37,32 @@ def build_page(
     figures: Sequence[RenderedDrawing],
     absent: Sequence[Absent],
     words: Words,
+    warnings: Sequence[Finding],
     audit: pd.DataFrame,
     summary: Mapping[str, Any],
     cells: pd.DataFrame,
 ) -> bytes:
-    """The page of a report; arguments as in :class:`~..rendering.parts.PageBuilder`.
+    """The page of a report, made from what was built for the files.
+
+    Parameters
+    ----------
+    title : str
+        Title or name of the study.
+    tables : sequence of Table
+        In the order of the report, notes included.
+    figures : sequence of RenderedDrawing
+    absent : sequence of Absent
+        Tables and figures that the study does not allow.
+    words : Words
+    warnings : sequence of Finding
+        As from :func:`~..results.findings.warning_findings`.
+    audit : DataFrame
+        As from :func:`~stats_tl.reporting.audit_findings`: ``check, task, finding, detail``,
+        `finding` one of ``ok, problem, unknown``.
+    summary : dict
+        The content of ``summary.json``.
+    cells : DataFrame
+        One row a trained cell: keys, ``auc``, and what else is recorded.
 
     Returns
     -------
@@ -68,7 +90,7 @@ def build_page(
         checklist=_checklist(words),
         audit=audit_rows(audit),
         marks=AUDIT_MARKS,
-        cautions=cautions_of_tests(summary),
+        cautions=cautions_of_tests(warnings),
         cells=cell_table(cells),
     )
     return text.encode("utf-8")

@@ -9,11 +9,12 @@ from __future__ import annotations
 __all__ = ["VERDICTS", "cautions_of_tests", "plain_summary"]
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..rendering.labels import SYNTHETIC, describe_unfreeze, join_words, plural
 from ..rendering.numbers import format_interval, format_number, format_p
+from ..results.findings import Finding
 
 VERDICTS = {
     "superior": "the candidate is better; a difference this large would be rare if both were "
@@ -76,23 +77,20 @@ def plain_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def cautions_of_tests(summary: Mapping[str, Any]) -> list[str]:
+def cautions_of_tests(findings: Sequence[Finding]) -> list[str]:
     """What the tests themselves warn of, each once, with how many comparisons it is about."""
-    rows = _numbers(summary)
-    found: dict[str, int] = {}
-    for row in rows:
-        for text in dict.fromkeys(filter(None, row["warnings"].split(" | "))):
-            found[text] = found.get(text, 0) + 1
-    return [
-        f"{text[:1].upper()}{text[1:].rstrip('.')}"
-        + (f" ({count} of {plural(len(rows), 'comparison')})." if len(rows) > 1 else ".")
-        for text, count in found.items()
-    ]
+    cautions = []
+    for finding in findings:
+        text = str(finding.values["warning"])
+        count, total = finding.values["comparisons"], finding.values["of"]
+        where = f" ({count} of {plural(total, 'comparison')})" if total > 1 else ""
+        cautions.append(f"{text[:1].upper()}{text[1:].rstrip('.')}{where}.")
+    return cautions
 
 
 def _numbers(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Rows of the comparisons with NaN where the JSON has null."""
-    text = {*_KEYS, "arm", "reference", "role", "verdict", "estimand", "test", "warnings"}
+    text = {*_KEYS, "arm", "reference", "role", "verdict", "estimand", "test"}
     return [
         {
             key: ("" if value is None else str(value))

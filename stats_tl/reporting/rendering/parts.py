@@ -1,12 +1,12 @@
-"""The parts a report is made of: tables, figures, paragraphs, and the page over them."""
+"""The parts a report is made of: tables, figures and paragraphs."""
 
 from __future__ import annotations
 
-__all__ = ["Absent", "Drawing", "PageBuilder", "RenderedDrawing", "Section", "Words"]
+__all__ = ["Absent", "Drawing", "RenderedDrawing", "Section", "Words"]
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -76,41 +76,3 @@ class Words:
     results: tuple[str, ...]
     references: Mapping[str, str]
     checklist: pd.DataFrame
-
-
-class PageBuilder(Protocol):
-    """Makes the page from what was built for the files; all arguments by keyword."""
-
-    def __call__(
-        self,
-        *,
-        title: str,
-        tables: Sequence[Table],
-        figures: Sequence[RenderedDrawing],
-        absent: Sequence[Absent],
-        words: Words,
-        audit: pd.DataFrame,
-        summary: Mapping[str, Any],
-        cells: pd.DataFrame,
-    ) -> bytes:
-        """The page, as UTF-8 bytes.
-
-        Parameters
-        ----------
-        title : str
-            Title or name of the study.
-        tables : sequence of Table
-            In the order of the report, notes included.
-        figures : sequence of RenderedDrawing
-        absent : sequence of Absent
-            Tables and figures that the study does not allow.
-        words : Words
-        audit : DataFrame
-            As from :func:`~stats_tl.reporting.audit_findings`: ``check, task, finding, detail``,
-            `finding` one of ``ok, problem, unknown``.
-        summary : dict
-            The content of ``summary.json``.
-        cells : DataFrame
-            One row a trained cell: keys, ``auc``, and what else is recorded.
-        """
-        ...

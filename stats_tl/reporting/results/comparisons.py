@@ -7,8 +7,10 @@ from __future__ import annotations
 
 __all__ = [
     "COMPARISON_COLUMNS",
+    "Comparisons",
     "compare_all_pairs",
     "compare_arms",
+    "compare_study",
     "fold_aucs",
     "planned_gaps",
 ]
@@ -16,6 +18,8 @@ __all__ = [
 import dataclasses
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -80,8 +84,29 @@ COMPARISON_COLUMNS = (
     "method",
 )
 _CELL = (*SETTING, "arm", "repeat", "fold", "seed")
+#: Between several texts of one field, in files.
+SEPARATOR = " | "
 #: Planned cells without a result: arm → (repeat, fold, seed).
 _Missing = dict[str, list[tuple[int, int, int]]]
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """The comparisons of a study.
+
+    Attributes
+    ----------
+    table : DataFrame
+        As from :func:`compare_arms`.
+    warnings : tuple of tuple of str
+        What the test of each row of `table` warns of.
+    lacking : tuple of str
+        One sentence for each gap; empty where the study is complete.
+    """
+
+    table: pd.DataFrame
+    warnings: tuple[tuple[str, ...], ...]
+    lacking: tuple[str, ...] = ()
 
 
 def compare_arms(
@@ -155,6 +180,20 @@ def compare_arms(
     >>> print(f"{row.auc:.3f} {row.auc_reference:.3f} {row.verdict}: {row.estimand}")
     0.912 0.725 superior: these fitted models, for new patients
     """
+    return compare_study(
+        scores, reference, options=options, missing=missing, allow_incomplete=allow_incomplete
+    ).table
+
+
+def compare_study(
+    scores: pd.DataFrame | Iterable[pd.DataFrame | Aligned],
+    reference: str,
+    *,
+    options: AnalysisOptions | None = None,
+    missing: pd.DataFrame | None = None,
+    allow_incomplete: bool = False,
+) -> Comparisons:
+    """As :func:`compare_arms`, with the warnings of every test and what is lacking."""
     options = options or AnalysisOptions()
     frames: Iterable = [scores] if isinstance(scores, pd.DataFrame) else scores
     rows: list[dict] = []
@@ -166,7 +205,9 @@ def compare_arms(
         for aligned in parts:
             arms.update(aligned.arms)
             planned = waiting.pop(tuple(aligned.setting.values()), {})
-            rows += _compare_setting(aligned, reference, options, planned, lacking)
+            found, gaps = _compare_setting(aligned, reference, options, planned)
+            rows += found
+            lacking = list(dict.fromkeys([*lacking, *gaps]))
     if arms and reference not in arms:
         raise UserError(f"no arm is called {reference!r}; {suggest(reference, arms)}")
     for setting in waiting:
@@ -179,11 +220,7 @@ def compare_arms(
             f"nothing to compare with the reference {reference!r}; arms with scores: {have}"
             + ("\n" + "\n".join(f"  - {line}" for line in lacking) if lacking else "")
         )
-    table = pd.DataFrame(rows)
-    judge(table, options)
-    table = _sorted(table)
-    table.attrs["lacking"] = tuple(lacking)
-    return table[list(COMPARISON_COLUMNS)]
+    return _judged(rows, options, lacking)
 
 
 def compare_all_pairs(
@@ -223,12 +260,10 @@ def compare_all_pairs(
             order.append(reference)
         for number, second in enumerate(order):
             earlier = order[:number]
-            rows += _compare_setting(aligned, second, options, planned, [], earlier)
+            rows += _compare_setting(aligned, second, options, planned, earlier)[0]
     if not rows:
         return pd.DataFrame(columns=list(COMPARISON_COLUMNS))
-    table = pd.DataFrame(rows)
-    judge(table, options)
-    return _sorted(table)[list(COMPARISON_COLUMNS)]
+    return _judged(rows, options).table
 
 
 def fold_aucs(scores: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.DataFrame:
@@ -257,6 +292,16 @@ def fold_aucs(scores: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.DataFrame:
                 auc = float(placements(labels, cell["score"].to_numpy())[labels == 1].mean())
             rows.append((*key, len(labels), events, auc))
     return pd.DataFrame(rows, columns=[*_CELL, "n_cases", "n_events", "auc"])
+
+
+def _judged(
+    rows: Sequence[dict[str, Any]], options: AnalysisOptions, lacking: Sequence[str] = ()
+) -> Comparisons:
+    """Rows with adjusted P values and verdicts, in order."""
+    table = _sorted(judge(pd.DataFrame(rows), options))
+    warnings = tuple(table["warnings"])
+    text = table.assign(warnings=[SEPARATOR.join(own) for own in warnings])
+    return Comparisons(text[list(COMPARISON_COLUMNS)], warnings, tuple(lacking))
 
 
 def _sorted(table: pd.DataFrame) -> pd.DataFrame:
@@ -301,21 +346,20 @@ def _compare_setting(
     reference: str,
     options: AnalysisOptions,
     planned: dict[str, _Missing],
-    lacking: list[str],
     candidates: Sequence[str] | None = None,
-) -> list[dict]:
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Rows of the comparisons of a setting, and a sentence for each of its gaps."""
     where = " / ".join(word for word in aligned.setting.values() if word)
     missing, missing_half = planned.get("cv", {}), planned.get("half", {})
     if candidates is None:
         candidates = sorted({*aligned.arms, *missing} - {reference})
     if not aligned.runs:
-        lacking.append(f"{where}: half-sample repeats only; the cross-validation is not there")
-        return []
+        return [], [f"{where}: half-sample repeats only; the cross-validation is not there"]
     if reference not in aligned.arms:
         if candidates and (reference in missing or where):
-            lacking.append(f"{where}: the reference {reference!r} has no scores")
-        return []
-    rows = []
+            return [], [f"{where}: the reference {reference!r} has no scores"]
+        return [], []
+    rows, lacking = [], []
     for arm in candidates:
         if arm not in aligned.arms:
             lacking.append(f"{where}: {arm!r} has no scores")
@@ -326,7 +370,7 @@ def _compare_setting(
         cells = [*missing_half.get(arm, []), *missing_half.get(reference, [])]
         half, half_gaps = complete_runs(aligned.half, arm, reference, cells)
         gaps += half_gaps
-        lacking += [gap for gap in gaps if gap not in lacking]
+        lacking += gaps
         use = np.ones(len(aligned.cases), dtype=bool)
         if not len(runs):
             runs, use = _largest_part(aligned, arm, reference)
@@ -334,7 +378,7 @@ def _compare_setting(
                 continue
             half = half[:0]  # of other cases
         rows.append(_compare(aligned, arm, reference, runs, half, use, gaps, options))
-    return rows
+    return rows, lacking
 
 
 def _largest_part(aligned: Aligned, arm: str, reference: str) -> tuple[np.ndarray, np.ndarray]:
@@ -420,8 +464,8 @@ def _compare(
         "n_seeds": max(np.unique(repeats, return_counts=True)[1]),
         "n_folds": pair.n_folds,
         "n_half_repeats": len(half),
-        "left_out": " | ".join(gaps),
-        "warnings": " | ".join(result.warnings),
+        "left_out": SEPARATOR.join(gaps),
+        "warnings": result.warnings,
         "method": result.method,
     }
 

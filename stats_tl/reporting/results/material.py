@@ -21,7 +21,7 @@ from ...errors import IncompleteError, UserError
 from ..evidence.alignment import SETTING, Aligned, align, check_scores
 from ..evidence.base import Evidence
 from ..evidence.options import AnalysisOptions
-from .comparisons import compare_arms, fold_aucs
+from .comparisons import Comparisons, compare_study, fold_aucs
 from .mixed import MixedReport, mixed_report
 from .sample import sample_table
 from .thresholds import THRESHOLD_KEYS, cell_thresholds
@@ -43,8 +43,8 @@ class Material:
         Test scores of every task, backbone, head and depth as arrays.
     aucs : DataFrame
         One row a cell: its keys and ``auc`` (and what else the archive records).
-    comparisons : DataFrame
-        As from :func:`~stats_tl.reporting.compare_arms`.
+    compared : Comparisons
+        Every arm against the reference, with the warnings of the tests and what is lacking.
     mixed : MixedReport
     sample : DataFrame
         As from :func:`~stats_tl.reporting.sample_table`.
@@ -57,7 +57,7 @@ class Material:
     options: AnalysisOptions
     settings: tuple[Aligned, ...] = field(repr=False)
     aucs: pd.DataFrame = field(repr=False)
-    comparisons: pd.DataFrame = field(repr=False)
+    compared: Comparisons = field(repr=False)
     mixed: MixedReport = field(repr=False)
     sample: pd.DataFrame = field(repr=False)
     thresholds: pd.DataFrame = field(repr=False)
@@ -83,9 +83,14 @@ class Material:
         return self.evidence.synthetic
 
     @property
+    def comparisons(self) -> pd.DataFrame:
+        """As from :func:`~stats_tl.reporting.compare_arms`."""
+        return self.compared.table
+
+    @property
     def lacking(self) -> tuple[str, ...]:
         """One sentence for each gap; empty where the study is complete."""
-        return self.comparisons.attrs["lacking"]
+        return self.compared.lacking
 
     @cached_property
     def records(self) -> tuple[dict[str, Any], ...]:
@@ -141,7 +146,7 @@ def gather_material(
         if len(tuning):
             thresholds.append(cell_thresholds(tuning, options.target_sensitivity))
     step("comparing the arms")
-    comparisons = compare_arms(
+    compared = compare_study(
         settings,
         options.reference,
         options=options,
@@ -156,7 +161,7 @@ def gather_material(
         options=options,
         settings=tuple(settings),
         aucs=aucs,
-        comparisons=comparisons,
+        compared=compared,
         mixed=mixed_report(aucs, options.reference, confidence_level=1 - options.alpha),
         sample=sample_table(cases, evidence.cells),
         thresholds=(

@@ -15,8 +15,8 @@ from ..evidence.alignment import SETTING
 from ..evidence.options import AnalysisOptions
 
 
-def judge(table: pd.DataFrame, options: AnalysisOptions) -> None:
-    """Add roles, families, adjusted P values and verdicts to a table, in place.
+def judge(table: pd.DataFrame, options: AnalysisOptions) -> pd.DataFrame:
+    """A table with roles, families, adjusted P values and verdicts.
 
     Parameters
     ----------
@@ -24,6 +24,11 @@ def judge(table: pd.DataFrame, options: AnalysisOptions) -> None:
         Rows of comparisons with ``pvalue``, ``equivalence_pvalue`` and
         ``noninferiority_pvalue``.
     options : AnalysisOptions
+
+    Returns
+    -------
+    DataFrame
+        A copy with ``role, family, verdict`` and ``<name>_adjusted`` of the three.
 
     Raises
     ------
@@ -42,6 +47,7 @@ def judge(table: pd.DataFrame, options: AnalysisOptions) -> None:
                 for row in table[[*SETTING, "arm"]].astype(str).to_numpy().tolist()
             )
         )
+    table = table.copy()
     table["role"] = np.where(primary, "primary", "secondary") if options.primary else ""
     table["family"] = [
         "" if role == "primary" else " / ".join(str(row[key]) for key in options.families)
@@ -54,6 +60,7 @@ def judge(table: pd.DataFrame, options: AnalysisOptions) -> None:
             adjusted[family] = adjust_pvalues(values, options.correction)
         table[f"{name}_adjusted"] = adjusted
     table["verdict"] = [_verdict(row, options.alpha) for _, row in table.iterrows()]
+    return table
 
 
 def _verdict(row: pd.Series, alpha: float) -> str:

@@ -77,7 +77,7 @@ def significance_table(
         caption=_caption(table, title),
         columns=tuple(columns),
         body=tuple(body),
-        notes=(*significance_notes(table, options), *cautions),
+        notes=(*significance_notes(table, options).lines(), *cautions),
     )
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 __all__ = [
     "CURVE_TESTS",
+    "SignificanceNotes",
     "adjustment_note",
-    "caution_notes",
     "curve_source",
-    "data_notes",
     "exploratory_notes",
+    "finding_note",
     "general_notes",
     "plan_notes",
     "secondary_notes",
@@ -17,12 +17,21 @@ __all__ = [
     "test_notes",
 ]
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import pandas as pd
 
 from ..evidence.options import AnalysisOptions
 from ..rendering.labels import SYNTHETIC, join_words, plural
+from ..results.findings import (
+    Finding,
+    exploratory_findings,
+    general_findings,
+    plan_findings,
+    secondary_findings,
+    test_findings,
+)
 from ..results.material import Material
 
 _CORRECTIONS = {
@@ -33,6 +42,8 @@ _CORRECTIONS = {
     "bh": "Benjamini and Hochberg’s false discovery rate",
     "by": "Benjamini and Yekutieli’s false discovery rate",
 }
+#: More gaps than this are counted, not listed.
+_MOST_GAPS = 8
 #: Tests that estimate how much patients matter for training.
 CURVE_TESTS = ("learning-curve", "larger-variance")
 _TESTS = {
@@ -47,34 +58,87 @@ _TESTS = {
 }
 
 
+@dataclass(frozen=True)
+class SignificanceNotes:
+    """Notes on the numbers of a significance table, in the order in which they stand."""
+
+    numbers: str
+    tests: str
+    conclusions: str
+    verdicts: str
+
+    def lines(self) -> list[str]:
+        """All of them."""
+        return [self.numbers, self.tests, self.conclusions, self.verdicts]
+
+
 def general_notes(material: Material) -> list[str]:
     """Notes for a table that describes all that was trained."""
-    return data_notes(
-        "all that was trained", lacking=material.lacking, synthetic=material.synthetic
-    )
+    return [finding_note(finding) for finding in general_findings(material)]
 
 
 def test_notes(material: Material) -> list[str]:
     """Notes for a table of tests, which use complete runs only."""
-    return [
-        *caution_notes(material.comparisons, material.options),
-        *plan_notes(material.options),
-        *_complete_runs_notes(material),
-    ]
+    return [finding_note(finding) for finding in test_findings(material)]
 
 
 def secondary_notes(material: Material) -> list[str]:
     """Notes for a table of secondary tests, which have cautions of their own."""
-    return [*exploratory_notes(material.options), *_complete_runs_notes(material)]
+    return [finding_note(finding) for finding in secondary_findings(material)]
 
 
-def _complete_runs_notes(material: Material) -> list[str]:
-    return data_notes(
-        "the complete runs only", lacking=material.lacking, synthetic=material.synthetic
-    )
+def finding_note(finding: Finding) -> str:
+    """A finding as a sentence or two."""
+    return _SENTENCES[finding.code](finding)
 
 
-def significance_notes(table: pd.DataFrame, options: AnalysisOptions) -> list[str]:
+def _test_warning(finding: Finding) -> str:
+    where = f" ({join_words(finding.tasks)})" if finding.tasks else ""
+    return f"Caution{where}: {finding.values['warning']}."
+
+
+def _departures(finding: Finding) -> str:
+    departures = join_words(finding.values["departures"])
+    return f"Exploratory: the analysis departs from its plan in {departures}."
+
+
+def _plan(finding: Finding) -> str:
+    return f"Analysis plan: sha256 {finding.values['sha256']}, of {finding.values['source']}."
+
+
+def _incomplete(finding: Finding) -> str:
+    """What an incomplete report leaves out."""
+    used = "the complete runs only" if finding.values["complete_runs"] else "all that was trained"
+    gaps = finding.values["gaps"]
+    more = f"; and {len(gaps) - _MOST_GAPS} more" if len(gaps) > _MOST_GAPS else ""
+    listed = "; ".join(gaps[:_MOST_GAPS])
+    return f"Incomplete, computed from {used}; {plural(len(gaps), 'gap')}: {listed}{more}."
+
+
+def _constant(text: str) -> Callable[[Finding], str]:
+    return lambda finding: text
+
+
+#: The sentence of every code.
+_SENTENCES: dict[str, Callable[[Finding], str]] = {
+    "unnamed-patients": _constant(
+        "Caution: no patients are named, so that every case counts as a patient of its own; if "
+        "some have several images, the tests take the results for more certain than they are."
+    ),
+    "single-test-set": _constant(
+        "Taken as scores of one fixed test set, for no folds are named; out-of-fold scores of "
+        "a cross-validation need the columns repeat and fold, and another test."
+    ),
+    "test-warning": _test_warning,
+    "departures": _departures,
+    "unplanned": _constant("No analysis plan was given: the comparisons are exploratory."),
+    "plan": _plan,
+    "incomplete": _incomplete,
+    "synthetic": _constant(SYNTHETIC),
+}
+
+
+def significance_notes(table: pd.DataFrame, options: AnalysisOptions) -> SignificanceNotes:
     """Notes on the numbers of a significance table, one sentence or a few each."""
     level = f"{100 * table['confidence_level'].iloc[0]:g} %"
     alpha = _level(options.alpha)
@@ -82,11 +146,11 @@ def significance_notes(table: pd.DataFrame, options: AnalysisOptions) -> list[st
     patients = table["n_patients"].notna().any()
     clustered = ", clustered by patient" if patients else ""
     average = "mean of the test folds’ AUCs, then of the repeats; " if crossed else ""
-    notes = [
+    numbers = (
         f"AUC: {average}CI: {level} confidence interval, of an AUC on the logit scale, of a "
         "difference that of the adjusted test. Difference: candidate − reference, so that "
         "positive values favor the candidate."
-    ]
+    )
     tests = []
     used = table["test"].isin(CURVE_TESTS)
     if table["pvalue_delong"].notna().any() and not used.any():
@@ -103,8 +167,7 @@ def significance_notes(table: pd.DataFrame, options: AnalysisOptions) -> list[st
             f"training; it was estimated {curve_source(table[used])}."
         )
     tests.append(adjustment_note(table, options))
-    notes.append(" ".join(tests))
-    notes.append(
+    conclusions = (
         "The conclusions are about "
         + join_words(
             [f"{text}{_where(table, 'estimand', text)}" for text in _unique(table["estimand"])]
@@ -122,87 +185,38 @@ def significance_notes(table: pd.DataFrame, options: AnalysisOptions) -> list[st
         )
     if (table["verdict"] == "identical").any():
         verdict += " Identical: both arms rank every positive case alike."
-    notes.append(
-        f"{verdict} Bold: the higher AUC where the adjusted P < {alpha}. SDD: smallest detectable "
+    verdict += (
+        f" Bold: the higher AUC where the adjusted P < {alpha}. SDD: smallest detectable "
         f"difference, which the test finds with {100 * options.power:g} % power at "
         f"two-sided {alpha}, before correction."
     )
-    return notes
+    return SignificanceNotes(numbers, " ".join(tests), conclusions, verdict)
 
 
 def terminal_notes(table: pd.DataFrame, options: AnalysisOptions) -> list[str]:
     """The notes without which the numbers on a terminal cannot be read."""
-    _, tests, conclusions, *_ = significance_notes(table, options)
+    notes = significance_notes(table, options)
     margin = (
         "no equivalence margin was set"
         if options.margin is None
         else f"the equivalence margin is ± {options.margin:g}"
     )
     return [
-        tests,
+        notes.tests,
         f"SDD: smallest difference that the test detects with {100 * options.power:g} % power; "
         f"{margin}.",
-        conclusions,
+        notes.conclusions,
     ]
-
-
-def data_notes(used: str, *, lacking: Sequence[str] = (), synthetic: bool = False) -> list[str]:
-    """What limits every number of the report: gaps and made-up data.
-
-    `used` says which cells of an incomplete study the numbers are computed from.
-    """
-    notes = [incomplete_note(lacking, used)] if lacking else []
-    return [*notes, SYNTHETIC] if synthetic else notes
-
-
-def caution_notes(table: pd.DataFrame, options: AnalysisOptions) -> list[str]:
-    """What limits the tests: warnings of theirs, departures from the plan."""
-    notes = []
-    if table["n_patients"].isna().any():
-        notes.append(
-            "Caution: no patients are named, so that every case counts as a patient of its own; if "
-            "some have several images, the tests take the results for more certain than they are."
-        )
-    if (table["n_folds"] <= 1).any():
-        notes.append(
-            "Taken as scores of one fixed test set, for no folds are named; out-of-fold scores of "
-            "a cross-validation need the columns repeat and fold, and another test."
-        )
-    for text in _unique(pd.Series([w for row in table["warnings"] for w in row.split(" | ") if w])):
-        rows = table["warnings"].str.contains(text, regex=False)
-        tasks = _unique(table.loc[rows, "task"])
-        where = "" if rows.all() or not all(tasks) else f" ({join_words(tasks)})"
-        notes.append(f"Caution{where}: {text}.")
-    return [*notes, *exploratory_notes(options)]
 
 
 def exploratory_notes(options: AnalysisOptions) -> list[str]:
     """That the analysis was not planned, or not so; nothing where it was."""
-    if options.departures:
-        return [
-            f"Exploratory: the analysis departs from its plan in {join_words(options.departures)}."
-        ]
-    if not options.planned:
-        return ["No analysis plan was given: the comparisons are exploratory."]
-    return []
+    return [finding_note(finding) for finding in exploratory_findings(options)]
 
 
 def plan_notes(options: AnalysisOptions) -> list[str]:
     """The hash of the analysis plan, so that a registered one can be recognised."""
-    if not options.plan_sha256:
-        return []
-    return [f"Analysis plan: sha256 {options.plan_sha256}, of {options.plan_source}."]
-
-
-def incomplete_note(lacking: Sequence[str], used: str, most: int = 8) -> str:
-    """The sentence that lists what an incomplete report leaves out."""
-    more = f"; and {len(lacking) - most} more" if len(lacking) > most else ""
-    return (
-        f"Incomplete, computed from {used}; {plural(len(lacking), 'gap')}: "
-        + "; ".join(lacking[:most])
-        + more
-        + "."
-    )
+    return [finding_note(finding) for finding in plan_findings(options)]
 
 
 def adjustment_note(table: pd.DataFrame, options: AnalysisOptions) -> str:

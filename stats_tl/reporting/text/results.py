@@ -13,8 +13,9 @@ import pandas as pd
 from ..rendering.labels import comparison_labels, join_words, plural
 from ..rendering.numbers import format_count, format_interval, format_number, format_p
 from ..rendering.parts import Section
+from ..results.findings import test_findings
 from ..results.material import Material
-from ..tables.notes import plan_notes, test_notes
+from ..tables.notes import finding_note
 
 #: More comparisons than this are summarised instead of told one by one.
 MOST_TOLD = 6
@@ -219,5 +220,6 @@ def _subgroups(material: Material, sections: Mapping[str, Section]) -> Iterator[
 
 def _cautions(material: Material) -> Iterator[str]:
     """What stands below the table of comparisons; the plan is told in the methods."""
-    plan = plan_notes(material.options)
-    yield from (note for note in test_notes(material) if note not in plan)
+    for finding in test_findings(material):
+        if finding.code != "plan":
+            yield finding_note(finding)

@@ -15,6 +15,8 @@ from stats_tl.reporting.page.references import describe_entry, number_references
 from stats_tl.reporting.page.summary import VERDICTS, cautions_of_tests, plain_summary
 from stats_tl.reporting.page.views import sort_key, table_view
 from stats_tl.reporting.rendering.parts import Absent, RenderedDrawing, Words
+from stats_tl.reporting.results.comparisons import Comparisons
+from stats_tl.reporting.results.findings import warning_findings
 
 from ..simulate import simulate_scores
 
@@ -80,6 +82,7 @@ def make(report, **changes):
         ],
         "absent": [Absent("roc", "ROC curves", "there are none")],
         "words": WORDS,
+        "warnings": [],
         "audit": report.audit,
         "summary": report.summary,
         "cells": report.material.aucs,
@@ -252,17 +255,14 @@ def test_the_summary_warns(report):
 
 
 def test_cautions_of_the_tests_are_told_once_with_their_number(report):
-    first, second = report.summary["tables"]["significance"]["rows"][:2]
-    rows = [{**first, "warnings": f"{HOSTILE} | few patients"}, {**second, "warnings": HOSTILE}]
-    summary = {**report.summary, "tables": {"significance": {"rows": rows}}}
-    told = cautions_of_tests(summary)
+    table = report.comparisons.iloc[:2]
+    warnings = warning_findings(Comparisons(table, ((HOSTILE, "few patients"), (HOSTILE,))))
+    told = cautions_of_tests(warnings)
     assert told == [f"{HOSTILE} (2 of 2 comparisons).", "Few patients (1 of 2 comparisons)."]
-    text = "".join(Outline(make(report, summary=summary)).text)
+    text = "".join(Outline(make(report, warnings=warnings)).text)
     assert "Cautions of the tests" in text
     assert told[0] in text
-    rows = [{**first, "warnings": ""}]
-    summary = {**report.summary, "tables": {"significance": {"rows": rows}}}
-    assert "Cautions of the tests" not in make(report, summary=summary)
+    assert "Cautions of the tests" not in make(report, warnings=[])
 
 
 def test_many_comparisons_are_counted_and_the_primary_one_told(report):

@@ -12,6 +12,7 @@ from statsmodels.stats.multitest import multipletests
 from stats_tl import stats
 from stats_tl.errors import IncompleteError, UserError
 from stats_tl.reporting import AnalysisOptions, compare_arms, fold_aucs
+from stats_tl.reporting.results.comparisons import compare_study
 
 from ..simulate import simulate_scores
 
@@ -365,9 +366,9 @@ class TestPairing:
             "acl / resnet18 / linear / 0: 'random' has no scores",
         ):
             assert line in str(error.value)
-        table = compare_arms(one, "imagenet", missing=missing, allow_incomplete=True)
-        assert len(table) == 1
-        assert len(table.attrs["lacking"]) == 3
+        compared = compare_study(one, "imagenet", missing=missing, allow_incomplete=True)
+        assert len(compared.table) == 1
+        assert len(compared.lacking) == 3
 
     def test_where_no_run_is_complete_the_common_folds_are_compared(self):
         scores = simulate_scores(repeats=1)

@@ -1,0 +1,130 @@
+"""What limits the results of a study, as data: sentences are made of it last.
+
+A :class:`Finding` has a code, what it is about, and its numbers or names. The notes below
+tables, the paragraphs and the page each say it in their own words
+(:mod:`stats_tl.reporting.tables.notes`).
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "Finding",
+    "exploratory_findings",
+    "general_findings",
+    "plan_findings",
+    "secondary_findings",
+    "test_findings",
+    "warning_findings",
+]
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from ..evidence.options import AnalysisOptions
+from .comparisons import Comparisons
+from .material import Material
+
+Code = Literal[
+    "unnamed-patients",
+    "single-test-set",
+    "test-warning",
+    "departures",
+    "unplanned",
+    "plan",
+    "incomplete",
+    "synthetic",
+]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that a reader of the numbers must know.
+
+    Attributes
+    ----------
+    code : str
+    tasks : tuple of str
+        The tasks it is about; empty: the whole study.
+    values : dict
+        ``test-warning``: ``warning`` (of the test), ``comparisons`` (how many have it) and
+        ``of``; ``departures``: ``departures``; ``plan``: ``sha256, source``; ``incomplete``:
+        ``gaps`` and ``complete_runs`` (whether the numbers are of complete runs only). Others
+        have none.
+    """
+
+    code: Code
+    tasks: tuple[str, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+def general_findings(material: Material) -> list[Finding]:
+    """About a table that describes all that was trained."""
+    return _data_findings(material, complete_runs=False)
+
+
+def test_findings(material: Material) -> list[Finding]:
+    """About a table of tests, which use complete runs only."""
+    table = material.comparisons
+    found = []
+    if table["n_patients"].isna().any():
+        found.append(Finding("unnamed-patients"))
+    if (table["n_folds"] <= 1).any():
+        found.append(Finding("single-test-set"))
+    return [
+        *found,
+        *warning_findings(material.compared),
+        *exploratory_findings(material.options),
+        *plan_findings(material.options),
+        *_data_findings(material, complete_runs=True),
+    ]
+
+
+def secondary_findings(material: Material) -> list[Finding]:
+    """About a table of secondary tests, which have cautions of their own."""
+    return [
+        *exploratory_findings(material.options),
+        *_data_findings(material, complete_runs=True),
+    ]
+
+
+def warning_findings(compared: Comparisons) -> list[Finding]:
+    """What the tests themselves warn of, each once."""
+    where: dict[str, list[str]] = {}
+    for task, warnings in zip(compared.table["task"].astype(str), compared.warnings, strict=True):
+        for warning in dict.fromkeys(warnings):
+            where.setdefault(warning, []).append(task)
+    total = len(compared.table)
+    return [
+        Finding(
+            "test-warning",
+            # Of all comparisons, or without names of tasks: of the whole study.
+            tuple(dict.fromkeys(tasks)) if len(tasks) < total and all(tasks) else (),
+            {"warning": warning, "comparisons": len(tasks), "of": total},
+        )
+        for warning, tasks in where.items()
+    ]
+
+
+def exploratory_findings(options: AnalysisOptions) -> list[Finding]:
+    """That the analysis was not planned, or not so; nothing where it was."""
+    if options.departures:
+        return [Finding("departures", values={"departures": options.departures})]
+    return [] if options.planned else [Finding("unplanned")]
+
+
+def plan_findings(options: AnalysisOptions) -> list[Finding]:
+    """The hash of the analysis plan, so that a registered one can be recognised."""
+    if not options.plan_sha256:
+        return []
+    values = {"sha256": options.plan_sha256, "source": options.plan_source}
+    return [Finding("plan", values=values)]
+
+
+def _data_findings(material: Material, *, complete_runs: bool) -> list[Finding]:
+    """What limits every number of the report: gaps and made-up data."""
+    found = []
+    if material.lacking:
+        values = {"gaps": material.lacking, "complete_runs": complete_runs}
+        found.append(Finding("incomplete", values=values))
+    return [*found, Finding("synthetic")] if material.synthetic else found
