@@ -24,14 +24,12 @@ costs time and, on the same hardware, nothing else.
 
 from __future__ import annotations
 
-__all__ = ["BEAT", "LEASE", "Claims", "describe_process", "link", "machine", "still_runs"]
+__all__ = ["BEAT", "LEASE", "Claims"]
 
 import contextlib
 import functools
-import hashlib
 import json
 import os
-import platform
 import threading
 import time
 import uuid
@@ -42,60 +40,10 @@ from pathlib import Path
 from ..errors import ArchiveDamagedError, UserError
 from .files import read_sealed
 from .parts import read_part
+from .processes import describe_process, link, still_runs
 
 #: Seconds between two signs of life, and without one until a holder counts as dead.
 BEAT, LEASE = 15.0, 120.0
-
-
-@functools.cache
-def machine() -> str:
-    """What tells process numbers apart: the boot of a machine, and its container."""
-    marks = [platform.node()]
-    with contextlib.suppress(OSError):
-        marks.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
-    with contextlib.suppress(OSError):
-        marks.append(str(Path("/proc/self/ns/pid").readlink()))
-    return hashlib.sha256("\n".join(marks).encode()).hexdigest()[:12]
-
-
-def _birth(pid: int) -> str:
-    """When a process began, so that a number that is used again is not taken for it."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
-
-
-def _runs(pid: int, birth: str) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    if Path("/proc/self/stat").exists():
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            return False
-        return fields[0] not in "ZX" and birth in ("", fields[19])
-    return True
-
-
-def describe_process() -> dict[str, str | int]:
-    """This process, in words by which others can tell whether it still runs."""
-    pid = os.getpid()
-    return {"machine": machine(), "host": platform.node(), "pid": pid, "birth": _birth(pid)}
-
-
-def still_runs(process: dict[str, str | int]) -> bool | None:
-    """Whether a described process runs; None if it belongs to another machine."""
-    if process.get("machine") != machine():
-        return None
-    try:
-        return _runs(int(process["pid"]), str(process["birth"]))
-    except (KeyError, ValueError, OverflowError):
-        return False
 
 
 @functools.cache
@@ -329,20 +277,6 @@ def _changed(path: Path) -> int:
         return path.stat().st_mtime_ns
     except OSError:
         return 0
-
-
-def link(holder: Path, path: Path) -> bool:
-    """Make `path` a link to the holder's file; a copy, and False, where there are no links."""
-    try:
-        os.link(holder, path)
-        return True
-    except FileExistsError:
-        raise
-    except OSError:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(holder.read_bytes())
-        return False
 
 
 def _beat(touched: list[Path], over: threading.Event) -> None:

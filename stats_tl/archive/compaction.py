@@ -20,10 +20,10 @@ from typing import Any
 import pandas as pd
 
 from ..errors import ArchiveDamagedError
+from ..study.keys import CELL_KEYS
 from .files import checksum, read_bytes
 from .parts import Part, read_part, read_part_scores, write_part
 from .reader import load
-from .schema import KEYS
 
 #: A part holds at most so many cells and rows: one is read into memory at a time.
 CELLS, ROWS = 5000, 2_000_000
@@ -70,7 +70,7 @@ def compact(
         with contextlib.suppress(FileNotFoundError):
             part = read_part(path)
             if 2 * len(part.rows) <= cells:
-                first = min(tuple(str(row.key[key]) for key in KEYS) for row in part.rows)
+                first = min(tuple(str(row.key[key]) for key in CELL_KEYS) for row in part.rows)
                 small.append((first, path, len(part.rows), _n_scores(part)))
     done = 0
     for group in _groups(sorted(small), cells, rows):

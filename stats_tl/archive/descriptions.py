@@ -36,7 +36,8 @@ def read_header(path: Path) -> dict[str, Any]:
     check_schema(header, path)
     if not _holds_plan(header):
         raise ArchiveDamagedError(f"{path} is damaged: it holds no plan")
-    return header["plan"]
+    plan: dict[str, Any] = header["plan"]
+    return plan
 
 
 def _holds_plan(header: Mapping[str, Any]) -> bool:
@@ -58,7 +59,7 @@ def read_task(path: Path) -> dict[str, Any]:
         If a file is missing or not what was written, or the description names files
         elsewhere, or lacks what reading needs.
     """
-    content = read_sealed(path)
+    content: dict[str, Any] = read_sealed(path)
     if not _describes(content, path.stem):
         raise ArchiveDamagedError(f"{path} is damaged: it describes no data set of this archive")
     for name, sha256 in content["files"].items():

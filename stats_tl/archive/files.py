@@ -142,7 +142,8 @@ def read_parquet(path: Path, sha256: str, columns: list[str] | None = None) -> p
     data = read_bytes(path)
     if checksum(data) != sha256:
         raise ArchiveDamagedError(f"{path} is damaged: its checksum is not the recorded one")
-    return pq.read_table(io.BytesIO(data), columns=columns).to_pandas()
+    frame: pd.DataFrame = pq.read_table(io.BytesIO(data), columns=columns).to_pandas()
+    return frame
 
 
 def read_bytes(path: Path) -> bytes:

@@ -19,10 +19,10 @@ from typing import Any
 import pandas as pd
 
 from ..errors import UserError
+from ..study.differences import plan_differences
 from .files import checksum, read_bytes, write_atomically
 from .parts import read_part, read_part_scores, write_part
 from .reader import Archive, load
-from .store import plan_differences
 
 
 @dataclass(frozen=True)

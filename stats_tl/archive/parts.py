@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import ArchiveDamagedError, UserError
+from ..study.keys import RUN_KEYS, SETTING_KEYS
 from .files import (
     checksum,
     parquet_bytes,
@@ -26,7 +27,7 @@ from .files import (
     write_sealed,
 )
 from .migrations import check_schema, migrate_part
-from .schema import KEYS, SCHEMA_VERSION, SCORE_COLUMNS
+from .schema import SCHEMA_VERSION, SCORE_COLUMNS
 
 _CELL_ID = re.compile(r"[0-9a-f]{20}")
 #: Names of plans (tasks, arms, heads, ...): none leads out of a folder.
@@ -112,8 +113,8 @@ def _row(cell: Mapping[str, Any], content: Mapping[str, Any]) -> Row:
     key = {"design": "cv", **cell["key"]}  # older cells do not say: there was one design
     if key["design"] not in ("cv", "half"):
         raise ValueError("design")
-    texts = {name: sys.intern(key[name]) for name in KEYS[:5]}
-    numbers = {name: _whole(key[name]) for name in KEYS[5:]}
+    texts: dict[str, str] = {name: sys.intern(key[name]) for name in SETTING_KEYS}
+    numbers = {name: _whole(key[name]) for name in RUN_KEYS}
     if not (_CELL_ID.fullmatch(cell["cell_id"]) and _CELL_ID.fullmatch(cell["pair_id"])):
         raise ValueError("cell_id")
     if not all(_NAME.fullmatch(text) for text in texts.values()):

@@ -15,15 +15,16 @@ import pandas as pd
 
 from ..errors import ArchiveDamagedError, UserError
 from ..study.cells import plan_cells
+from ..study.keys import CELL_KEYS
 from ..study.loading import parse_plan
 from .assemble import assemble_scores
 from .descriptions import divided_patients, read_header, read_task, task_files
 from .files import checksum, read_bytes, read_parquet, read_sealed
 from .parts import Part, Row, cells_of_scores, read_part, read_part_scores
-from .schema import KEYS, split_name
+from .schema import split_name
 
 #: What names a cell: its design, where it is not that of the plan's cross-validation, too.
-_NAMES = [*KEYS, "design"]
+_NAMES = [*CELL_KEYS, "design"]
 CELL_COLUMNS = [
     "cell_id",
     "pair_id",
@@ -265,7 +266,7 @@ class Archive:
     @property
     def reference(self) -> str:
         """Name of the reference arm."""
-        return next(arm["name"] for arm in self.plan["arms"] if arm["reference"])
+        return str(next(arm["name"] for arm in self.plan["arms"] if arm["reference"]))
 
     @property
     def synthetic(self) -> bool:

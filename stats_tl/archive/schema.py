@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 __all__ = [
-    "KEYS",
     "SCHEMA_VERSION",
     "SCORE_COLUMNS",
     "CellResult",
@@ -22,9 +21,6 @@ import numpy as np
 import pandas as pd
 
 SCHEMA_VERSION = 2
-
-#: Names of a cell: five texts, three numbers.
-KEYS = ["task", "backbone", "head", "unfreeze", "arm", "repeat", "fold", "seed"]
 
 #: Columns of the case-level scores on disk.
 SCORE_COLUMNS = ("cell_id", "case", "patient", "y_true", "partition", "logit_0", "logit_1")

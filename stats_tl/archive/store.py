@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = [
-    "ArchiveWriter",
-    "describe_difference",
-    "plan_differences",
-    "refuse_other_plan",
-]
+__all__ = ["ArchiveWriter", "refuse_other_plan"]
 
 import contextlib
 import tempfile
@@ -19,6 +14,7 @@ import pandas as pd
 
 from .. import __version__
 from ..errors import UserError
+from ..study.differences import plan_differences
 from .descriptions import is_task_file
 from .files import checksum, parquet_bytes, read_sealed, write_atomically, write_sealed
 from .migrations import check_schema
@@ -208,18 +204,6 @@ class ArchiveWriter:
                         leftover.unlink()
 
 
-def _science(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """The plan without the names of files, which may change while their content does not."""
-    tasks = [{k: v for k, v in task.items() if k != "path"} for task in plan["tasks"]]
-    arms = [{k: v for k, v in arm.items() if k != "files"} for arm in plan["arms"]]
-    return {**plan, "tasks": tasks, "arms": arms}
-
-
-def plan_differences(archived: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
-    """Lines that name what differs between two plans, names of files aside."""
-    return describe_difference(_science(archived), _science(given))
-
-
 def refuse_other_plan(root: Path, archived: Mapping[str, Any], given: Mapping[str, Any]) -> None:
     """Raise UserError with the differences if the archive at `root` is of another plan."""
     differences = plan_differences(archived, given)
@@ -230,32 +214,3 @@ def refuse_other_plan(root: Path, archived: Mapping[str, Any], given: Mapping[st
             "Give the study another name or --runs another folder; --extend accepts a "
             "plan that still asks for every archived cell"
         )
-
-
-def describe_difference(old: Any, new: Any, where: str = "") -> list[str]:
-    """Lines that name each key in which two nested plans differ."""
-    if isinstance(old, Mapping) and isinstance(new, Mapping):
-        lines = []
-        for key in sorted({*old, *new}):
-            place = f"{where}.{key}" if where else str(key)
-            if key not in old or key not in new:
-                side = "archived" if key in old else "given"
-                value = old.get(key, new.get(key))
-                lines.append(f"{place}: only in the {side} plan ({value!r})")
-            else:
-                lines += describe_difference(old[key], new[key], place)
-        return lines
-    if isinstance(old, list) and isinstance(new, list):
-        named_old, named_new = _by_name(old), _by_name(new)
-        if named_old is not None and named_new is not None:
-            return describe_difference(named_old, named_new, where)
-    if old != new:
-        return [f"{where}: archived {old!r}, given {new!r}"]
-    return []
-
-
-def _by_name(entries: list[Any]) -> dict[str, Any] | None:
-    """A list of named tables as a mapping; other lists by position."""
-    if not all(isinstance(entry, Mapping) for entry in entries):
-        return None
-    return {str(entry.get("name", index + 1)): entry for index, entry in enumerate(entries)}

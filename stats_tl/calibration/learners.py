@@ -81,7 +81,8 @@ def parzen(x: np.ndarray, y: np.ndarray, folds: np.ndarray, rng: np.random.Gener
     outside = total.transpose(1, 0, 2) - sums[index]
     left = size[:, None, :] - counts[np.arange(n_repeats)[:, None], folds]
     density = outside / left + 1e-12
-    return np.log(density[..., 1]) - np.log(density[..., 0])
+    ratio: np.ndarray = np.log(density[..., 1]) - np.log(density[..., 0])
+    return ratio
 
 
 def network(

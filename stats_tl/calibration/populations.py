@@ -233,7 +233,8 @@ def principal_components(features: np.ndarray, n_components: int) -> np.ndarray:
     """Scores on the first principal components, scaled to unit variance."""
     centred = features - features.mean(axis=0)
     u, s, _ = np.linalg.svd(centred, full_matrices=False)
-    return (u[:, :n_components] * (s[:n_components] > 0) * np.sqrt(len(u))).astype(np.float32)
+    scores = u[:, :n_components] * (s[:n_components] > 0) * np.sqrt(len(u))
+    return np.asarray(scores, dtype=np.float32)
 
 
 def load_features(

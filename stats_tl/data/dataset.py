@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import UserError
+from ..study.keys import CELL_KEYS
 from ..study.plan import Audit
 from .audit import find_near_duplicates, merge_groups, perceptual_hash
 from .images import ImageSource, UnreadableImageError, resize
@@ -25,10 +26,7 @@ from .problems import Problems, listed
 MAX_ID_LENGTH = 200
 _OWN_COLUMNS = ("case", "patient", "group", "y_true")
 #: Column names that scores and records use beside the cases.
-_RESERVED = frozenset(
-    {*_OWN_COLUMNS, "partition", "score", "task", "backbone", "head", "unfreeze", "arm"}
-    | {"repeat", "fold", "seed", "cell_id", "pair_id"}
-)
+_RESERVED = frozenset({*_OWN_COLUMNS, *CELL_KEYS, "partition", "score", "cell_id", "pair_id"})
 _CHUNK = 256
 
 

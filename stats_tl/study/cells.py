@@ -79,7 +79,7 @@ class Setting:
     @property
     def design(self) -> str:
         """``cv``, or ``half`` for the extra two-fold repeats."""
-        return self.cv.get("design", "cv")
+        return str(self.cv.get("design", "cv"))
 
     @cached_property
     def half(self) -> Setting:

@@ -143,7 +143,8 @@ def _keys_at(location: tuple[int | str, ...]) -> Iterable[str]:
         annotation = model.model_fields[part].annotation
         models = [annotation, *getattr(annotation, "__args__", ())]
         model = next(m for m in models if isinstance(m, type) and issubclass(m, BaseModel))
-    return model.model_fields
+    fields: Iterable[str] = model.model_fields
+    return fields
 
 
 def _inconsistencies(plan: Plan) -> Iterator[str]:

@@ -38,6 +38,8 @@ from pydantic import (
     model_validator,
 )
 
+from .keys import SettingKey
+
 BACKBONES = (
     "resnet50",
     "densenet121",
@@ -146,8 +148,7 @@ class Head(_Named):
 
 
 BUILTIN_HEADS = tuple(
-    Head(name=kind, kind=kind)  # type: ignore[arg-type]
-    for kind in ("linear", "nonlinear", "conv", "convskip")
+    Head(name=kind, kind=kind) for kind in ("linear", "nonlinear", "conv", "convskip")
 )
 
 
@@ -260,10 +261,10 @@ class Analysis(_Table):
         None, gt=0, lt=0.5, description="Differences of AUC within ± margin are equivalent."
     )
     correction: Literal["holm", "hochberg", "hommel", "bonferroni", "bh", "by", "none"] = "holm"
-    primary: dict[Literal["task", "backbone", "head", "unfreeze", "arm"], str] = Field(
+    primary: dict[SettingKey, str] = Field(
         {}, description="The primary comparison, by its keys; the others are secondary."
     )
-    families: list[Literal["task", "backbone", "head", "unfreeze", "arm"]] | None = Field(
+    families: list[SettingKey] | None = Field(
         None, description="Keys within whose values secondary p values are adjusted."
     )
     subgroups: list[str] | None = Field(

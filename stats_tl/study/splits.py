@@ -25,6 +25,7 @@ __all__ = [
 ]
 
 import hashlib
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -176,9 +177,10 @@ def stratified_group_deal(
 
         def increase(part: int, negatives: int = negatives, positives: int = positives) -> float:
             own, factor = load[part], weight[part]
-            return (2 * own[0] + negatives) * negatives * factor[0] + (
-                2 * own[1] + positives
-            ) * positives * factor[1]
+            return float(
+                (2 * own[0] + negatives) * negatives * factor[0]
+                + (2 * own[1] + positives) * positives * factor[1]
+            )
 
         best = min(range(len(load)), key=increase)
         part_of_group[group] = best
@@ -209,8 +211,8 @@ def _give_every_part_both_classes(
 
 def check_partition(
     partition: npt.NDArray[np.int8],
-    y_true: npt.NDArray,
-    groups: npt.NDArray,
+    y_true: npt.NDArray[Any],
+    groups: npt.NDArray[Any],
     *,
     where: str,
 ) -> None:
@@ -246,7 +248,7 @@ def partition_digest(cases: npt.ArrayLike, partition: npt.NDArray[np.int8]) -> s
 
 
 def count_partition(
-    partition: npt.NDArray[np.int8], y_true: npt.NDArray, patients: npt.NDArray
+    partition: npt.NDArray[np.int8], y_true: npt.NDArray[Any], patients: npt.NDArray[Any]
 ) -> dict[str, dict[str, int]]:
     """Patients, cases and events (positive cases) of each partition."""
     counts = {}

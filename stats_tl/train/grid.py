@@ -15,14 +15,16 @@ import numpy as np
 import pandas as pd
 
 from ..archive import Archive, ArchiveWriter, load
-from ..archive.reader import KEYS, holds_archive
+from ..archive.reader import holds_archive
 from ..archive.schema import split_name
-from ..archive.store import plan_differences, refuse_other_plan
+from ..archive.store import refuse_other_plan
 from ..data import Dataset, load_dataset
 from ..data.leakage import audit_duplicates, describe_duplicates
 from ..data.pseudonyms import pseudonymize, read_salt, salt_check
 from ..errors import ArchiveDamagedError, UserError, suggest
 from ..study.cells import Cell, plan_cells
+from ..study.differences import plan_differences
+from ..study.keys import CELL_KEYS
 from ..study.plan import Plan, Task
 from ..study.splits import PARTITIONS, partition_cases, partition_digest
 from .planning.units import image_size
@@ -82,9 +84,10 @@ def select_cells(cells: Sequence[Cell], select: dict[str, set[str]]) -> list[Cel
     UserError
         If a key or value is not of this plan, or nothing is left.
     """
+    allowed = (*CELL_KEYS, "design")
     for key, wanted in select.items():
-        if key not in (*KEYS, "design"):
-            raise UserError(f"--select {key}=...: unknown key; {suggest(key, (*KEYS, 'design'))}")
+        if key not in allowed:
+            raise UserError(f"--select {key}=...: unknown key; {suggest(key, allowed)}")
         present = {str(cell.key[key]) for cell in cells}
         for value in wanted - present:
             raise UserError(f"--select {key}={value}: not in this plan; {suggest(value, present)}")

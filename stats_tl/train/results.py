@@ -43,7 +43,8 @@ class TaskData:
 
     def partition(self, cell: Cell) -> np.ndarray:
         """Partition codes of a cell."""
-        return self.partitions[cell.setting.design, cell.repeat][cell.fold]
+        codes: np.ndarray = self.partitions[cell.setting.design, cell.repeat][cell.fold]
+        return codes
 
     def split(self, cell: Cell) -> Split:
         """A cell's split, described once for all cells that have it."""

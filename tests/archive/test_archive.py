@@ -11,9 +11,9 @@ from stats_tl.archive import ArchiveWriter, load
 from stats_tl.archive.descriptions import divided_patients
 from stats_tl.archive.files import read_sealed, write_atomically, write_sealed
 from stats_tl.archive.schema import scores_digest
-from stats_tl.archive.store import describe_difference
 from stats_tl.errors import ArchiveDamagedError, UserError
 from stats_tl.study.cells import plan_cells
+from stats_tl.study.differences import describe_difference
 from stats_tl.study.loading import parse_plan
 
 from .conftest import RAW, fill, make_result, task_description

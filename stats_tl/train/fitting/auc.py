@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["roc_auc"]
+__all__ = ["trapezoidal_auc"]
 
 import numpy as np
-import numpy.typing as npt
 
 
-def roc_auc(y_true: npt.NDArray, scores: npt.NDArray) -> float:
+def trapezoidal_auc(y_true: np.ndarray, scores: np.ndarray) -> float:
     """Area under the ROC curve by the trapezoidal rule, ties counted half.
 
     Without scikit-learn's validation, which takes longer than training a linear head for
@@ -28,7 +27,7 @@ def roc_auc(y_true: npt.NDArray, scores: npt.NDArray) -> float:
 
     Examples
     --------
-    >>> roc_auc(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.4, 0.8]))
+    >>> trapezoidal_auc(np.array([0, 0, 1, 1]), np.array([0.1, 0.4, 0.4, 0.8]))
     0.875
     """
     order = np.argsort(-scores, kind="stable")

@@ -169,7 +169,7 @@ def _through_prefix(
     if images.device.type == "cpu":
         missing = -len(images) % CPU_BATCH
         filled = torch.cat([images, images[-1:].expand(missing, *images.shape[1:])])
-        batches = filled.split(CPU_BATCH)
+        batches = torch.split(filled, CPU_BATCH)
     else:
         batches = (images,)
     outputs = [

@@ -22,7 +22,9 @@ __all__ = [
 import contextlib
 import math
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,7 +35,7 @@ from ...study.plan import Training
 from ...study.splits import TEST, TRAIN, VALIDATION
 from ..networks.backbones import Backbone
 from ..networks.heads import Dropout
-from .auc import roc_auc
+from .auc import trapezoidal_auc
 from .features import Inputs
 
 COSINE_FLOOR = 0.2  # of the learning rate, as in the study the settings come from
@@ -50,7 +52,8 @@ class CellModel(nn.Module):
         """Two logits a case, from activations at the boundary."""
         if inputs.ndim == 4:  # convolutions are fastest so, on the CPU as on CUDA
             inputs = inputs.contiguous(memory_format=torch.channels_last)
-        return self.head(self.backbone.tail(inputs, self.boundary))
+        logits: torch.Tensor = self.head(self.backbone.tail(inputs, self.boundary))
+        return logits
 
 
 class Standardize(nn.Module):
@@ -145,9 +148,8 @@ def fit_cell(
     validation = np.flatnonzero(partition == VALIDATION)
     if training.standardize:
         with torch.no_grad():
-            features = torch.cat(
-                [inputs.evaluation_batch(part) for part in train.split(inputs.evaluation_size)]
-            )
+            pieces = torch.split(train, inputs.evaluation_size)
+            features = torch.cat([inputs.evaluation_batch(piece) for piece in pieces])
         model.head = nn.Sequential(Standardize(features.cpu()), model.head)
     model.to(device)
     optimizer = _optimizer(model, training, fused=device.type == "cuda")
@@ -183,7 +185,7 @@ def fit_cell(
         if not math.isfinite(total):
             raise nonfinite_loss(epoch, training)
         scores = _predict(model, inputs, validation, device, autocast)
-        auc = roc_auc(y_true[validation], scores[:, 1] - scores[:, 0])
+        auc = trapezoidal_auc(y_true[validation], scores[:, 1] - scores[:, 0])
         history["train_loss"].append(round(total / seen, 6))
         history["validation_auc"].append(round(auc, 6))
         if training.selection == "last-epoch":
@@ -217,8 +219,8 @@ def finish_fit(
         cases=cases,
         logits=logits,
         epoch=epoch,
-        validation_auc=roc_auc(y_true[cases][~tested], score[~tested]),
-        auc=roc_auc(y_true[cases][tested], score[tested]),
+        validation_auc=trapezoidal_auc(y_true[cases][~tested], score[~tested]),
+        auc=trapezoidal_auc(y_true[cases][tested], score[tested]),
         history=history,
     )
 
@@ -254,7 +256,11 @@ def _batches(
 
 @torch.inference_mode()
 def _predict(
-    model: CellModel, inputs: Inputs, cases: np.ndarray, device: torch.device, autocast
+    model: CellModel,
+    inputs: Inputs,
+    cases: np.ndarray,
+    device: torch.device,
+    autocast: Callable[[], AbstractContextManager[Any]],
 ) -> np.ndarray:
     model.eval()
     outputs = []
@@ -332,7 +338,9 @@ def class_weights(labels: np.ndarray, training: Training) -> torch.Tensor | None
     return torch.tensor(len(labels) / (2 * counts), dtype=torch.float32)
 
 
-def _autocast(training: Training, device: torch.device):
+def _autocast(
+    training: Training, device: torch.device
+) -> Callable[[], AbstractContextManager[Any]]:
     """A context factory: lower precision on CUDA where the plan asks for it."""
     if device.type != "cuda" or training.precision == "float32":
         return contextlib.nullcontext

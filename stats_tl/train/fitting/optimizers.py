@@ -79,7 +79,7 @@ class StackedOptimizer:
             if self._stack.exact and rows[0][0].numel() % WHOLE_REGISTERS:
                 yield from zip(*rows, strict=True)  # cell by cell
             elif self._stack.exact:
-                yield from zip(*(row.view(-1).split(PIECE) for row in rows), strict=True)
+                yield from zip(*(torch.split(row.view(-1), PIECE) for row in rows), strict=True)
             else:
                 yield tuple(rows)
 

@@ -200,10 +200,12 @@ class _Convolution(_Layer):
 def _weight_gradient(
     g: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, groups: int
 ) -> torch.Tensor:
-    mask = [False, True, False]
-    return _aten.convolution_backward(g, x, weight, None, [1], [0], [1], False, [0], groups, mask)[
-        1
-    ]
+    wanted = [False, True, False]  # gradients of the input, the weight and the bias
+    _, gradient, _ = _aten.convolution_backward(
+        g, x, weight, None, [1], [0], [1], False, [0], groups, wanted
+    )
+    assert isinstance(gradient, torch.Tensor)
+    return gradient
 
 
 class _Rectifier(_Layer):
@@ -217,9 +219,12 @@ class _Rectifier(_Layer):
         return nn.functional.leaky_relu(x, self.slope) if self.slope else torch.relu(x)
 
     def backward(self, g: torch.Tensor, span: slice, inner: bool) -> torch.Tensor:
-        if self.slope:
-            return _aten.leaky_relu_backward(g, self.x, self.slope, False)
-        return _aten.threshold_backward(g, self.x, 0)
+        gradient: torch.Tensor = (
+            _aten.leaky_relu_backward(g, self.x, self.slope, False)
+            if self.slope
+            else _aten.threshold_backward(g, self.x, 0)
+        )
+        return gradient
 
 
 class _Dropout(_Layer):

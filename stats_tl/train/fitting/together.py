@@ -29,7 +29,7 @@ from ...study.plan import Head, Training
 from ...study.splits import TRAIN, VALIDATION
 from ..networks.heads import head_memory
 from ..planning.units import Chunk
-from .auc import roc_auc
+from .auc import trapezoidal_auc
 from .features import CachedActivations, Inputs
 from .fit import (
     Fit,
@@ -229,7 +229,7 @@ class _Run:
                 seen[span] += size
             if done:
                 break
-        return (totals.cpu().numpy() / seen).tolist()
+        return [float(total) for total in totals.cpu().numpy() / seen]
 
     def _spans(self, step: int) -> Iterator[tuple[slice, int]]:
         """Neighbouring cells whose batch of this step has one size, without those below 2."""
@@ -271,7 +271,7 @@ class _Run:
         if not math.isfinite(loss):
             raise nonfinite_loss(epoch, self.training)
         logits = self._predict(index, cell.validation)
-        auc = roc_auc(self.y_true[cell.validation], logits[:, 1] - logits[:, 0])
+        auc = trapezoidal_auc(self.y_true[cell.validation], logits[:, 1] - logits[:, 0])
         cell.history["train_loss"].append(round(loss, 6))
         cell.history["validation_auc"].append(round(auc, 6))
         if self.training.selection == "last-epoch":
@@ -286,7 +286,7 @@ class _Run:
 
     def _predict(self, index: int, cases: np.ndarray) -> np.ndarray:
         span, outputs = slice(index, index + 1), []
-        for part in torch.from_numpy(cases).split(self.inputs.evaluation_size):
+        for part in torch.split(torch.from_numpy(cases), self.inputs.evaluation_size):
             x = self._scale(self.inputs.evaluation_batch(part)[None], span)
             outputs.append(self.stack.forward(x, span, training=False)[0].cpu().numpy())
         logits = np.concatenate(outputs)

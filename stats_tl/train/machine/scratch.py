@@ -20,7 +20,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.lib import format as npy
 
-from ...archive.claims import describe_process, link, machine, still_runs
+from ...archive.processes import describe_process, link, machine, still_runs
 from ...errors import UserError
 
 POLL_SECONDS = 0.05
@@ -116,7 +116,8 @@ class Scratch:
 
     def get(self, name: str) -> np.ndarray:
         """The array of a name, mapped copy-on-write: torch takes no read-only memory."""
-        return np.load(self._path(name), mmap_mode="c", allow_pickle=False)
+        array: np.ndarray = np.load(self._path(name), mmap_mode="c", allow_pickle=False)
+        return array
 
     def get_or_make(
         self, name: str, rows: int, make: Callable[[], Iterable[np.ndarray]]

@@ -11,7 +11,7 @@ from __future__ import annotations
 __all__ = ["count_operations", "estimate_seconds", "relative_cost"]
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 
 import torch
@@ -158,7 +158,7 @@ def _speed(device: torch.device) -> tuple[float, float]:
         torch.set_num_threads(threads)
 
 
-def _time(call, device: torch.device) -> float:
+def _time(call: Callable[[], object], device: torch.device) -> float:
     started = time.perf_counter()
     call()
     if device.type == "cuda":

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from stats_tl.archive.claims import describe_process, machine
+from stats_tl.archive.processes import describe_process, machine
 from stats_tl.train.machine.scratch import Scratch, scratch_folder
 
 
@@ -68,7 +68,7 @@ def test_workers_take_places_of_their_own_and_those_of_the_dead(tmp_path):
 def dead_process():
     """The description of a process that has ended, by itself."""
     code = (
-        "import json; from stats_tl.archive.claims import describe_process; "
+        "import json; from stats_tl.archive.processes import describe_process; "
         "print(json.dumps(describe_process()))"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
