@@ -22,6 +22,7 @@ from .likelihood.solver import SINGULAR_TOLERANCE, slope_scales
 from .means import MarginalMeans, marginal_means
 from .specification.design import MixedDesign, build_design
 from .specification.formula import parse_formula
+from .specification.syntax import Name, deparse
 from .tables import component_tables, format_table, random_effect_tables
 from .warnings import MixedModelConvergenceWarning, MixedModelWarning, SingularFitWarning
 
@@ -217,12 +218,12 @@ def fit_binomial_mixed_model(
     """
     level = check_confidence_level(confidence_level)
     design = build_design(parse_formula(formula), _numeric_response(formula, data))
+    response = deparse(design.formula.response)
     if not np.isin(design.y, (0.0, 1.0)).all():
-        raise ValueError(f"The response {design.formula.response!r} must be 0/1 or boolean.")
+        raise ValueError(f"The response {response!r} must be 0/1 or boolean.")
     if design.y.min() == design.y.max():
         raise ValueError(
-            f"The response {design.formula.response!r} is {design.y[0]:g} in every row; both "
-            "classes are needed."
+            f"The response {response!r} is {design.y[0]:g} in every row; both classes are needed."
         )
     scales = [slope_scales(t.z) for t in design.random]
     zs = [t.z / s for t, s in zip(design.random, scales, strict=True)]
@@ -293,8 +294,13 @@ def fit_binomial_mixed_model(
 
 def _numeric_response(formula: str, data: pd.DataFrame) -> pd.DataFrame:
     """Booleans as 0/1 where they are the response (elsewhere they are factors)."""
-    name = parse_formula(formula).response
-    if isinstance(data, pd.DataFrame) and name in data.columns:
+    response = parse_formula(formula).response
+    if (
+        isinstance(response, Name)
+        and isinstance(data, pd.DataFrame)
+        and response.name in data.columns
+    ):
+        name = response.name
         column = data[name]
         if pd.api.types.is_bool_dtype(column.dtype) and not column.isna().any():
             return data.assign(**{name: column.astype(int)})

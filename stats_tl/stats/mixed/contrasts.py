@@ -1,19 +1,19 @@
-"""Linear functions of the fixed effects: single contrasts, joint tests, type III anova."""
+"""Linear functions of the fixed effects: single contrasts and joint tests."""
 
 from __future__ import annotations
 
-__all__ = ["contrast_test", "joint_test", "type_three_hypotheses", "weights_from"]
+__all__ = ["contrast_test", "f_statistic", "joint_test", "weights_from"]
 
 import math
 from collections.abc import Mapping
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats as sps
 
 from .._shared.inference import wald_inference
 from ..results import ConfidenceInterval, TestResult
 from .inference import FTest, Inference
-from .specification.design import FixedDesign
 
 _RULES = {
     "kenward-roger": "Kenward-Roger degrees of freedom",
@@ -22,7 +22,7 @@ _RULES = {
 }
 
 
-def weights_from(weights, names: list[str]) -> np.ndarray:
+def weights_from(weights: str | Mapping[str, float] | ArrayLike, names: list[str]) -> np.ndarray:
     """An array over the coefficients, from an array or a mapping of names to weights."""
     if isinstance(weights, str):
         weights = {weights: 1.0}
@@ -121,6 +121,8 @@ def joint_test(
 
 def f_statistic(inference: Inference | None, weights: np.ndarray) -> tuple[FTest, float]:
     """The F test of the row space of `weights` and its p value."""
+    if not len(weights):
+        return FTest(math.nan, 0, math.nan), math.nan
     _, values, rows = np.linalg.svd(weights, full_matrices=False)
     rank = int((values > 1e-10 * max(values.max(initial=0.0), 1e-300)).sum())
     if inference is None or rank == 0:
@@ -129,39 +131,3 @@ def f_statistic(inference: Inference | None, weights: np.ndarray) -> tuple[FTest
     if math.isinf(test.df_denominator):
         return test, float(sps.chi2.sf(test.statistic * rank, rank))
     return test, float(sps.f.sf(test.statistic, rank, test.df_denominator))
-
-
-def type_three_hypotheses(fixed: FixedDesign) -> dict[str, np.ndarray]:
-    """Type III hypothesis of each term, over all columns of the model matrix.
-
-    The rows are a basis of the hypothesis; Satterthwaite's denominator of a multi-df test
-    depends (slightly) on which, so lmerTest's are used: single coefficients, and in a model
-    with one term only the sequential ones of the Cholesky factor of X'X.
-
-    A term's coefficients are averaged with equal weights over the levels of the other
-    factors of every interaction that contains it, whatever the cell counts; a covariate
-    of such an interaction stays at zero, as in SAS and lmerTest.
-    """
-    sizes = {
-        expr: len(state["categories"])
-        for expr, (_, state) in fixed.spec.encoder_state.items()
-        if "categories" in state
-    }
-    terms = list(dict.fromkeys(c.term for c in fixed.columns if c.term != "1"))
-    hypotheses: dict[str, np.ndarray] = {}
-    for term in terms:
-        own = [i for i, c in enumerate(fixed.columns) if c.term == term]
-        L = np.zeros((len(own), len(fixed.columns)))
-        for row, i in zip(L, own, strict=True):
-            levels = fixed.columns[i].levels
-            for j, other in enumerate(fixed.columns):
-                extra = set(other.levels) - set(levels)
-                contains = set(levels) <= set(other.levels) and extra <= set(sizes)
-                if contains and all(other.levels[f] == level for f, level in levels.items()):
-                    row[j] = np.prod([1.0 / sizes[f] for f in extra])
-        hypotheses[term] = L
-    if len(terms) == 1 and not fixed.dropped:
-        R = np.linalg.cholesky(fixed.matrix.T @ fixed.matrix).T
-        own = [c.term == terms[0] for c in fixed.columns]
-        hypotheses[terms[0]] = (R / np.diag(R)[:, None])[own]
-    return hypotheses

@@ -12,6 +12,7 @@ from scipy import stats as sps
 from ..results import ConfidenceInterval, TestResult
 from .likelihood.solver import solve
 from .result import MixedModelResult
+from .specification.syntax import deparse
 
 
 def likelihood_ratio_test(reduced: MixedModelResult, full: MixedModelResult) -> TestResult:
@@ -65,11 +66,16 @@ def likelihood_ratio_test(reduced: MixedModelResult, full: MixedModelResult) -> 
     """
     designs = [model._solution.std.design for model in (reduced, full)]
     small, large = designs
-    if small.n_rows != large.n_rows or not np.array_equal(small.y, large.y):
+    if (
+        small.n_rows != large.n_rows
+        or not np.array_equal(small.y - small.fixed.offset, large.y - large.fixed.offset)
+        or not np.array_equal(small.weights, large.weights)
+    ):
         raise ValueError(
-            "`reduced` and `full` must be fits of the same response to the same rows; got "
-            f"{small.n_rows} and {large.n_rows} rows of {small.formula.response!r} and "
-            f"{large.formula.response!r}."
+            "`reduced` and `full` must be fits of the same response to the same rows, with the "
+            "same offset and weights; got "
+            f"{small.n_rows} and {large.n_rows} rows of {deparse(small.formula.response)!r} and "
+            f"{deparse(large.formula.response)!r}."
         )
     df = full.n_parameters - reduced.n_parameters
     X, x = large.fixed.matrix, small.fixed.matrix

@@ -161,9 +161,14 @@ def marginal_means(
     full = np.array([rows[numbers == i].mean(axis=0) for i in range(numbers.max() + 1)])
     estimable = np.abs(full @ fixed.null_space).max(axis=1, initial=0.0) < 1e-8
     weights = np.where(estimable[:, None], full[:, fixed.kept], np.nan)
+    offsets = fixed.offset_of(grid)
+    offset = np.array([offsets[numbers == i].mean() for i in range(numbers.max() + 1)])
     table = grid.loc[[int(np.argmax(numbers == i)) for i in range(len(full))], keys]
     table = table.reset_index(drop=True)
-    for column, values in _mean_columns(inference, beta, weights, transform, level).items():
+    columns = _mean_columns(
+        inference, beta, weights, offset=offset, transform=transform, level=level
+    )
+    for column, values in columns.items():
         table[column] = values
     # As in R: within the `by` factors, the first factor named varies fastest.
     order = np.lexsort([pd.factorize(table[name])[0] for name in keys])
@@ -192,7 +197,7 @@ def _names(names: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 def _reference_grid(fixed: FixedDesign, at: Mapping[str, object]) -> pd.DataFrame:
-    axes: dict[str, list] = {}
+    axes: dict[str, list[object]] = {}
     for name, levels in fixed.factors.items():
         chosen = at.get(name, levels)
         chosen = (
@@ -226,11 +231,13 @@ def _mean_columns(
     inference: Inference | None,
     beta: np.ndarray,
     weights: np.ndarray,
+    *,
+    offset: np.ndarray,
     transform: str | None,
     level: float,
 ) -> dict[str, np.ndarray]:
     frame = pd.DataFrame([_linear(inference, beta, row) for row in weights])
-    estimate, se = frame["estimate"].to_numpy(), frame["standard_error"].to_numpy()
+    estimate, se = frame["estimate"].to_numpy() + offset, frame["standard_error"].to_numpy()
     half = sps.t.isf((1 - level) / 2, frame["df"].to_numpy()) * se
     low, high = estimate - half, estimate + half
     if transform is not None:

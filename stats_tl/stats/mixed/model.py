@@ -9,11 +9,18 @@ import warnings as _warnings
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats as sps
 
 from .._shared.inference import check_confidence_level
 from .inference import DDF_METHODS, Inference, make_inference
-from .likelihood.solver import SINGULAR_TOLERANCE, Solution, Standardized, solve
+from .likelihood.solver import (
+    SINGULAR_TOLERANCE,
+    Solution,
+    Standardized,
+    slope_scales,
+    solve,
+)
 from .result import MixedModelResult
 from .specification.design import MixedDesign, build_design
 from .specification.formula import parse_formula
@@ -28,6 +35,7 @@ def fit_mixed_model(
     reml: bool = True,
     ddf: str = "kenward-roger",
     confidence_level: float = 0.95,
+    weights: str | ArrayLike | None = None,
 ) -> MixedModelResult:
     r"""Fit a linear mixed model with crossed or nested random effects.
 
@@ -40,11 +48,15 @@ def fit_mixed_model(
         lme4's language: ``(1 | g)`` random intercepts, ``(x | g)`` correlated intercepts
         and slopes, ``(x || g)`` uncorrelated ones, ``(0 + x | g)`` slopes only, several
         terms for crossed factors, ``(1 | a/b)`` for nested ones, ``(1 | a:b)`` for an
-        interaction. Fixed part and response may call ``np.log``, ``logit`` and the like.
+        interaction. Columns and their names are those of R's ``model.matrix``: ``*``, ``:``,
+        ``/``, ``%in%``, ``^``, ``-``, ``offset()``, ``I()``, ``poly()``, ``scale()``,
+        ``factor()``, ``C()``, ``log()``, ``logit()`` and more; what is not available is
+        refused by name.
     data : DataFrame of n rows
         Text, boolean and categorical columns are factors with R's treatment contrasts:
         the reference is the first level in alphabetical (code point) order, or the
-        first category. No value in use may be missing.
+        first category. Ordered categoricals get polynomial contrasts, as ordered factors
+        in R. No value in use may be missing.
     reml : bool
         Restricted (default) or ordinary maximum likelihood.
     ddf : {"kenward-roger", "satterthwaite", "wald"}
@@ -53,6 +65,9 @@ def fit_mixed_model(
         fit falls back to Satterthwaite's with a `MixedModelWarning`, and ``.ddf`` says so.
     confidence_level : float
         Coverage of the intervals.
+    weights : str or array-like of shape (n,), optional
+        Prior weights (or the column that holds them), as lme4's: the residual variance of a
+        row is :math:`\sigma^2` over its weight.
 
     Returns
     -------
@@ -123,7 +138,7 @@ def fit_mixed_model(
     if ddf not in DDF_METHODS:
         raise ValueError(f"`ddf` must be one of {DDF_METHODS}, got {ddf!r}.")
     level = check_confidence_level(confidence_level)
-    design = build_design(parse_formula(formula), data)
+    design = build_design(parse_formula(formula), data, weights)
     notes: list[tuple[type[Warning], str]] = []
     if design.fixed.dropped:
         notes.append(
@@ -165,9 +180,10 @@ def fit_mixed_model(
 def _boundary(solution: Solution) -> str:
     """Which variances are zero or correlations ±1."""
     parts = []
-    factors = solution.std.map.factors(solution.theta)
-    for term, L in zip(solution.std.design.random, factors, strict=True):
-        zero = np.sqrt((L**2).sum(axis=1)) < SINGULAR_TOLERANCE
+    std = solution.std
+    relative = std.map.factors(solution.theta)
+    for term, L, own in zip(std.design.random, relative, solution.factors, strict=True):
+        zero = slope_scales(term.z) * np.sqrt((own**2).sum(axis=1)) < SINGULAR_TOLERANCE
         parts += [
             f"the variance of {name} between levels of {term.name} is estimated as zero"
             for name, is_zero in zip(term.coefficients, zero, strict=True)
@@ -195,7 +211,7 @@ def _assemble(
         if failed
         else solution.random_effects()
     )
-    fitted = design.fixed.matrix @ beta
+    fitted = design.fixed.matrix @ beta + design.fixed.offset
     for term, values in zip(design.random, effects, strict=True):
         fitted = fitted + (term.z * values[term.codes]).sum(axis=1)
     covariances = [cov * (math.nan if failed else 1.0) for cov in solution.covariances]
@@ -205,7 +221,7 @@ def _assemble(
     theta = solution.std.map.theta(solution.factors) if not failed else solution.theta * math.nan
     return MixedModelResult(
         formula=str(design.formula),
-        coefficients=_coefficients(names, beta, vcov, inference, level, failed),
+        coefficients=_coefficients(names, beta, vcov, inference, level=level, failed=failed),
         variance_components=variances,
         correlations=correlations,
         vcov=pd.DataFrame(vcov, index=names, columns=names),
@@ -239,6 +255,7 @@ def _coefficients(
     beta: np.ndarray,
     vcov: np.ndarray,
     inference: Inference,
+    *,
     level: float,
     failed: bool,
 ) -> pd.DataFrame:

@@ -30,7 +30,14 @@ from scipy import stats as sps
 from .inference import Satterthwaite
 from .likelihood.criterion import Moments
 from .likelihood.optimize import Derivatives, Minimum, minimize_newton
-from .likelihood.solver import SINGULAR_TOLERANCE, Solution, Standardized, solve
+from .likelihood.solver import (
+    SINGULAR_TOLERANCE,
+    Solution,
+    Standardized,
+    random_basis,
+    slope_scales,
+    solve,
+)
 from .specification.design import RandomTerm
 
 #: Group, term, estimate, lower and upper end.
@@ -177,7 +184,13 @@ def _reordered(std: Standardized, term: int, first: list[int]) -> tuple[_Profile
     order = first + [i for i in range(len(old.coefficients)) if i not in first]
     names = tuple(old.coefficients[i] for i in order)
     terms[term] = replace(old, coefficients=names, z=np.ascontiguousarray(old.z[:, order]))
-    moved = Standardized(replace(design, random=tuple(terms))) if len(order) > 1 else std
+    moved = std
+    if len(order) > 1:
+        bases = list(std.bases)
+        bases[term] = random_basis(terms[term].z)
+        if len(first) > 1:  # a correlation is one between the effects themselves
+            bases[term] = np.diag(slope_scales(terms[term].z))
+        moved = Standardized(replace(design, random=tuple(terms)), bases)
     best = solve(moved, reml=False)
     start = next(i for i, entry in enumerate(moved.map.entries) if entry[0] == term)
     return _Profiler(moved, best), start
@@ -191,7 +204,7 @@ def _profile_sd(std: Standardized, term: int, effect: int, quantile: float) -> t
     curve = profiler.curve(lambda psi: _Space.fixing(index, psi, size))
     low = 0.0 if estimate <= SINGULAR_TOLERANCE * sigma else _root(curve, estimate, 0.0, quantile)
     high = _outward(curve, estimate, max(estimate, 0.01 * sigma), quantile)
-    scale = std.scale / std.z_scales[term][effect]
+    scale = std.scale / profiler.std.bases[term][0, 0]
     return low * scale, high * scale
 
 
@@ -302,13 +315,16 @@ def wald_intervals(solution: Solution, level: float, *, converged: bool) -> pd.D
         k = len(term.coefficients)
         cov = solution.covariances[t] if converged else np.full((k, k), math.nan)
         factor = std.map.factors(solution.theta)[t]
-        D = factor @ factor.T
+        inverse = np.linalg.inv(std.bases[t])
+        D = inverse @ factor @ factor.T @ inverse.T
+        slopes = np.empty((k, k, len(solution.theta)))
+        for (r, s), rows in ((key[1:], J[i]) for key, i in elements.items() if key[0] == t):
+            slopes[r, s] = slopes[s, r] = rows
+        slopes = np.einsum("ir,rsa,js->ija", inverse, slopes, inverse)
         sd = np.sqrt(np.diag(cov))
         interior = converged and bool((np.diag(factor) >= SINGULAR_TOLERANCE).all())
         log_sd = (
-            [np.append(J[elements[t, i, i]] / (2 * D[i, i]), 1.0) for i in range(k)]
-            if (interior)
-            else []
+            [np.append(slopes[i, i] / (2 * D[i, i]), 1.0) for i in range(k)] if interior else []
         )
         for i, name in enumerate(term.coefficients):
             width = half_width(log_sd[i]) if interior else math.nan
@@ -319,7 +335,7 @@ def wald_intervals(solution: Solution, level: float, *, converged: bool) -> pd.D
                 value = low = high = math.nan
                 if interior:
                     value = cov[i, j] / (sd[i] * sd[j])
-                    slope = np.append(J[elements[t, j, i]], 0.0) / math.sqrt(D[i, i] * D[j, j])
+                    slope = np.append(slopes[j, i], 0.0) / math.sqrt(D[i, i] * D[j, j])
                     gradient = slope - value * (log_sd[i] + log_sd[j])
                     gradient[-1] = 0.0  # a correlation has no scale
                     width = half_width(gradient / (1 - value**2))

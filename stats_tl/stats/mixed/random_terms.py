@@ -12,7 +12,7 @@ from scipy import stats as sps
 
 from .likelihood.solver import Solution, Standardized, solve
 from .specification.design import MixedDesign, RandomTerm, build_design
-from .specification.formula import RandomTermFormula, ordered_terms
+from .specification.formula import RandomTermFormula, effect_labels
 
 
 def random_term_tests(solution: Solution, n_parameters: int, *, converged: bool) -> pd.DataFrame:
@@ -24,7 +24,7 @@ def random_term_tests(solution: Solution, n_parameters: int, *, converged: bool)
     for term in sorted(design.random, key=lambda t: written.index(t.formula)):
         for label, instead in _reductions(term, written):
             formula = design.formula.without(term.formula, *instead)
-            smaller = build_design(formula, design.data) if formula.random else None
+            smaller = build_design(formula, design.data, design.weights) if formula.random else None
             if smaller is None:
                 count = design.fixed.matrix.shape[1] + 1
                 reduced = _linear_log_likelihood(design, reml=solution.reml)
@@ -58,7 +58,7 @@ def _reductions(
 ) -> list[tuple[str, tuple[RandomTermFormula, ...]]]:
     """Without each slope; or intercepts for a factor's ``(0 + f | g)``; or without the term."""
     written = term.formula
-    effects = [str(t) for t in ordered_terms(written.effects)]
+    effects = effect_labels(written.effects)
     slopes = [effect for effect in effects if effect != "1"]
     intercept = RandomTermFormula("1", written.factors)
     if slopes and "1" not in effects:

@@ -12,13 +12,14 @@ import pandas as pd
 
 from .._shared.inference import check_confidence_level
 from ..results import TestResult, format_number
-from .contrasts import contrast_test, f_statistic, joint_test, type_three_hypotheses, weights_from
+from .contrasts import contrast_test, f_statistic, joint_test, weights_from
 from .inference import Inference
 from .likelihood.solver import Solution
 from .means import MarginalMeans, marginal_means
 from .profile import profile_intervals, wald_intervals
 from .random_terms import random_term_tests
 from .tables import format_table
+from .type_three import type_three_hypotheses
 
 
 @dataclass(frozen=True)
@@ -222,18 +223,24 @@ class MixedModelResult:
     def anova(self) -> pd.DataFrame:
         """Type III tests of the fixed terms.
 
+        Each hypothesis is one on marginal means with equal weights (for numeric terms, on
+        their slopes), so it depends neither on cell counts nor on the coding of factors,
+        and ``arm / bb`` gives ``arm`` the test that ``arm * bb`` gives it. Numeric
+        variables that interact with a term are at zero, as in SAS and lmerTest: centre
+        them where zero is no value of interest.
+
         Returns
         -------
         DataFrame
             Index: term. Columns ``sum_sq``, ``mean_sq``, ``df_numerator``,
-            ``df_denominator``, ``statistic`` (F), ``pvalue``; NaN for a term whose
-            hypothesis is not estimable because a cell of the design is empty.
+            ``df_denominator``, ``statistic`` (F), ``pvalue``. Where cells of the design are
+            empty, ``df_numerator`` counts what is estimable of the hypothesis; it is 0, and
+            the rest NaN, where nothing is, or where the term is aliased with earlier ones.
         """
         fixed = self._solution.std.design.fixed
         rows = {}
-        for term, full in type_three_hypotheses(fixed).items():
-            estimable = np.abs(full @ fixed.null_space).max(initial=0.0) < 1e-8
-            test, pvalue = f_statistic(self._usable if estimable else None, full[:, fixed.kept])
+        for term, weights in type_three_hypotheses(fixed).items():
+            test, pvalue = f_statistic(self._usable, weights)
             mean_sq = test.statistic * self.sigma**2
             rows[term] = {
                 "sum_sq": mean_sq * test.df_numerator,

@@ -1,17 +1,25 @@
 """Fit the variance parameters and solve for everything else, on standardised data.
 
 The response enters as the residual of least squares over its root mean square, X as an
-orthonormal basis of its columns, and every slope regressor over its root mean square.
+orthonormal basis of its columns, and the regressors of every random term as an orthogonal
+one.
 Estimates are equivariant, so an AUC on [0, 1] and the same AUC times 100 give the same
 fit, and a boundary is judged on a scale without units.
 """
 
 from __future__ import annotations
 
-__all__ = ["SINGULAR_TOLERANCE", "Solution", "Standardized", "slope_scales", "solve"]
+__all__ = [
+    "SINGULAR_TOLERANCE",
+    "Solution",
+    "Standardized",
+    "random_basis",
+    "slope_scales",
+    "solve",
+]
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,17 +40,30 @@ _MAX_CONDITION = 3e8
 #: Smallest eigenvalue of the inner products of linearly dependent covariance structures.
 _DEPENDENT = 1e-9
 
+#: Part of a random effect's regressor outside the others below which they are dependent.
+_DEPENDENT_EFFECTS = 1e-10
+
 #: Share of the response's mean square below which the residual counts as nothing.
 _EXACT_FIT = 1e-14
 
 
 class Standardized:
-    """A design with y, X and the slopes' regressors brought to unit scale."""
+    """A design with y, X and the random effects' regressors brought to unit scale.
 
-    def __init__(self, design: MixedDesign, offset: np.ndarray | None = None) -> None:
+    Parameters
+    ----------
+    design : MixedDesign
+        The design; rows are multiplied by the square roots of its weights.
+    bases : sequence of ndarray of shape (k, k), optional
+        One lower-triangular matrix T per random term: the regressors enter as z T^-1 and
+        their effects as T u. By default `random_basis`.
+    """
+
+    def __init__(self, design: MixedDesign, bases: Sequence[np.ndarray] | None = None) -> None:
         self.design = design
-        X = design.fixed.matrix
-        y = design.y if offset is None else design.y - offset
+        root = np.sqrt(design.weights)
+        X = root[:, None] * design.fixed.matrix
+        y = root * (design.y - design.fixed.offset)
         self.Q, self.R = np.linalg.qr(X)
         self.b_ols = self.Q.T @ y
         residual = y - self.Q @ self.b_ols
@@ -51,9 +72,12 @@ class Standardized:
         size = float(np.sqrt(y @ y / len(y)))
         #: Whether the fixed effects alone leave nothing (a constant response, say).
         self.exact = self.scale <= 1e-12 * max(size, np.finfo(float).tiny)
-        self.z_scales = [slope_scales(t.z) for t in design.random]
+        self.bases = [random_basis(t.z) for t in design.random] if bases is None else list(bases)
         self.map = ThetaMap([t.z.shape[1] for t in design.random])
-        zs = [t.z / s for t, s in zip(design.random, self.z_scales, strict=True)]
+        zs = [
+            root[:, None] * np.linalg.solve(T.T, t.z.T).T
+            for t, T in zip(design.random, self.bases, strict=True)
+        ]
         unit = residual / self.scale if not self.exact else np.zeros_like(residual)
         self.products = CrossProducts(design.random, self.Q, unit, zs)
 
@@ -69,10 +93,11 @@ class Standardized:
     def deviance_shift(self, *, reml: bool) -> float:
         """Deviance of the data minus deviance of the standardised data."""
         n, p = self.design.fixed.matrix.shape
+        weighting = float(np.log(self.design.weights).sum())
         if not reml:
-            return float(2 * n * math.log(self.scale))
+            return float(2 * n * math.log(self.scale)) - weighting
         log_det = 2 * float(np.log(np.abs(np.diag(self.R))).sum())
-        return float(2 * (n - p) * math.log(self.scale) + log_det)
+        return float(2 * (n - p) * math.log(self.scale) + log_det) - weighting
 
 
 def slope_scales(z: np.ndarray) -> np.ndarray:
@@ -80,6 +105,26 @@ def slope_scales(z: np.ndarray) -> np.ndarray:
     rms = np.sqrt(np.mean(z**2, axis=0))
     indicator = ((z == 0) | (z == 1)).all(axis=0)
     return np.where(indicator | (rms == 0), 1.0, rms)
+
+
+def random_basis(z: np.ndarray) -> np.ndarray:
+    """Lower-triangular T such that the columns of z T^-1 are orthogonal, of mean square one.
+
+    The covariance matrix of a term with several effects is unrestricted, so any basis of
+    its regressors gives the same model; this one makes a slope over calendar years as easy
+    as one over years since the first. T is lower triangular so that Cholesky factors stay
+    so, and the first effect keeps a coordinate of its own. Where the columns are linearly
+    dependent, or there is one, they are scaled only.
+    """
+    scales = slope_scales(z)
+    scaled = z / scales
+    if z.shape[1] > 1:
+        _, R = np.linalg.qr(scaled[:, ::-1])
+        backward = R[::-1, ::-1] / math.sqrt(len(z))
+        backward = backward * np.where(np.diag(backward) < 0, -1.0, 1.0)[:, None]
+        if np.diag(backward).min() > _DEPENDENT_EFFECTS:
+            return np.asarray(backward * scales)
+    return np.diag(scales)
 
 
 @dataclass(frozen=True)
@@ -155,8 +200,8 @@ class Solution:
     def factors(self) -> list[np.ndarray]:
         """Relative Cholesky factors for the regressors as given."""
         return [
-            f / s[:, None]
-            for f, s in zip(self.std.map.factors(self.theta), self.std.z_scales, strict=True)
+            np.linalg.solve(T, f)
+            for f, T in zip(self.std.map.factors(self.theta), self.std.bases, strict=True)
         ]
 
     @property
@@ -194,7 +239,8 @@ class Solution:
         for t, (levels, k) in enumerate(c.sizes):
             alpha = (a1 if t == c.lead else a2)[c.slices[t]].reshape(levels, k)
             relative = self.state.factors[t] @ self.state.factors[t].T
-            out.append(self.std.scale * (alpha @ relative) / self.std.z_scales[t])
+            effects = self.std.scale * (alpha @ relative)
+            out.append(np.linalg.solve(self.std.bases[t], effects.T).T)
         return out
 
 

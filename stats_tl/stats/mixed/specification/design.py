@@ -1,50 +1,33 @@
 """From a formula and a table to the matrices of the model y = Xb + Zu + e.
 
-Coding is R's: treatment contrasts whose reference is the first level (alphabetical
-for text, the first category for a categorical), coefficients named as R names them
-(``pretrainradimagenet``, ``flagTRUE``, ``pretrainradimagenet:backboneB1``), aliased
-columns of X dropped from the right, random terms ordered by their number of levels.
+Coding and names are R's (see `model_matrix`): treatment contrasts whose reference is the
+first level (alphabetical for text, the first category for a categorical), polynomial
+contrasts for ordered categoricals, aliased columns of X dropped from the right, random
+terms ordered by their number of levels.
 """
 
 from __future__ import annotations
 
-__all__ = ["Column", "FixedDesign", "MixedDesign", "RandomTerm", "build_design", "logit"]
+__all__ = ["FixedDesign", "MixedDesign", "RandomTerm", "build_design", "prepare"]
 
-import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
-from formulaic import Formula, ModelSpec
-from formulaic.errors import FormulaicError
-from formulaic.parser.types import Term
-from formulaic.transforms import TRANSFORMS
-from formulaic.utils.variables import get_expression_variables
+from numpy.typing import ArrayLike
 
-from .formula import MixedFormula, RandomTermFormula, ordered_terms
+from .expressions import Evaluator
+from .formula import MixedFormula, RandomTermFormula
+from .model_matrix import ModelMatrix
+from .syntax import Call, Name, Node, deparse, names_in, parse
+from .terms import Terms, expand_terms
 
 #: A column whose part outside the columns to its left is below this share is aliased (as in R).
 ALIAS_TOLERANCE = 1e-7
 
-
-def logit(probability: np.ndarray) -> np.ndarray:
-    """Log odds; available inside formulas, as in ``logit(auc) ~ arm + (1 | seed)``."""
-    p = np.asarray(probability, dtype=float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.log(p) - np.log1p(-p)
-
-
-CONTEXT = {"np": np, "logit": logit, "log": np.log, "sqrt": np.sqrt, "exp": np.exp}
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of X: its R name, its term, and the level of each factor (None: numeric)."""
-
-    name: str
-    term: str
-    levels: dict[str, str | None]
-    reduced: dict[str, bool]
+#: A column whose deviations from its mean are below this share of it is constant.
+_CONSTANT = 1e-12
 
 
 @dataclass(frozen=True)
@@ -55,39 +38,52 @@ class FixedDesign:
     ----------
     matrix : ndarray of shape (n, p)
         X without its aliased columns.
-    columns, kept, dropped : tuple
-        Every column of the full matrix, and the indices kept and dropped.
+    model : ModelMatrix
+        The full matrix: its columns, its terms, and its rows for new data.
+    kept : ndarray
+        Indices of the columns of the full matrix that were kept.
+    dropped : tuple of str
+        Names of the others.
     null_space : ndarray of shape (p + dropped, dropped)
         Basis of the null space of the full matrix: a linear function of the
         coefficients is estimable where it is orthogonal to it.
-    spec : formulaic.ModelSpec
-        Rebuilds the matrix for new rows.
     factors : dict
         Levels of each categorical variable of the fixed part.
     covariates : dict
         Mean of each numeric variable of the fixed part.
+    offset : ndarray of shape (n,)
+        Sum of the ``offset()`` terms.
     """
 
     matrix: np.ndarray
-    columns: tuple[Column, ...]
+    model: ModelMatrix
     kept: np.ndarray
     dropped: tuple[str, ...]
     null_space: np.ndarray
-    spec: ModelSpec
-    factors: dict[str, tuple]
-    covariates: dict[str, float]
+    factors: Mapping[str, tuple[object, ...]]
+    covariates: Mapping[str, float]
+    offset: np.ndarray
+    _offsets: tuple[Node, ...]
+    _dtypes: Mapping[str, pd.CategoricalDtype]
+    _evaluator: Evaluator
 
     @property
     def names(self) -> list[str]:
         """Names of the estimable coefficients."""
-        return [self.columns[i].name for i in self.kept]
+        return [self.model.names[i] for i in self.kept]
 
     def rows(self, data: pd.DataFrame) -> np.ndarray:
         """Full-width rows of X for the variables in `data`."""
-        frame = data.copy()
-        for name, levels in self.factors.items():
-            frame[name] = pd.Categorical(frame[name], categories=list(levels))
-        return np.asarray(self.spec.get_model_matrix(frame, context=CONTEXT), dtype=float)
+        return self.model.rows(self._typed(data))
+
+    def offset_of(self, data: pd.DataFrame) -> np.ndarray:
+        """The offset for the variables in `data`."""
+        return _offset(self._offsets, self._typed(data), self._evaluator)
+
+    def _typed(self, data: pd.DataFrame) -> pd.DataFrame:
+        return data.assign(
+            **{name: data[name].astype(dtype) for name, dtype in self._dtypes.items()}
+        )
 
 
 @dataclass(frozen=True)
@@ -101,7 +97,7 @@ class RandomTerm:
     formula: RandomTermFormula
     name: str
     coefficients: tuple[str, ...]
-    levels: list
+    levels: list[object]
     codes: np.ndarray
     z: np.ndarray
 
@@ -126,6 +122,7 @@ class MixedDesign:
     y: np.ndarray = field(repr=False)
     fixed: FixedDesign = field(repr=False)
     random: tuple[RandomTerm, ...] = field(repr=False)
+    weights: np.ndarray = field(repr=False)
 
     @property
     def n_rows(self) -> int:
@@ -135,17 +132,20 @@ class MixedDesign:
     @property
     def n_parameters(self) -> int:
         """Fixed effects, covariance parameters and the residual variance."""
-        return self.fixed.matrix.shape[1] + sum(t.n_parameters for t in self.random) + 1
+        return int(self.fixed.matrix.shape[1]) + sum(t.n_parameters for t in self.random) + 1
 
 
-def build_design(formula: MixedFormula, data: pd.DataFrame) -> MixedDesign:
+def build_design(
+    formula: MixedFormula, data: pd.DataFrame, weights: str | ArrayLike | None = None
+) -> MixedDesign:
     """Evaluate `formula` on `data`; ValueError names what is missing or cannot be fitted."""
     if not isinstance(data, pd.DataFrame):
         raise ValueError(f"`data` must be a pandas DataFrame, got {type(data).__name__}.")
     groups = list(dict.fromkeys(name for t in formula.random for name in t.factors))
-    texts = [formula.response, formula.fixed, *(t.effects for t in formula.random)]
-    variables = list(dict.fromkeys(name for text in texts for name in _variables(text, data)))
-    frame = _prepare(data, variables, groups)
+    nodes = [formula.response, formula.fixed, *(parse(t.effects) for t in formula.random)]
+    variables = list(dict.fromkeys(name for node in nodes for name in _variables(node)))
+    frame = prepare(data, variables, groups)
+    prior = _prior_weights(weights, data)
     y = _response(formula.response, frame)
     fixed = _fixed(formula.fixed, frame)
     n, p = fixed.matrix.shape
@@ -157,26 +157,44 @@ def build_design(formula: MixedFormula, data: pd.DataFrame) -> MixedDesign:
         # lme4's order: by size, and where that is a change, ties reversed.
         order = np.argsort(sizes, kind="stable")[::-1]
         random = [random[i] for i in order]
-    return MixedDesign(formula, frame, y, fixed, _unique_names(random))
+    return MixedDesign(formula, frame, y, fixed, _unique_names(random), prior)
 
 
-def _variables(text: str, data: pd.DataFrame) -> list[str]:
-    """The columns that a formula's side reads, and whatever it names that is no column."""
-    names: list[str] = []
-    for expr in (factor.expr for term in ordered_terms(text) for factor in term.factors):
-        if expr in data.columns:
-            names.append(expr)
-            continue
-        for variable in sorted(map(str, get_expression_variables(expr, {}))):
-            root = variable.split(".")[0]
-            if root in data.columns:
-                names.append(root)
-            elif root not in CONTEXT and root not in TRANSFORMS:
-                names.append(variable)
-    return names
+def _prior_weights(weights: str | ArrayLike | None, data: pd.DataFrame) -> np.ndarray:
+    if weights is None:
+        return np.ones(len(data))
+    if isinstance(weights, str):
+        if weights not in data.columns:
+            raise ValueError(f"`weights`: `data` has no column {weights!r}.")
+        weights = data[weights].to_numpy()
+    try:
+        values = np.asarray(weights, dtype=float)
+    except (TypeError, ValueError):
+        values = np.empty(0)
+    if values.shape != (len(data),) or not (np.isfinite(values).all() and (values > 0).all()):
+        raise ValueError(
+            "`weights` must name a column or hold one positive number per row of `data`: the "
+            "residual variance of a row is sigma squared over its weight."
+        )
+    return values
 
 
-def _prepare(data: pd.DataFrame, variables: list[str], groups: list[str]) -> pd.DataFrame:
+def _variables(node: Node) -> list[str]:
+    """The columns that an expression reads."""
+    terms = expand_terms(node)
+    return [name for part in (*terms.variables, *terms.offsets) for name in _columns_of(part)]
+
+
+def _columns_of(node: Node) -> list[str]:
+    """Names in an expression, without those of contrasts (``C(arm, contr.sum)``)."""
+    if isinstance(node, Call) and node.function == "C":
+        return [name for operand in node.operands[:1] for name in _columns_of(operand)]
+    if isinstance(node, Call):
+        return [name for operand in node.operands for name in _columns_of(operand)]
+    return list(names_in(node))
+
+
+def prepare(data: pd.DataFrame, variables: list[str], groups: list[str]) -> pd.DataFrame:
     """The columns in use, complete, with text and booleans as categoricals."""
     names = list(dict.fromkeys([*variables, *groups]))
     absent = [name for name in names if name not in data.columns]
@@ -215,14 +233,12 @@ def _as_factor_or_number(column: pd.Series) -> pd.Series:
         raise ValueError(f"`data[{column.name!r}]` mixes types: {error}") from error
 
 
-def _response(text: str, frame: pd.DataFrame) -> np.ndarray:
-    table = frame[[text]] if text in frame.columns else _matrix(ordered_terms(f"0 + {text}"), frame)
-    if table.shape[1] != 1:
-        raise ValueError(f"`formula`: the response {text!r} must be one numeric column.")
-    values = table.iloc[:, 0]
-    if not pd.api.types.is_numeric_dtype(values.dtype):
-        raise ValueError(f"`formula`: the response {text!r} must be numeric, got {values.dtype}.")
-    y = np.asarray(values, dtype=float)
+def _response(node: Node, frame: pd.DataFrame) -> np.ndarray:
+    text = deparse(node)
+    if isinstance(node, Name) and isinstance(frame[node.name].dtype, pd.CategoricalDtype):
+        kind = frame[node.name].cat.categories.dtype
+        raise ValueError(f"`formula`: the response {text!r} must be numeric, got {kind}.")
+    y = Evaluator().numbers(node, frame)
     bad = int((~np.isfinite(y)).sum())
     if bad:
         raise ValueError(
@@ -233,74 +249,86 @@ def _response(text: str, frame: pd.DataFrame) -> np.ndarray:
     return y
 
 
-def _matrix(terms: list[Term], frame: pd.DataFrame) -> pd.DataFrame:
-    try:
-        return Formula(terms, _ordering="none").get_model_matrix(
-            frame, context=CONTEXT, na_action="ignore"
-        )
-    except FormulaicError as error:
-        raise ValueError(f"`formula` could not be evaluated: {error}") from error
+def _offset(nodes: tuple[Node, ...], frame: pd.DataFrame, evaluator: Evaluator) -> np.ndarray:
+    total = np.zeros(len(frame))
+    for node in nodes:
+        total = total + evaluator.numbers(node, frame)
+    return total
 
 
-def _columns(spec: ModelSpec, names: list[str]) -> tuple[Column, ...]:
-    """Name the columns as R does and record which level of which factor each one codes."""
-    columns: list[Column] = []
-    for term, span in spec.term_slices.items():
-        exprs = [f.expr for f in term.factors]
-        if str(term) == "1":
-            columns.append(Column("(Intercept)", "1", {}, {}))
-            continue
-        for name in names[span]:
-            levels, reduced, parts, rest = {}, {}, [], name
-            for i, expr in enumerate(exprs):
-                end = rf":{re.escape(exprs[i + 1])}" if i + 1 < len(exprs) else "$"
-                match = re.match(rf"{re.escape(expr)}(\[(T\.)?(.*?)\])?(?={end}|$)", rest)
-                if match is None:  # a constant factor leaves no trace in the name
-                    continue
-                levels[expr] = match[3]
-                reduced[expr] = match[2] is not None
-                parts.append(f"{expr}{match[3] or ''}")
-                rest = rest[match.end() + 1 :]
-            columns.append(Column(":".join(parts), str(term), levels, reduced))
-    return tuple(columns)
-
-
-def _fixed(text: str, frame: pd.DataFrame) -> FixedDesign:
-    terms = ordered_terms(text)
-    if not terms:
+def _fixed(node: Node, frame: pd.DataFrame) -> FixedDesign:
+    terms, evaluator = expand_terms(node), Evaluator()
+    if not terms.terms and not terms.intercept:
         raise ValueError("`formula` has an empty fixed part; at least an intercept is needed.")
-    table = _matrix(terms, frame)
-    full = np.ascontiguousarray(table.to_numpy(dtype=float))
-    if not np.isfinite(full).all():
-        bad = [name for name in table.columns if not np.isfinite(table[name]).all()]
+    model = ModelMatrix(terms, frame, evaluator)
+    finite = np.isfinite(model.values).all(axis=0)
+    if not finite.all():
+        bad = [name for name, good in zip(model.names, finite, strict=True) if not good]
         raise ValueError(f"The fixed effects {', '.join(bad)} are not finite in every row.")
-    columns = _columns(table.model_spec, list(table.columns))
-    kept, dropped, null_space = _independent_columns(full)
-    variables = _variables(text, frame)
-    factors = {
-        name: tuple(frame[name].cat.categories)
-        for name in frame.columns
-        if name in variables and isinstance(frame[name].dtype, pd.CategoricalDtype)
+    kept, dropped, null_space = _independent_columns(model.values, terms.intercept)
+    offset = _offset(terms.offsets, frame, evaluator)
+    if not np.isfinite(offset).all():
+        raise ValueError("`formula`: the offset is not finite in every row.")
+    read = [name for name in _variables(node) if name in frame.columns]
+    dtypes: dict[str, pd.CategoricalDtype] = {}
+    for name in read:
+        dtype = frame[name].dtype
+        if isinstance(dtype, pd.CategoricalDtype):
+            dtypes[name] = dtype
+    factors: dict[str, tuple[object, ...]] = {
+        name: tuple(dtype.categories) for name, dtype in dtypes.items()
     }
-    covariates = {
-        name: float(frame[name].mean())
-        for name in frame.columns
-        if name in variables and name not in factors
-    }
+    for name in _converted(terms):
+        factors.setdefault(name, tuple(np.unique(frame[name]).tolist()))
     return FixedDesign(
-        matrix=full[:, kept],
-        columns=columns,
+        matrix=model.values[:, kept],
+        model=model,
         kept=kept,
-        dropped=tuple(columns[i].name for i in dropped),
+        dropped=tuple(model.names[i] for i in dropped),
         null_space=null_space,
-        spec=table.model_spec,
-        factors=factors,
-        covariates=covariates,
+        # In the order of the table's columns in the formula.
+        factors={name: factors[name] for name in frame.columns if name in factors},
+        covariates={
+            name: float(frame[name].mean())
+            for name in frame.columns
+            if name in read and name not in factors
+        },
+        offset=offset,
+        _offsets=terms.offsets,
+        _dtypes=dtypes,
+        _evaluator=evaluator,
     )
 
 
-def _independent_columns(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Leftmost independent columns, the aliased ones, and a basis of the null space."""
+def _converted(terms: Terms) -> list[str]:
+    """Columns that the formula itself makes a factor, as ``factor(k)``."""
+    found: list[str] = []
+
+    def visit(node: Node) -> None:
+        if isinstance(node, Call):
+            if node.function in ("factor", "as.factor", "ordered", "C"):
+                found.extend(o.name for o in node.operands[:1] if isinstance(o, Name))
+            for operand in node.operands:
+                visit(operand)
+
+    for variable in terms.variables:
+        visit(variable)
+    return found
+
+
+def _independent_columns(
+    X: np.ndarray, intercept: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Leftmost independent columns, the aliased ones, and a basis of the null space.
+
+    Beside an intercept a column counts by its deviations from its mean, so that a year or
+    a time stamp is not taken for a constant (which R does from a mean of 1e7 standard
+    deviations on).
+    """
+    size = np.linalg.norm(X, axis=0)
+    if intercept:
+        spread = np.linalg.norm(X[:, 1:] - X[:, 1:].mean(axis=0), axis=0)
+        size[1:] = np.where(spread > _CONSTANT * size[1:], spread, np.inf)
     basis = np.empty((X.shape[0], 0))
     kept: list[int] = []
     dropped: list[int] = []
@@ -308,7 +336,7 @@ def _independent_columns(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
         rest = column - basis @ (basis.T @ column)
         rest -= basis @ (basis.T @ rest)
         norm = np.linalg.norm(rest)
-        if norm > ALIAS_TOLERANCE * np.linalg.norm(column):
+        if norm > ALIAS_TOLERANCE * size[j]:
             basis = np.column_stack([basis, rest / norm])
             kept.append(j)
         else:
@@ -321,14 +349,13 @@ def _independent_columns(X: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 
 def _random(term: RandomTermFormula, frame: pd.DataFrame) -> RandomTerm:
-    terms = ordered_terms(term.effects)
-    if not terms:
-        raise ValueError(f"`formula`: the random term {term} has no effects.")
-    table = _matrix(terms, frame)
-    z = np.ascontiguousarray(table.to_numpy(dtype=float))
+    terms = expand_terms(parse(term.effects))
+    if terms.offsets or not (terms.terms or terms.intercept):
+        raise ValueError(f"`formula`: the random term {term} has no effects, or an offset.")
+    model = ModelMatrix(terms, frame, Evaluator())
+    z = np.ascontiguousarray(model.values)
     if not np.isfinite(z).all():
         raise ValueError(f"`formula`: the effects of {term} are not finite in every row.")
-    names = tuple(c.name for c in _columns(table.model_spec, list(table.columns)))
     codes, levels = _group_codes(term, frame)
     n, k = len(frame), z.shape[1]
     if len(levels) < 2:
@@ -338,7 +365,7 @@ def _random(term: RandomTermFormula, frame: pd.DataFrame) -> RandomTerm:
         )
     if len(levels) >= n:
         raise ValueError(
-            f"The grouping factor {term.group!r} has {len(levels)} levels in {n} rows: one row a "
+            f"The grouping factor {term.group!r} has {len(levels)} levels in {n} rows: one row per "
             "level cannot be told from the residual. Group by something that repeats."
         )
     if len(levels) * k >= n:
@@ -346,13 +373,13 @@ def _random(term: RandomTermFormula, frame: pd.DataFrame) -> RandomTerm:
             f"The random term {term} has {len(levels) * k} effects for {n} rows: its variances and "
             "the residual variance are not identifiable. Simplify its left side."
         )
-    return RandomTerm(term, term.group, names, levels, codes, z)
+    return RandomTerm(term, term.group, tuple(model.names), levels, codes, z)
 
 
-def _group_codes(term: RandomTermFormula, frame: pd.DataFrame) -> tuple[np.ndarray, list]:
+def _group_codes(term: RandomTermFormula, frame: pd.DataFrame) -> tuple[np.ndarray, list[object]]:
     """Level of each row and the levels in R's order (the last factor varies fastest)."""
     codes = np.zeros(len(frame), dtype=np.int64)
-    labels: list[list] = []
+    labels: list[list[object]] = []
     for name in term.factors:
         part, levels = pd.factorize(frame[name], sort=True)
         codes = codes * len(levels) + part
@@ -373,7 +400,5 @@ def _unique_names(terms: list[RandomTerm]) -> tuple[RandomTerm, ...]:
         count = seen.get(term.name, 0)
         seen[term.name] = count + 1
         name = term.name if count == 0 else f"{term.name}.{count}"
-        named.append(
-            RandomTerm(term.formula, name, term.coefficients, term.levels, term.codes, term.z)
-        )
+        named.append(replace(term, name=name))
     return tuple(named)

@@ -14,15 +14,14 @@ using lme4. Journal of Statistical Software 67(1), table 2. doi:10.18637/jss.v06
 
 from __future__ import annotations
 
-__all__ = ["MixedFormula", "RandomTermFormula", "parse_formula"]
+__all__ = ["MixedFormula", "RandomTermFormula", "effect_labels", "parse_formula"]
 
 from dataclasses import dataclass
 
-from formulaic import Formula
-from formulaic.errors import FormulaicError
-from formulaic.parser.types import Term
+from .syntax import Call, Constant, Name, Node, deparse, parse
+from .terms import expand_terms
 
-_OPEN, _CLOSE = "([{", ")]}"
+_ONE = Constant(1.0, "1")
 
 
 @dataclass(frozen=True)
@@ -47,18 +46,19 @@ class MixedFormula:
 
     Attributes
     ----------
-    response, fixed : str
+    response, fixed : Node
         The two sides, without the random terms.
     random : tuple of RandomTermFormula
         The random terms in the order in which they were written.
     """
 
-    response: str
-    fixed: str
+    response: Node
+    fixed: Node
     random: tuple[RandomTermFormula, ...]
 
     def __str__(self) -> str:
-        return f"{self.response} ~ {' + '.join([self.fixed, *map(str, self.random)])}"
+        parts = [deparse(self.fixed), *map(str, self.random)]
+        return f"{deparse(self.response)} ~ {' + '.join(parts)}"
 
     def without(self, term: RandomTermFormula, *instead: RandomTermFormula) -> MixedFormula:
         """The formula with one random term removed, or replaced by `instead`."""
@@ -68,22 +68,10 @@ class MixedFormula:
         return MixedFormula(self.response, self.fixed, tuple(random))
 
 
-def ordered_terms(text: str) -> list[Term]:
-    """Terms of a formula's right side, each with its factors in R's order.
-
-    R names an interaction by the order in which the variables first appear in the
-    formula: ``y ~ b + a + a:b`` has the term ``b:a``.
-    """
-    try:
-        written = list(Formula(text, _ordering="none"))
-        by_degree = list(Formula(text))
-    except FormulaicError as error:
-        raise ValueError(f"`formula` could not be read at {text!r}: {error}") from error
-    seen: dict[str, int] = {}
-    for term in written:
-        for factor in term.factors:
-            seen.setdefault(factor.expr, len(seen))
-    return [Term(sorted(term.factors, key=lambda f: seen[f.expr])) for term in by_degree]
+def effect_labels(effects: str) -> list[str]:
+    """Labels of the terms left of a bar, ``"1"`` for the intercept."""
+    terms = expand_terms(parse(effects))
+    return ["1"] * terms.intercept + terms.labels
 
 
 def parse_formula(formula: str) -> MixedFormula:
@@ -115,94 +103,87 @@ def parse_formula(formula: str) -> MixedFormula:
         raise ValueError(
             f"`formula` must read 'response ~ fixed + (effects | group)', got {formula!r}."
         )
-    response, right = (" ".join(side.split()) for side in sides)
-    fixed: list[str] = []
+    response, right = map(parse, sides)
     random: list[RandomTermFormula] = []
-    for sign, piece in _additive_pieces(right):
-        bar = _bar_inside(piece)
-        if bar is None:
-            fixed.append(f"{sign} {piece}")
-        elif sign == "-":
-            raise ValueError(f"`formula`: the random term {piece} cannot be subtracted.")
-        else:
-            random += _expand_bar(piece, bar)
+    fixed = _without_bars(right, random)
     if not random:
         raise ValueError(
             f"`formula` has no random term such as (1 | group): {formula!r}. "
             "Without one an ordinary linear model (statsmodels' ols) is what you want."
         )
-    text = " ".join(fixed).removeprefix("+ ").strip()
     if len(set(random)) < len(random):
         raise ValueError(f"`formula` holds the same random term twice: {formula!r}.")
-    return MixedFormula(response, text or "1", tuple(random))
+    return MixedFormula(response, _ONE if fixed is None else fixed, tuple(random))
 
 
-def _additive_pieces(text: str) -> list[tuple[str, str]]:
-    """Cut at the plus and minus signs outside brackets; each piece with its sign."""
-    pieces: list[tuple[str, str]] = []
-    depth, start, sign = 0, 0, "+"
-    for position, char in enumerate(text + "+"):
-        at_end = position == len(text)
-        if char in _OPEN:
-            depth += 1
-        elif char in _CLOSE:
-            depth -= 1
-        elif char in "+-" and (depth == 0 or at_end):
-            piece = text[start:position].strip()
-            if piece:
-                pieces.append((sign, piece))
-            start, sign = position + 1, char
-    if depth:
-        raise ValueError(f"`formula` has unbalanced brackets: {text!r}.")
-    return pieces
-
-
-def _bar_inside(piece: str) -> int | None:
-    """Position of the bar of a random term, None for a fixed piece."""
-    if "|" not in piece:
-        return None
-    depth = 0
-    for position, char in enumerate(piece):
-        if char in _OPEN:
-            depth += 1
-        elif char in _CLOSE:
-            depth -= 1
-            if depth == 0 and position < len(piece) - 1:
-                break
-        elif char == "|" and depth == 1 and piece[0] == "(":
-            if piece[-1] == ")":
-                return position
-            break
+def _without_bars(node: Node, random: list[RandomTermFormula]) -> Node | None:
+    """The fixed part of `node` (None: nothing left); its random terms are added to `random`."""
+    if not _has_bar(node):
+        return node
+    assert isinstance(node, Call)
+    if node.function == "(" and isinstance(node.operands[0], Call):
+        inner = node.operands[0]
+        if inner.function in ("|", "||"):
+            random += _expand_bar(inner)
+            return None
+        return _without_bars(inner, random)
+    if node.function == "+" and len(node.operands) == 2:
+        kept = [_without_bars(operand, random) for operand in node.operands]
+        left, right = kept
+        if left is None or right is None:
+            return right if left is None else left
+        return Call("+", (("", left), ("", right)))
+    if node.function == "-" and not _has_bar(node.operands[-1]):
+        left = _without_bars(node.operands[0], random)
+        own = node.arguments[-1]
+        return Call("-", (own,) if left is None else (("", left), own))
+    if node.function == "-":
+        raise ValueError(
+            f"`formula`: the random term {deparse(node.operands[-1])} cannot be subtracted."
+        )
     raise ValueError(
-        f"`formula`: a random term stands in parentheses of its own, as (1 | group); got {piece!r}."
+        "`formula`: a random term stands in parentheses of its own, as (1 | group), and is added; "
+        f"got {deparse(node)!r}."
     )
 
 
-def _expand_bar(piece: str, bar: int) -> list[RandomTermFormula]:
-    effects = " ".join(f"{sign} {part}" for sign, part in _additive_pieces(piece[1:bar]))
-    effects = effects.removeprefix("+ ")
-    double = piece[bar + 1] == "|"
-    grouping = piece[bar + 1 + double : -1].strip().strip("()").strip()
-    if not effects or not grouping or "|" in grouping:
-        raise ValueError(f"`formula`: expected (effects | group), got {piece!r}.")
-    if "/" in grouping:
-        names = [name.strip() for name in grouping.split("/")]
-        # lme4's order: the innermost factor first, named inner:outer.
-        nests = [tuple(reversed(names[: i + 1])) for i in reversed(range(len(names)))]
-    else:
-        nests = [tuple(name.strip() for name in grouping.split(":"))]
-    if not all(part.isidentifier() for nest in nests for part in nest):
-        raise ValueError(
-            f"`formula`: the grouping factor {grouping!r} must be a column, an interaction of "
-            "columns (a:b) or a nesting of columns (a/b). Make a new column for anything else."
-        )
-    return [
-        RandomTermFormula(part, nest)
-        for nest in nests
-        for part in (_uncorrelated(effects) if double else [effects])
-    ]
+def _has_bar(node: Node) -> bool:
+    """Whether a bar stands in `node` outside the calls of functions (where it is 'or')."""
+    if not isinstance(node, Call) or node.function.isidentifier():
+        return False
+    return node.function in ("|", "||") or any(map(_has_bar, node.operands))
 
 
-def _uncorrelated(effects: str) -> list[str]:
-    terms = [str(term) for term in ordered_terms(effects)]
-    return [term if term == "1" else f"0 + {term}" for term in terms]
+def _expand_bar(bar: Call) -> list[RandomTermFormula]:
+    left, right = bar.operands
+    if _has_bar(left) or _has_bar(right):
+        raise ValueError(f"`formula`: expected (effects | group), got {deparse(bar)!r}.")
+    effects = deparse(left)
+    parts = [effects]
+    if bar.function == "||":
+        parts = [label if label == "1" else f"0 + {label}" for label in effect_labels(effects)]
+    return [RandomTermFormula(part, nest) for nest in _nests(right) for part in parts]
+
+
+def _nests(grouping: Node) -> list[tuple[str, ...]]:
+    """Factors of each grouping; of ``a/b`` the innermost first, named inner:outer as in lme4."""
+    if isinstance(grouping, Call) and grouping.function == "(":
+        return _nests(grouping.operands[0])
+    if isinstance(grouping, Call) and grouping.function == "/":
+        outer = _nests(grouping.operands[0])
+        return [(*_interacting(grouping.operands[1]), *outer[0]), *outer]
+    return [_interacting(grouping)]
+
+
+def _interacting(grouping: Node) -> tuple[str, ...]:
+    if isinstance(grouping, Name):
+        return (grouping.name,)
+    if isinstance(grouping, Call) and grouping.function == ":":
+        left, right = grouping.operands
+        return (*_interacting(left), *_interacting(right))
+    if isinstance(grouping, Call) and grouping.function == "(":
+        return _interacting(grouping.operands[0])
+    raise ValueError(
+        f"`formula`: the grouping factor {deparse(grouping)!r} must be a column, an interaction of "
+        "columns (a:b) or a nesting of columns (a/b). Make a new column for anything else."
+    )
