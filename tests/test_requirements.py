@@ -15,7 +15,10 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 NEEDED = [
     requirement
-    for text in (*PROJECT["dependencies"], *EXTRAS["dask"], *EXTRAS["test"])
+    for text in (
+        *PROJECT["dependencies"],
+        *(needed for extra in ("dask", "dicom", "nifti", "test") for needed in EXTRAS[extra]),
+    )
     if (requirement := Requirement(text)).name != "stats_tl"
 ]
 

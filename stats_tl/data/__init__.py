@@ -11,11 +11,13 @@ __all__ = ["Dataset", "across_partitions", "load_dataset"]
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ..errors import UserError
 from ..study.plan import Audit, Task
 from .adapters.busbra import load_busbra
 from .adapters.busi import load_busi
 from .adapters.generic import load_csv, load_folders
 from .adapters.medmnist import load_medmnist
+from .adapters.mrnet import load_mrnet
 from .adapters.phantom import load_phantom
 from .adapters.radimagenet import load_radimagenet
 from .audit import across_partitions
@@ -28,9 +30,11 @@ _ADAPTERS: dict[str, Callable[[Task, Path | None, Audit], Dataset]] = {
     "busi": load_busi,
     "radimagenet": load_radimagenet,
     "medmnist": load_medmnist,
+    "mrnet": load_mrnet,
     "folders": load_folders,
     "csv": load_csv,
 }
+_EIGHT_BIT_ARRAYS = ("phantom-breast", "phantom-knee", "medmnist")
 _DEFAULT_AUDIT = Audit()
 
 
@@ -71,4 +75,11 @@ def load_dataset(
     >>> dataset.read_images(64).shape == (len(dataset), 1, 64, 64)
     True
     """
+    if task.adapter in _EIGHT_BIT_ARRAYS:
+        for key in ("intensity", "frames", "plane"):
+            if getattr(task, key) != Task.model_fields[key].default:
+                raise UserError(
+                    f"task {task.name!r}: the images of adapter {task.adapter!r} are single ones "
+                    f"of 8 bits, so `{key}` has no meaning; remove it"
+                )
     return _ADAPTERS[task.adapter](task, path, audit).prepare(sizes)

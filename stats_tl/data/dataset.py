@@ -6,7 +6,6 @@ __all__ = ["Dataset", "build_dataset"]
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -20,7 +19,7 @@ from ..errors import UserError
 from ..study.keys import CELL_KEYS
 from ..study.plan import Audit
 from .audit import find_near_duplicates, merge_groups, perceptual_hash
-from .images import ImageSource, UnreadableImageError, resize
+from .images import WORKERS, ImageSource, UnreadableImageError, resize
 from .problems import Problems, listed
 
 MAX_ID_LENGTH = 200
@@ -130,8 +129,7 @@ class Dataset:
             return hashlib.sha256(data).hexdigest(), perceptual_hash(image), resized
 
         total = len(self)
-        # Threads: Pillow decodes and resizes without holding the interpreter lock.
-        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        with ThreadPoolExecutor(WORKERS) as pool:
             for start in range(0, total, _CHUNK):
                 chunk = range(start, min(start + _CHUNK, total))
                 for index, result in zip(chunk, pool.map(read, chunk), strict=True):
@@ -273,6 +271,10 @@ def build_dataset(
         problems.add(f"{column} ids that are empty, too long or not printable", *bad)
     problems.add("missing files", *images.missing())
     problems.raise_if_any("Correct these before training.")
+    images, frames = images.split_frames(where)
+    cases = _one_row_per_frame(cases, frames)
+    if official is not None:
+        official = np.repeat(official, frames, axis=1)
     if set(cases["y_true"]) != {0, 1}:
         raise UserError(f"{where}: both classes are needed, found {len(cases)} cases of one class")
     if official is not None:
@@ -281,6 +283,21 @@ def build_dataset(
     cases = cases.assign(y_true=cases["y_true"].astype(np.int8))
     cases.insert(2, "group", cases["patient"])
     return Dataset(name, cases, official, synthetic, description, audit, images)
+
+
+def _one_row_per_frame(cases: pd.DataFrame, frames: np.ndarray) -> pd.DataFrame:
+    """A row per frame, `case#0001` and so on, where a file has several; the patient is one."""
+    if (frames == 1).all():
+        return cases
+    repeated = cases.loc[np.repeat(np.arange(len(cases)), frames)].reset_index(drop=True)
+    several = np.repeat(frames > 1, frames)
+    numbers = np.concatenate([np.arange(1, count + 1) for count in frames])
+    names = repeated["case"].to_numpy(dtype=object)
+    repeated["case"] = [
+        f"{name}#{number:04d}" if split else name
+        for name, number, split in zip(names, numbers, several, strict=True)
+    ]
+    return repeated
 
 
 def _is_id(text: object) -> bool:

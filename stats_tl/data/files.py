@@ -16,9 +16,11 @@ import stat
 import threading
 import zipfile
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..errors import UserError
 from .problems import listed
@@ -26,6 +28,8 @@ from .problems import listed
 MAX_FILE_BYTES = 128 * 2**20
 MAX_FILES = 2_000_000
 _DRIVE = re.compile(r"[A-Za-z]:")
+#: What Windows keeps in folders beside the user's files.
+_LITTER = ("thumbs.db", "desktop.ini")
 
 
 def safe_name(name: str, *, where: str) -> str:
@@ -63,6 +67,10 @@ def safe_name(name: str, *, where: str) -> str:
     return "/".join(part for part in parts if part)
 
 
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _LITTER
+
+
 class Store(ABC):
     """A tree of files. Subclasses: :class:`FolderStore`, :class:`ZipStore`."""
 
@@ -74,7 +82,8 @@ class Store(ABC):
         """Bytes of the file, None if there is no such file."""
 
     @abstractmethod
-    def _read(self, name: str, limit: int) -> bytes: ...
+    def open(self, name: str) -> AbstractContextManager[IO[bytes]]:
+        """The file, to be read from its start; use it at once, others may wait for it."""
 
     @abstractmethod
     def names(self, under: str = "") -> list[str]:
@@ -96,12 +105,29 @@ class Store(ABC):
                 f"{self.path}: {name!r} has {size:,} bytes, more than the limit of {limit:,}"
             )
         try:
-            data = self._read(name, limit + 1)
+            with self.open(name) as file:
+                data = file.read(limit + 1)
         except Exception as error:  # a damaged zip makes zipfile raise nearly anything
             raise UserError(f"{self.path}: {name!r} cannot be read ({error})") from error
         if len(data) > limit:
             raise UserError(f"{self.path}: {name!r} is longer than the limit of {limit:,} bytes")
         return data
+
+    def head(self, name: str, size: int) -> bytes:
+        """The first `size` bytes of a file, or all of a shorter one.
+
+        Raises
+        ------
+        UserError
+            Naming the file, if it is missing or unreadable.
+        """
+        if self.size(name) is None:
+            raise UserError(f"{self.path}: the file {name!r} is missing")
+        try:
+            with self.open(name) as file:
+                return file.read(size)
+        except Exception as error:
+            raise UserError(f"{self.path}: {name!r} cannot be read ({error})") from error
 
 
 class FolderStore(Store):
@@ -115,9 +141,8 @@ class FolderStore(Store):
         # A named pipe would block the reader for ever.
         return info.st_size if stat.S_ISREG(info.st_mode) else None
 
-    def _read(self, name: str, limit: int) -> bytes:
-        with (self.path / name).open("rb") as file:
-            return file.read(limit)
+    def open(self, name: str) -> AbstractContextManager[IO[bytes]]:
+        return (self.path / name).open("rb")
 
     def names(self, under: str = "") -> list[str]:
         found: list[str] = []
@@ -130,7 +155,7 @@ class FolderStore(Store):
             seen.add(here.resolve())
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             relative = here.relative_to(self.path)
-            found += [(relative / name).as_posix() for name in files if not name.startswith(".")]
+            found += [(relative / name).as_posix() for name in files if not _is_hidden(name)]
             if len(found) > MAX_FILES:
                 raise UserError(f"{self.path}: more than {MAX_FILES:,} files")
         return sorted(found)
@@ -139,15 +164,24 @@ class FolderStore(Store):
 class ZipStore(Store):
     """The files of a zip archive, read in place.
 
-    If all files lie in one top folder, names are relative to that folder.
+    If the archive has one top folder, names are relative to it; hidden files beside that
+    folder do not count, and with `marker` no files do.
+
+    Parameters
+    ----------
+    path : Path
+    marker : str, optional
+        A file or folder that the data have at their top: if it is at the top of the archive,
+        names stay as they are; if one folder has it, names are relative to that folder.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, marker: str = ".") -> None:
         super().__init__(path)
+        self.marker = marker
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Any, ...]:  # an open file does not travel to another process
-        return type(self), (self.path,)
+        return type(self), (self.path, self.marker)
 
     @cached_property
     def _zip(self) -> zipfile.ZipFile:
@@ -172,26 +206,42 @@ class ZipStore(Store):
             entries[name] = info
         if twice:
             raise UserError(f"{self.path}: the archive holds two files named {listed(twice)}")
-        tops = {name.split("/", 1)[0] if "/" in name else "" for name in entries}
-        if len(tops) == 1 and "" not in tops:
-            entries = {name.split("/", 1)[1]: info for name, info in entries.items()}
-        return entries
+        root = self._root(list(entries))
+        return {
+            name.removeprefix(root): info for name, info in entries.items() if name.startswith(root)
+        }
+
+    def _root(self, names: list[str]) -> str:
+        """The folder that names are relative to, with a slash; empty if it is the archive."""
+        inner: set[str] = set()
+        for name in names:
+            if name == self.marker or name.startswith(f"{self.marker}/"):
+                return ""
+            top, _, rest = name.partition("/")
+            if rest == self.marker or rest.startswith(f"{self.marker}/"):
+                inner.add(top)
+        if len(inner) == 1:
+            return f"{inner.pop()}/"
+        shown = [name for name in names if not any(map(_is_hidden, name.split("/")))]
+        tops = {name.split("/", 1)[0] if "/" in name else "" for name in shown}
+        return f"{tops.pop()}/" if len(tops) == 1 and "" not in tops else ""
 
     def size(self, name: str) -> int | None:
         info = self._entries.get(name)
         return None if info is None else info.file_size
 
-    def _read(self, name: str, limit: int) -> bytes:
+    @contextmanager
+    def open(self, name: str) -> Iterator[IO[bytes]]:
         # One reader at a time: the first use opens the archive, and entries share one file.
         with self._lock, self._zip.open(self._entries[name]) as file:
-            return file.read(limit)
+            yield file
 
     def names(self, under: str = "") -> list[str]:
         prefix = f"{under}/" if under else ""
         return sorted(
             name
             for name in self._entries
-            if name.startswith(prefix) and not any(p.startswith(".") for p in name.split("/"))
+            if name.startswith(prefix) and not any(map(_is_hidden, name.split("/")))
         )
 
 
@@ -225,7 +275,7 @@ def open_store(path: Path | None, *, where: str, marker: str) -> Store:
         return FolderStore(path)
     if path.is_file():
         if zipfile.is_zipfile(path):
-            return ZipStore(path)
+            return ZipStore(path, marker)
         raise UserError(f"{where}: {path} is a file but not a zip archive; give the data's folder")
     raise UserError(
         f"{where}: there is no folder or zip archive {path}; correct `path` in the plan, "

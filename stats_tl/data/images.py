@@ -1,90 +1,25 @@
-"""From bytes to pixels, within bounds.
-
-The header is checked before a pixel is decoded: a file of a few hundred bytes can
-claim 100,000 x 100,000 of them. Only PNG, JPEG, BMP and TIFF are decoded, by
-Pillow; truncated files are refused rather than filled with grey.
-"""
+"""Images by position, wherever they are; and the square that a network is given."""
 
 from __future__ import annotations
 
 __all__ = ["ArrayImages", "FileImages", "ImageSource", "UnreadableImageError", "decode", "resize"]
 
-import io
-import warnings
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 
+from ..errors import UserError
 from .files import Store
+from .formats import Reading, UnreadableImageError, count_frames, decode
+from .formats.intensity import grey_or_colour
+from .problems import Problems
 
-FORMATS = ("PNG", "JPEG", "BMP", "TIFF")
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-MAX_PIXELS = 64 * 2**20
-_EIGHT_BIT = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
-
-
-class UnreadableImageError(ValueError):
-    """An image that cannot be used; the message says why."""
-
-
-def decode(data: bytes) -> Image.Image:
-    """The image in `data`, as 8-bit grey (mode L) or colour (mode RGB).
-
-    Parameters
-    ----------
-    data : bytes
-        A whole image file.
-
-    Returns
-    -------
-    PIL.Image.Image
-        Upright (EXIF orientation applied), without transparency. Images of more than
-        8 bits are scaled from their own minimum and maximum. Colour images whose three
-        channels agree become grey.
-
-    Raises
-    ------
-    UnreadableImageError
-        If the file is no image, is damaged, has several frames, or more than 64 Mi pixels.
-    """
-    try:
-        with warnings.catch_warnings():
-            # Pillow's own warning comes at more pixels than are allowed here.
-            warnings.simplefilter("ignore")
-            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                width, height = image.size
-                if width * height > MAX_PIXELS:
-                    raise UnreadableImageError(
-                        f"{width:,} x {height:,} pixels, more than the limit of {MAX_PIXELS:,}"
-                    )
-                if getattr(image, "n_frames", 1) != 1:
-                    raise UnreadableImageError("several frames; expected a single image")
-                image.load()
-                return _eight_bit(ImageOps.exif_transpose(image))
-    except UnreadableImageError:
-        raise
-    except Exception as error:  # on damaged files Pillow raises nearly anything
-        reason = str(error) or type(error).__name__
-        if "<_io.BytesIO" in reason:
-            reason = f"not an image ({', '.join(FORMATS)})"
-        raise UnreadableImageError(reason) from error
-
-
-def _eight_bit(image: Image.Image) -> Image.Image:
-    if image.mode not in _EIGHT_BIT:
-        pixels = np.asarray(image, dtype=np.float64)
-        if pixels.ndim != 2 or not np.isfinite(pixels).all():
-            raise UnreadableImageError(f"pixels of mode {image.mode} that are not finite numbers")
-        low, high = pixels.min(), pixels.max()
-        scaled = (pixels - low) * (255.0 / (high - low)) if high > low else np.zeros_like(pixels)
-        return Image.fromarray(np.rint(scaled).astype(np.uint8))
-    if image.mode in ("1", "L", "LA", "La"):
-        return image.convert("L")
-    image = image.convert("RGB")
-    red, green, blue = image.split()
-    return red if red.tobytes() == green.tobytes() == blue.tobytes() else image
+#: Threads that decode: Pillow and numpy work without holding the interpreter lock.
+WORKERS = min(4, os.cpu_count() or 1)
 
 
 def resize(image: Image.Image, size: int) -> np.ndarray:
@@ -122,13 +57,48 @@ class ImageSource(ABC):
         """Labels of images that are not there."""
         return []
 
+    def split_frames(self, where: str) -> tuple[ImageSource, np.ndarray]:
+        """Every frame as an image of its own, where the plan wants all of them.
+
+        Parameters
+        ----------
+        where : str
+            Opens the error that names the files that cannot be read.
+
+        Returns
+        -------
+        images : ImageSource
+        counts : ndarray of int
+            How many of them each image of this source has become.
+        """
+        return self, np.ones(len(self), dtype=np.int64)
+
 
 class FileImages(ImageSource):
-    """Images in a folder or a zip archive."""
+    """Images in a folder or a zip archive.
 
-    def __init__(self, store: Store, names: Sequence[str]) -> None:
+    Parameters
+    ----------
+    store : Store
+    names : sequence of str
+        The file of each image.
+    reading : Reading
+        What the plan says about intensity and frames.
+    frames : sequence of int, optional
+        The frame of each image, from 0; without it the one that `reading` chooses.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        names: Sequence[str],
+        reading: Reading = Reading(),  # noqa: B008 - frozen
+        frames: Sequence[int] | None = None,
+    ) -> None:
         self.store = store
         self.names = list(names)
+        self.reading = reading
+        self.frames = None if frames is None else list(frames)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -140,13 +110,34 @@ class FileImages(ImageSource):
         return self.store.read(self.names[index])
 
     def open(self, index: int, data: bytes) -> Image.Image:
-        return decode(data)
+        return decode(data, self.reading, None if self.frames is None else self.frames[index])
 
     def take(self, indices: np.ndarray) -> FileImages:
-        return FileImages(self.store, [self.names[index] for index in indices])
+        frames = None if self.frames is None else [self.frames[index] for index in indices]
+        return FileImages(self.store, [self.names[i] for i in indices], self.reading, frames)
 
     def missing(self) -> list[str]:
         return [name for name in self.names if self.store.size(name) is None]
+
+    def split_frames(self, where: str) -> tuple[ImageSource, np.ndarray]:
+        if self.reading.frames != "all":
+            return super().split_frames(where)
+
+        def count(name: str) -> int | str:
+            try:
+                return count_frames(self.store.read(name), self.reading)
+            except (UserError, UnreadableImageError) as error:
+                return f"{name}: {error}"
+
+        with ThreadPoolExecutor(WORKERS) as pool:
+            counted = list(pool.map(count, self.names))
+        problems = Problems(where)
+        problems.add("unreadable images", *(found for found in counted if isinstance(found, str)))
+        problems.raise_if_any("Restore these files from their source, or remove the cases.")
+        counts = np.array(counted, dtype=np.int64)
+        frames = [frame for count in counts for frame in range(count)]
+        names = np.repeat(self.names, counts).tolist()
+        return FileImages(self.store, names, self.reading, frames), counts
 
 
 class ArrayImages(ImageSource):
@@ -175,7 +166,7 @@ class ArrayImages(ImageSource):
 
     def open(self, index: int, data: bytes) -> Image.Image:
         shape = self.pixels.shape[1:]
-        return _eight_bit(Image.fromarray(np.frombuffer(data, dtype=np.uint8).reshape(shape)))
+        return grey_or_colour(np.frombuffer(data, dtype=np.uint8).reshape(shape))
 
     def take(self, indices: np.ndarray) -> ArrayImages:
         return ArrayImages(self.pixels[indices], self.prefix)

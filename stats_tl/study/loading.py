@@ -131,7 +131,11 @@ def _spell(location: tuple[int | str, ...], raw: Any) -> str:
 
 def _is_key(part: int | str) -> bool:
     """False for positions in a list, and for pydantic's names of the branches of a union."""
-    return isinstance(part, str) and not part.startswith(("constrained-", "literal[", "int"))
+    return (
+        isinstance(part, str)
+        and part != "int"
+        and not part.startswith(("constrained-", "literal["))
+    )
 
 
 def _keys_at(location: tuple[int | str, ...]) -> Iterable[str]:

@@ -17,6 +17,7 @@ __all__ = [
     "CrossValidation",
     "GridBlock",
     "Head",
+    "Intensity",
     "Keep",
     "Plan",
     "Study",
@@ -66,6 +67,7 @@ ADAPTERS = (
     "busi",
     "radimagenet",
     "medmnist",
+    "mrnet",
     "folders",
     "csv",
 )
@@ -102,6 +104,51 @@ class Study(_Named):
     seed: int = Field(2025, ge=0, lt=2**32, description="Root of every random number.")
 
 
+class Intensity(_Table):
+    """``intensity`` of a task: which samples become black and white; one key of these.
+
+    Without any, 8 unsigned bits stay as they are, DICOM files are shown in their first window,
+    and all else is scaled from its own minimum to its own maximum.
+    """
+
+    own_range: bool = Field(False, description="Minimum and maximum of each image.")
+    range: tuple[float, float] | None = Field(None, description="These two values.")
+    percentiles: tuple[float, float] | None = Field(
+        None, description="These two percentiles of each image."
+    )
+    window: str | None = Field(
+        None, description="DICOM: the window of this name; 'first': the first of the file."
+    )
+
+    @model_validator(mode="after")
+    def _one_and_increasing(self) -> Intensity:
+        if len(self.model_fields_set) > 1:
+            raise ValueError("give one of own_range, range, percentiles and window")
+        for key in ("range", "percentiles"):
+            pair = getattr(self, key)
+            if pair is not None and not pair[0] < pair[1]:
+                raise ValueError(f"{key}: the first value must be less than the second")
+        if (
+            self.percentiles is not None
+            and not 0 <= min(self.percentiles) < max(self.percentiles) <= 100
+        ):
+            raise ValueError("percentiles lie between 0 and 100")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_given(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in serialize(self).items() if value}
+
+    @property
+    def auto(self) -> bool:
+        """Nothing is asked for."""
+        return not (self.own_range or self.range or self.percentiles or self.window)
+
+
+#: Keys of [[tasks]] that came after the first archives, with the values those were made with.
+YOUNGER_TASK_KEYS = {"intensity": None, "frames": "one", "plane": None}
+
+
 class Task(_Named):
     """``[[tasks]]``: a data set with a binary reference standard."""
 
@@ -112,6 +159,29 @@ class Task(_Named):
     options: dict[str, Any] = Field(
         {}, description="What the adapter asks for, e.g. `positive` or `normals`."
     )
+    intensity: Intensity | None = Field(
+        None, description="Which samples become black and white; default: see docs/data.md."
+    )
+    frames: Annotated[int, Field(ge=1)] | Literal["one", "middle", "all"] = Field(
+        "one", description="Which images of files with several: one refuses such files."
+    )
+    plane: Literal["axial", "coronal", "sagittal"] | None = Field(
+        None, description="In which plane volumes are sliced (NIfTI, MRNet)."
+    )
+
+    @field_validator("intensity")
+    @classmethod
+    def _empty_is_default(cls, intensity: Intensity | None) -> Intensity | None:
+        return None if intensity is not None and intensity.auto else intensity
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out younger keys at their defaults: the cells of older archives stay the same."""
+        return {
+            key: value
+            for key, value in serialize(self).items()
+            if key not in YOUNGER_TASK_KEYS or value != YOUNGER_TASK_KEYS[key]
+        }
 
 
 class CrossValidation(_Table):

@@ -139,3 +139,23 @@ def test_open_store_enters_the_one_folder_with_the_marker(tmp_path, write):
     assert open_store(tmp_path, where="t", marker="marker.csv").path == tmp_path / "inner"
     write("other/marker.csv", "x")
     assert open_store(tmp_path, where="t", marker="marker.csv").path == tmp_path
+
+
+@pytest.mark.parametrize("stray", [".DS_Store", "README.txt", "__MACOSX/._x"])
+def test_zip_with_a_stray_file_beside_the_one_folder(tmp_path, stray):
+    path = zipped(tmp_path / "a.zip", [("top/marker/x.png", "1"), ("top/y.csv", "2"), (stray, "3")])
+    for marker in ("marker", "y.csv"):
+        store = open_store(path, where="t", marker=marker)
+        assert store.read("marker/x.png") == b"1"
+        assert pickle.loads(pickle.dumps(store)).read("y.csv") == b"2"
+    beside = zipped(tmp_path / "b.zip", [("cases.csv", "1"), ("images/a.png", "2")])
+    assert open_store(beside, where="t", marker="cases.csv").read("images/a.png") == b"2"
+
+
+def test_the_head_of_a_file(tmp_path, write):
+    write("a.bin", "x" * 1000)
+    packed = ZipStore(zipped(tmp_path / "a.zip", [("a.bin", "x" * 1000), ("b", "")]))
+    for store in (FolderStore(tmp_path), packed):
+        assert store.head("a.bin", 10) == b"x" * 10
+        with pytest.raises(UserError, match="missing"):
+            store.head("c", 10)

@@ -89,6 +89,38 @@ def test_younger_keys_at_their_defaults_leave_the_identifiers_of_older_archives(
     assert parse_plan(raw).portable()["training"]["activations"] == "float16"
 
 
+@pytest.mark.parametrize("default", [{"intensity": {}}, {"frames": "one"}])
+def test_keys_of_files_at_their_defaults_leave_the_identifiers_of_older_archives(raw, default):
+    before = ids(raw)
+    (setting, *_) = (cell.setting for cell in plan_cells(parse_plan(raw)))
+    assert set(setting.configuration["task"]) == {"name", "adapter", "options"}
+    raw["tasks"][0].update(default)
+    assert ids(raw) == before
+    assert set(parse_plan(raw).portable()["tasks"][0]) == {"name", "adapter", "path", "options"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"intensity": {"own_range": True}},
+        {"intensity": {"range": [0, 4095]}},
+        {"intensity": {"percentiles": [1, 99]}},
+        {"intensity": {"window": "first"}},
+        {"frames": "middle"},
+        {"frames": 3},
+        {"plane": "axial"},
+    ],
+)
+def test_keys_of_files_are_part_of_the_identifier_where_given(raw, change):
+    before = ids(raw)
+    raw["tasks"][0].update(change)
+    assert not ids(raw) & before
+    plan = parse_plan(raw)
+    (key, value), *_ = change.items()
+    assert plan.portable()["tasks"][0][key] == value
+    assert parse_plan(json.loads(json.dumps(plan.portable()))).tasks == plan.tasks
+
+
 def test_the_committed_archive_is_of_the_committed_plan():
     plan = load_plan(ROOT / "analysis/busbra/plan.toml")
     archived = {

@@ -119,3 +119,23 @@ def test_the_portable_plan_has_no_folders(raw):
     assert portable["tasks"][0]["path"] == "data.zip"
     assert portable["arms"][1]["files"] == {"resnet18": "r18.safetensors"}
     assert parse_plan(portable).portable() == portable
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"intensity": {"rang": [0, 1]}}, "did you mean 'range'"),
+        ({"intensity": {"range": [5, 5]}}, "first value must be less"),
+        ({"intensity": {"range": [0]}}, r"'breast' intensity range"),
+        ({"intensity": {"percentiles": [1, 101]}}, "between 0 and 100"),
+        ({"intensity": {"range": [0, 1], "window": "first"}}, "give one of"),
+        ({"intensity": "own-range"}, r"'breast' intensity = \"own-range\""),
+        ({"frames": "midle"}, "'breast' frames"),
+        ({"frames": 0}, "'breast' frames = 0"),
+        ({"plane": "oblique"}, "axial, coronal, sagittal"),
+    ],
+)
+def test_keys_of_files_that_are_wrong(raw, change, message):
+    raw["tasks"][0].update(change)
+    with pytest.raises(UserError, match=message):
+        parse_plan(raw)

@@ -21,6 +21,7 @@ from ...study.plan import Audit, Task
 from ...study.splits import TEST, TRAIN, VALIDATION
 from ..dataset import Dataset, build_dataset
 from ..files import Store, open_store, safe_name
+from ..formats import Reading
 from ..images import FileImages
 from ..labels import MISSING, binary_labels
 from ..options import Option, read_options
@@ -73,7 +74,11 @@ def load_busbra(task: Task, path: Path | None, audit: Audit) -> Dataset:
     return build_dataset(
         task.name,
         cases,
-        FileImages(store, [_image_name(store, safe_name(id_, where=where)) for id_ in cases.case]),
+        FileImages(
+            store,
+            [_image_name(store, safe_name(id_, where=where)) for id_ in cases.case],
+            Reading.of(task),
+        ),
         description=(
             f"BUS-BRA, {len(cases):,} breast ultrasound images of "
             f"{cases.patient.nunique():,} patients, malignant against benign by biopsy "

@@ -21,7 +21,9 @@ from ...errors import UserError
 from ...study.plan import Audit, Task
 from ..dataset import Dataset, build_dataset
 from ..files import open_store
-from ..images import SUFFIXES, FileImages
+from ..formats import Reading
+from ..images import FileImages
+from ..listing import images_among
 from ..options import Option, read_options
 from ..problems import Problems
 
@@ -57,11 +59,8 @@ def load_busi(task: Task, path: Path | None, audit: Audit) -> Dataset:
     names: list[str] = []
     findings: list[str] = []
     for finding in FINDINGS:
-        images = [
-            name
-            for name in store.names(finding)
-            if name.lower().endswith(SUFFIXES) and not _MASK.search(PurePosixPath(name).stem)
-        ]
+        shown = [n for n in store.names(finding) if not _MASK.search(PurePosixPath(n).stem)]
+        images = images_among(store, shown, problems)
         if not images and finding != "normal":
             problems.add("class folders without images", finding)
         for name in images:
@@ -78,7 +77,7 @@ def load_busi(task: Task, path: Path | None, audit: Audit) -> Dataset:
     return build_dataset(
         task.name,
         cases,
-        FileImages(store, names),
+        FileImages(store, names, Reading.of(task)),
         description=(
             "BUSI, breast ultrasound images, malignant against benign, normal images "
             f"{'counted as benign' if options['normals'] == 'benign' else 'left out'}; "

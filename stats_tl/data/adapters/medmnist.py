@@ -11,22 +11,33 @@ from __future__ import annotations
 __all__ = ["load_medmnist"]
 
 import math
+import threading
 import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 import pandas as pd
+from PIL import Image
 
 from ...errors import UserError
 from ...study.plan import Audit, Task
 from ...study.splits import TEST, TRAIN, VALIDATION
 from ..dataset import Dataset, build_dataset
-from ..images import ArrayImages
+from ..formats import UnreadableImageError
+from ..formats.intensity import grey_or_colour
+from ..images import ImageSource
 from ..labels import binary_labels
 from ..options import Option, read_options
 
 SPLITS = {"train": TRAIN, "val": VALIDATION, "test": TEST}
-MAX_BYTES = 4 * 2**30
+MAX_BYTES = 64 * 2**30
+MAX_IMAGE_BYTES = 2**20
+MAX_LABELS = 2**26
+#: Images of a block; more than the threads that decode run ahead of each other.
+BLOCK = 256
 _CLASSES = (str, int, list)
 
 
@@ -45,22 +56,20 @@ def load_medmnist(task: Task, path: Path | None, audit: Audit) -> Dataset:
     )
     if path is None or not path.is_file():
         raise UserError(f"{where}: needs `path`, a MedMNIST file such as breastmnist_224.npz")
-    arrays = _read_npz(path, where)
-    labels, images, split, cases = [], [], [], []
+    parts = _read_headers(path, where)
+    labels, split, cases = [], [], []
     for name, code in SPLITS.items():
-        pixels, label = arrays[f"{name}_images"], arrays[f"{name}_labels"]
-        label = label[:, 0] if label.ndim == 2 and label.shape[1] == 1 else label
-        if label.ndim != 1 or len(label) != len(pixels):
+        count, label = parts[f"{name}_images"].shape[0], _read_labels(path, name, parts, where)
+        if label.ndim != 1 or len(label) != count:
             raise UserError(
-                f"{where}: {path.name}: `{name}_labels` has shape {arrays[f'{name}_labels'].shape} "
-                f"for {len(pixels)} images; one class an image is expected (multi-label sets, such "
+                f"{where}: {path.name}: `{name}_labels` has shape {parts[f'{name}_labels'].shape} "
+                f"for {count} images; one class an image is expected (multi-label sets, such "
                 "as ChestMNIST, have no single reference standard)"
             )
-        images.append(pixels)
         labels += label.tolist()
-        split += [code] * len(pixels)
-        cases += [f"{name}_{index:06d}" for index in range(len(pixels))]
-    if len({array.shape[1:] for array in images}) != 1:
+        split += [code] * count
+        cases += [f"{name}_{index:06d}" for index in range(count)]
+    if len({parts[f"{name}_images"].shape[1:] for name in SPLITS}) != 1:
         raise UserError(f"{where}: {path.name}: the images of the three parts differ in size")
     if options["positive"] is None:
         found = ", ".join(map(str, sorted(set(labels))[:20]))
@@ -73,7 +82,7 @@ def load_medmnist(task: Task, path: Path | None, audit: Audit) -> Dataset:
     return build_dataset(
         task.name,
         table,
-        ArrayImages(np.concatenate(images), path.name),
+        NpzImages(path, [parts[f"{name}_images"] for name in SPLITS]),
         description=(
             f"MedMNIST, {path.stem}, classes {options['positive']} against the other; patients "
             "unknown, every image counts as its own patient (Yang et al., Scientific Data 2023, "
@@ -84,10 +93,104 @@ def load_medmnist(task: Task, path: Path | None, audit: Audit) -> Dataset:
     )
 
 
-def _read_npz(path: Path, where: str) -> dict[str, np.ndarray]:
-    """The six arrays; headers are checked before anything of their size is allocated."""
-    arrays: dict[str, np.ndarray] = {}
-    total = 0
+@dataclass(frozen=True)
+class _Part:
+    """An array of the file, by its header."""
+
+    key: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+
+
+class NpzImages(ImageSource):
+    """Images in the arrays of an ``.npz`` file, one array after the other.
+
+    MedMNIST's arrays are compressed, so that they cannot be mapped into memory, and at 224
+    pixels have up to 16 GB. They are read as a stream, a block of images at a time; reading
+    in order costs one pass, going back begins the array again.
+    """
+
+    def __init__(
+        self, path: Path, parts: Sequence[_Part], positions: np.ndarray | None = None
+    ) -> None:
+        self.path = path
+        self.parts = list(parts)
+        self._starts = np.cumsum([0, *(part.shape[0] for part in parts)])
+        self.positions = np.arange(self._starts[-1]) if positions is None else positions
+        self._lock = threading.Lock()
+        self._streams: dict[int, _Stream] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:  # an open file does not travel to another process
+        return type(self), (self.path, self.parts, self.positions)
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def label(self, index: int) -> str:
+        return f"{self.path.name}[{self.positions[index]}]"
+
+    def read(self, index: int) -> bytes:
+        position = int(self.positions[index])
+        number = int(np.searchsorted(self._starts, position, side="right")) - 1
+        with self._lock:
+            if number not in self._streams:
+                self._streams[number] = _Stream(self.path, self.parts[number])
+            return self._streams[number].image(position - int(self._starts[number]))
+
+    def open(self, index: int, data: bytes) -> Image.Image:
+        shape = self.parts[0].shape[1:]
+        return grey_or_colour(np.frombuffer(data, dtype=np.uint8).reshape(shape))
+
+    def take(self, indices: np.ndarray) -> NpzImages:
+        return NpzImages(self.path, self.parts, self.positions[indices])
+
+
+class _Stream:
+    """Images of one array of an ``.npz`` file; the last two blocks are kept."""
+
+    def __init__(self, path: Path, part: _Part) -> None:
+        self._path = path
+        self._part = part
+        self._bytes = math.prod(part.shape[1:])
+        self._file: IO[bytes] | None = None
+        self._next = 0
+        self._blocks: dict[int, bytes] = {}
+
+    def image(self, index: int) -> bytes:
+        block, offset = divmod(index, BLOCK)
+        if block not in self._blocks:
+            self._fetch(block)
+        start = offset * self._bytes
+        image = self._blocks[block][start : start + self._bytes]
+        if len(image) != self._bytes:
+            raise UnreadableImageError("the file ends before this image")
+        return image
+
+    def _fetch(self, block: int) -> None:
+        try:
+            if self._file is None or block < self._next:
+                archive = zipfile.ZipFile(self._path)
+                self._file, self._next, self._blocks = archive.open(f"{self._part.key}.npy"), 0, {}
+                _read_header(self._file)
+            while self._next <= block:
+                self._blocks[self._next] = self._file.read(BLOCK * self._bytes)
+                self._blocks.pop(self._next - 2, None)
+                self._next += 1
+        except Exception as error:  # a damaged zip raises nearly anything
+            self._file = None
+            raise UnreadableImageError(f"cannot be read ({error})") from error
+
+
+def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    version = np.lib.format.read_magic(file)
+    header: tuple[tuple[int, ...], bool, np.dtype]
+    header = getattr(np.lib.format, f"read_array_header_{version[0]}_0")(file)
+    return header
+
+
+def _read_headers(path: Path, where: str) -> dict[str, _Part]:
+    """The six arrays by their headers; nothing of their size is allocated."""
+    parts: dict[str, _Part] = {}
     try:
         with zipfile.ZipFile(path) as archive:
             names = set(archive.namelist())
@@ -95,28 +198,52 @@ def _read_npz(path: Path, where: str) -> dict[str, np.ndarray]:
                 if f"{key}.npy" not in names:
                     raise UserError(f"{where}: {path.name} has no array `{key}`; is it MedMNIST?")
                 with archive.open(f"{key}.npy") as file:
-                    version = np.lib.format.read_magic(file)
-                    read = getattr(np.lib.format, f"read_array_header_{version[0]}_0")
-                    shape, fortran, dtype = read(file)
-                    images = key.endswith("images")
-                    wanted = dtype == np.uint8 if images else dtype.kind in "iu"
-                    colour = len(shape) == 3 or (len(shape) == 4 and shape[3] == 3)
-                    if not wanted or fortran or (images and not (colour and 0 not in shape)):
-                        raise UserError(
-                            f"{where}: {path.name}: `{key}` is {dtype} of shape {shape}; expected "
-                            + ("uint8 (n, h, w) or (n, h, w, 3)" if images else "integers (n, 1)")
-                        )
-                    size = math.prod(shape) * dtype.itemsize
-                    total += size
-                    if total > MAX_BYTES or size > archive.getinfo(f"{key}.npy").file_size:
-                        raise UserError(
-                            f"{where}: {path.name}: `{key}` claims {size:,} bytes, more than the "
-                            f"file holds or than the limit of {MAX_BYTES:,}"
-                        )
-                    data = file.read(size)
-                    arrays[key] = np.frombuffer(data, dtype=dtype).reshape(shape)
+                    shape, fortran, dtype = _read_header(file)
+                _check_part(_Part(key, shape, dtype), fortran, f"{where}: {path.name}")
+                size = math.prod(shape) * dtype.itemsize
+                if size > archive.getinfo(f"{key}.npy").file_size:
+                    raise UserError(
+                        f"{where}: {path.name}: `{key}` claims {size:,} bytes, more than the "
+                        "file holds"
+                    )
+                parts[key] = _Part(key, shape, dtype)
     except UserError:
         raise
     except Exception as error:  # a damaged zip or header raises nearly anything
         raise UserError(f"{where}: {path} is not a readable .npz file ({error})") from error
-    return arrays
+    return parts
+
+
+def _check_part(part: _Part, fortran: bool, where: str) -> None:
+    shape, images = part.shape, part.key.endswith("images")
+    if images and len(shape) in (4, 5) and shape[3] != 3:
+        raise UserError(
+            f"{where}: `{part.key}` holds volumes of {' x '.join(map(str, shape[1:4]))}; the 3-D "
+            "sets (OrganMNIST3D, NoduleMNIST3D, AdrenalMNIST3D, FractureMNIST3D, VesselMNIST3D, "
+            "SynapseMNIST3D) are not read. Choose a 2-D set, or save slices and a CSV"
+        )
+    wanted = part.dtype == np.uint8 if images else part.dtype.kind in "iu"
+    shaped = not images or (len(shape) in (3, 4) and 0 not in shape)
+    if not wanted or fortran or not shaped:
+        raise UserError(
+            f"{where}: `{part.key}` is {part.dtype} of shape {shape}; expected "
+            + ("uint8 (n, h, w) or (n, h, w, 3)" if images else "integers (n, 1)")
+        )
+    if images and math.prod(shape[1:]) > MAX_IMAGE_BYTES:
+        raise UserError(
+            f"{where}: `{part.key}` claims images of {shape[1]:,} x {shape[2]:,} pixels"
+        )
+    if math.prod(shape) > (MAX_BYTES if images else MAX_LABELS):
+        raise UserError(f"{where}: `{part.key}` claims {math.prod(shape):,} values; too many")
+
+
+def _read_labels(path: Path, name: str, parts: dict[str, _Part], where: str) -> np.ndarray:
+    part = parts[f"{name}_labels"]
+    try:
+        with zipfile.ZipFile(path) as archive, archive.open(f"{part.key}.npy") as file:
+            _read_header(file)
+            data = file.read(math.prod(part.shape) * part.dtype.itemsize)
+        label = np.frombuffer(data, dtype=part.dtype).reshape(part.shape)
+    except Exception as error:  # a damaged zip raises nearly anything
+        raise UserError(f"{where}: {path} is not a readable .npz file ({error})") from error
+    return label[:, 0] if label.ndim == 2 and label.shape[1] == 1 else label

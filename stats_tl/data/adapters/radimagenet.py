@@ -26,6 +26,7 @@ from ...study.plan import Audit, Task
 from ...study.splits import TEST, TRAIN, VALIDATION
 from ..dataset import Dataset, build_dataset
 from ..files import FolderStore, Store, open_store, safe_name
+from ..formats import Reading
 from ..images import FileImages
 from ..labels import binary_labels, clean_label
 from ..options import Option, read_options
@@ -115,7 +116,7 @@ def load_radimagenet(task: Task, path: Path | None, audit: Audit) -> Dataset:
     return build_dataset(
         task.name,
         cases,
-        FileImages(store, [prefix + name for name in names]),
+        FileImages(store, [prefix + name for name in names], Reading.of(task)),
         description=f"RadImageNet's {subset} task: {note}",
         audit=audit,
         official=official,

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
+import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
 
+from stats_tl.data import load_dataset
+from stats_tl.data.adapters import medmnist as medmnist_adapter
 from stats_tl.errors import UserError
+from stats_tl.study.plan import Task
 from tests.data.adapters.conftest import load
 
 
@@ -42,7 +47,7 @@ def test_medmnist(tmp_path, colour):
         ({"val_labels": np.array(["a", "b"], dtype=object)}, "not a readable|expected integers"),
         ({"test_labels": np.zeros((4, 14), np.uint8)}, "multi-label"),
         ({"test_images": np.zeros((4, 28, 28), np.float32)}, "expected uint8"),
-        ({"test_images": np.zeros((4, 28, 28, 28), np.uint8)}, "expected uint8"),
+        ({"test_images": np.zeros((4, 28, 28, 28), np.uint8)}, "28 x 28 x 28; the 3-D sets .Organ"),
         ({"test_images": np.zeros((4, 64, 64), np.uint8)}, "differ in size"),
         ({"test_images": np.zeros((3, 28, 28), np.uint8)}, "for 3 images"),
     ],
@@ -97,3 +102,41 @@ def test_medmnist_damaged_anywhere_is_a_clear_error(tmp_path):
             load("medmnist", path, positive=0)
         except UserError:
             continue
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_images_are_a_stream_in_any_order(tmp_path, monkeypatch, save):
+    monkeypatch.setattr(medmnist_adapter, "BLOCK", 3)
+    _, arrays = medmnist(tmp_path / "x.npz")
+    save(tmp_path / "y.npz", **arrays)
+    data = load("medmnist", tmp_path / "y.npz", positive=0)
+    stacked = np.concatenate([arrays[f"{part}_images"] for part in ("test", "train", "val")])
+    np.testing.assert_array_equal(data.read_images(28)[:, 0], stacked)
+    other = pickle.loads(pickle.dumps(data))
+    for index in (11, 0, 6, 5, 11, 1):
+        assert other.images.read(index) == stacked[index].tobytes()
+
+
+def test_memory_does_not_grow_with_the_file(tmp_path):
+    parts = {}
+    for split, n in (("train", 3000), ("val", 2), ("test", 2)):
+        parts[f"{split}_images"] = np.zeros((n, 100, 100), np.uint8)
+        parts[f"{split}_labels"] = (np.arange(n) % 2).astype(np.uint8)[:, None]
+    np.savez_compressed(tmp_path / "x.npz", **parts)
+    del parts
+    tracemalloc.start()
+    try:
+        data = load("medmnist", tmp_path / "x.npz", positive=0)
+        for index in range(len(data)):
+            data.images.read(index)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 15_000_000  # of 30 MB of pixels
+
+
+def test_keys_of_files_have_no_meaning(tmp_path):
+    path, _ = medmnist(tmp_path / "x.npz")
+    task = Task(name="t", adapter="medmnist", options={"positive": 0}, frames="middle")
+    with pytest.raises(UserError, match="`frames` has no meaning"):
+        load_dataset(task, path)
