@@ -1,6 +1,7 @@
 """What a report consists of: a list of builders, each from the material to one part.
 
-To add a part, add its builder here; :mod:`.build` renders whatever the lists hold.
+To add a part, add its builder here;
+:mod:`stats_tl.reporting.build` renders whatever the lists hold.
 
 *Tables.* A builder takes the :class:`~.results.material.Material` and yields
 :class:`~.rendering.parts.Section` objects: the :class:`~.rendering.table.Table` to print and

@@ -17,7 +17,7 @@ from .style import GREY, arm_styles, printable, styled, tick_label, warning_line
 
 
 def forest_data(table: pd.DataFrame) -> pd.DataFrame:
-    """What a forest plot shows, from the rows of :func:`compare_arms`.
+    """What a forest plot shows, from the rows of :func:`~stats_tl.reporting.compare_arms`.
 
     Parameters
     ----------

@@ -156,9 +156,9 @@ def compare_arms(
 
     Notes
     -----
-    `pvalue` belongs to the primary test of the design (see :mod:`.pairs`); `pvalue_adjusted`
-    corrects it over the family. A primary comparison is a family of its own, and the
-    others, secondary, are another, divided by the keys in ``options.families``. The verdict
+    `pvalue` belongs to the primary test of the design (see :mod:`.results.pairs`);
+    `pvalue_adjusted` corrects it over the family. A primary comparison is a family of its own, and
+    the others, secondary, are another, divided by the keys in ``options.families``. The verdict
     follows from adjusted p values alone: superior or inferior (p < alpha), else equivalent
     within the margin (two one-sided tests, p < alpha), else non-inferior (p < alpha / 2),
     else inconclusive.

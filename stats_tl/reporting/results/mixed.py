@@ -113,7 +113,7 @@ def mixed_report(
 
     Notes
     -----
-    Do not read its p values as a test between the arms: :func:`compare_arms` has that.
+    Do not read its p values as a test between the arms: :func:`.compare_arms` has that.
     """
     data = aucs.dropna(subset="auc").reset_index(drop=True)
     undefined = len(aucs) - len(data)

@@ -1,7 +1,7 @@
 """From a fitted mixed model: means of the arms, and joint tests of interactions.
 
-The fixed part is coded by hand in :mod:`.mixed` (an arm by 0 and 1 against the reference, the
-factors as deviations from their mean), so that every mean is a short sum of coefficients:
+The fixed part is coded by hand in :mod:`.results.mixed` (an arm by 0 and 1 against the reference,
+the factors as deviations from their mean), so that every mean is a short sum of coefficients:
 
     reference:            intercept
     arm a:                intercept + arm_a

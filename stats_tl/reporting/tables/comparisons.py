@@ -39,7 +39,7 @@ def significance_table(
     title: str = "",
     cautions: Sequence[str] = (),
 ) -> Table:
-    """The significance table of a paper, from the rows of :func:`compare_arms`.
+    """The significance table of a paper, from the rows of :func:`~stats_tl.reporting.compare_arms`.
 
     Parameters
     ----------

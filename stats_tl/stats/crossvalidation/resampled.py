@@ -8,7 +8,7 @@ Bengio put the correlation at ``n_test / (n_train + n_test)``, whence
     Var(mean d) = (1 / J + n_test / n_train) var(d).
 
 The test sees metrics only, never cases. Where the scores of the cases are kept,
-:func:`repeated_cv_test` is the more powerful choice.
+:func:`.repeated_cv_test` is the more powerful choice.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Permutation test that two paired ROC curves are equal at every operating point.
+r"""Permutation test that two paired ROC curves are equal at every operating point.
 
 Rank the cases 1, ..., n under either model. With P_a(k) the positive cases among the k
 lowest ranks of model a, a cut after rank k misclassifies P_a(k) positive and
 n0 - (k - P_a(k)) negative cases, so that the errors of the two models at the same cut differ
 by 2 [P_a(k) - P_b(k)]. The statistic of Venkatraman and Begg adds up
 
-    E = sum over k = 1, ..., n - 1 of 2 |P_a(k) - P_b(k)|,
+.. math::  E = \sum_{k=1}^{n-1} 2\,|P_a(k) - P_b(k)|,
 
 which is 0 if and only if the empirical curves are the same. A permutation exchanges the two
 ranks of a patient and ranks anew. Exchanged ranks are whole numbers of which each occurs at

@@ -3,7 +3,7 @@
 Both formulas assume a shape of the score distributions, which replaces the data: the
 variance of a published AUC, or of a planned one, can be judged where no score is at hand.
 Hanley and McNeil take the scores of either class as exponential, Obuchowski and McClish as
-normal. :func:`binormal_difference_variance` has the paired difference of two AUCs.
+normal. :func:`.binormal_difference_variance` has the paired difference of two AUCs.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """How many repeats, seeds and patients does a difference need? By simulation from an archive.
 
-The components of a finished study (:func:`repeated_cv_components`) are taken as the truth
+The components of a finished study (:func:`.repeated_cv_components`) are taken as the truth
 of the next one, of another size. Variances between cases shrink with the number of
 patients, the variance between training runs with the number of seeds averaged in a repeat,
 that between splits with the number of repeats only.
