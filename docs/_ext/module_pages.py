@@ -42,5 +42,6 @@ def write_pages(app: Sphinx) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    app.connect("builder-inited", write_pages)
+    # Before autosummary, which reads the sources for names that need a page.
+    app.connect("builder-inited", write_pages, priority=100)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
