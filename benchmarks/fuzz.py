@@ -250,7 +250,8 @@ def safetensors(folder: Path) -> Target:
     import torch
     from safetensors.torch import save
 
-    from stats_tl.train.networks.checkpoint import map_to_torchvision, read_state_file
+    from stats_tl.train.networks.checkpoint import map_to_torchvision
+    from stats_tl.train.networks.reading import read_state_file
 
     whole = save({"a.weight": torch.ones(2, 3), "b": torch.zeros(4)}, {"stats_tl": "{}"})
     bomb = whole.replace(b"[2,3]", b"[9,9]")
@@ -258,9 +259,9 @@ def safetensors(folder: Path) -> Target:
 
     def run(data: bytes) -> None:
         path.write_bytes(data)
-        state = read_state_file(path).state_dict
+        groups = read_state_file(path).groups
         with contextlib.suppress(UserError):  # a readable file of no backbone
-            map_to_torchvision(state, "squeezenet1_1", name="fuzz")
+            map_to_torchvision(groups, "squeezenet1_1", name="fuzz")
 
     return mutated_bytes([whole, bomb, struct.pack("<Q", 2**60) + whole[8:]]), run
 

@@ -49,11 +49,13 @@ class Setting:
     def configuration(self) -> dict[str, Any]:
         """The scientific configuration, as JSON types; paths and names of files left out."""
         task = self.task.model_dump(mode="json", exclude={"path"})
-        arm = self.arm.model_dump(mode="json", exclude={"files", "reference", "sha256"})
+        arm = self.arm.model_dump(mode="json", exclude={"files", "network", "reference", "sha256"})
         if self.arm.source != "imagenet":
             del arm["variant"]
         # A checkpoint is what its hash says; other sources are known by name.
         arm["sha256"] = self.arm.sha256.get(self.backbone)
+        if self.backbone in self.arm.network:
+            arm["network"] = self.arm.network[self.backbone]
         return {
             "version": CONFIGURATION_VERSION,
             "task": task,

@@ -73,7 +73,7 @@ ADAPTERS = (
 )
 Backbone = Literal[BACKBONES]  # type: ignore[valid-type]
 Adapter = Literal[ADAPTERS]  # type: ignore[valid-type]
-Preprocessing = Literal["imagenet", "symmetric", "caffe", "unit"]
+Preprocessing = Literal["imagenet", "symmetric", "caffe", "unit", "clip", "xrayvision"]
 Unfreeze = Annotated[int, Field(ge=0)] | Literal["all"]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
@@ -232,6 +232,11 @@ class Arm(_Named):
         description="Local weight files by backbone; relative to the plan. Without one, the hub.",
     )
     sha256: dict[str, str] = Field({}, description="Expected hash of the file, by backbone.")
+    network: dict[str, str] = Field(
+        {},
+        description="Which of several networks in a file, by backbone: the group and prefix that "
+        "the message about it lists, such as 'state_dict_ema' or 'teacher.'.",
+    )
     variant: str = Field(
         "IMAGENET1K_V1", description="source = 'imagenet': the torchvision weights to use."
     )
@@ -241,7 +246,7 @@ class Arm(_Named):
 
     @model_validator(mode="after")
     def _files_are_of_backbones(self) -> Arm:
-        for key in ("files", "sha256"):
+        for key in ("files", "sha256", "network"):
             unknown = set(getattr(self, key)) - set(BACKBONES)
             if unknown:
                 raise ValueError(
@@ -253,6 +258,14 @@ class Arm(_Named):
         if self.source == "random" and self.files:
             raise ValueError("source = 'random' takes no files")
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out `network` where it is not given: the cells of older archives stay the same."""
+        values: dict[str, Any] = serialize(self)
+        if not values.get("network"):
+            values.pop("network", None)
+        return values
 
 
 #: Keys of [training] that came after the first archives, with the values those were made with.

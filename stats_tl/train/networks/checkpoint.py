@@ -1,340 +1,375 @@
-"""Weight files: read without executing anything, and mapped to torchvision's keys.
+"""Which network of a weight file is the backbone, and its tensors by torchvision's keys.
 
-Users have the same network under different keys: torchvision's own; a backbone inside a
-larger model (``module.``, ``model.``, ``backbone.``, ``encoder.``); the ``features`` of a
-network alone; or, as RadImageNet's, an ``nn.Sequential`` of a network's children, which
-numbers them (``backbone.4.0.conv1.weight`` is ``layer1.0.conv1.weight`` of a ResNet).
-:func:`map_to_torchvision` finds the one reading under which every tensor of the backbone
-is there, with its shape.
+Nothing is assumed about the names that a training script put in front of a backbone's own
+(``module.``, ``teacher.backbone.``), or about the dictionary it saved it in
+(``state_dict_ema``): a candidate is wherever the first layer's name is found with its
+shape. One candidate is complete, with nothing foreign among its own modules: that is the
+backbone, and what else the file holds is left out and named. If several are, with other
+numbers, the plan has to say which.
 
-Files in Python's pickle format are read by torch's restricted reader, which builds
-tensors and plain containers only.
+That nothing may be foreign *among its own modules* keeps larger networks out: ResNet101
+holds every tensor of ResNet50, in the same shapes.
 """
 
 from __future__ import annotations
 
-__all__ = [
-    "RECORD_KEY",
-    "StateFile",
-    "map_to_torchvision",
-    "read_state_file",
-    "state_digest",
-]
+__all__ = ["Placed", "State", "map_to_torchvision", "state_digest"]
 
-import functools
 import hashlib
-import io
-import itertools
-import json
-import pickle
 import re
-import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import cached_property
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 
 from ...errors import UserError
 from ...study.plan import BACKBONES
-from .backbones import build_backbone, torchvision_network
+from .layouts import Layout, layouts, shapes
+from .reading import Tensors, some
+from .unpickling import StoredTensor
 
 State = dict[str, torch.Tensor]
 
-#: Under this key the metadata of our safetensors files hold our record, as JSON.
-RECORD_KEY = "stats_tl"
-#: What training scripts put in front of a backbone's keys.
-WRAPPERS = ("module.", "_orig_mod.", "model.", "backbone.", "encoder.")
-WRAPPED = re.compile(f"^(?:{'|'.join(map(re.escape, WRAPPERS))})+")
-#: Where training scripts keep the state among other things.
-CONTAINERS = ("state_dict", "model_state_dict", "model", "net")
-#: Modules of a whole network that are not part of its backbone.
-HEADS = ("fc.", "classifier.", "head.", "heads.", "linear.", "AuxLogits.")
 #: Batch counters; older files lack them, and evaluation does not use them.
 COUNTER = "num_batches_tracked"
 #: torchvision's first DenseNet files have a dot too many: ``norm.1`` for ``norm1``.
 DENSELAYER = re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)")
-INCEPTION_AUX = "AuxLogits"
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
-NAMED = 4
+#: Modules that torch puts around others, anywhere in a key.
+WRAPPERS = re.compile(r"\b(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module)\.")
+#: What a grey image has of red, green and blue (ITU-R BT.601, as pillow converts).
+LUMA = (0.299, 0.587, 0.114)
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+INTEGERS = (torch.int64, torch.int32, torch.int16)
+#: MONAI's ResNet has a bias here by default, and another stride in front.
+MONAI_RESNET = re.compile(r"layer[1-4]\.0\.downsample\.0\.bias$")
+ITS_OWN = "."  # the label of a network without a prefix, in no group
 
 
 @dataclass(frozen=True)
-class StateFile:
-    """A weight file as it was read.
+class Placed:
+    """A backbone as it was found in a file.
 
     Attributes
     ----------
-    name : str
-        Of the file, without its folder.
-    sha256 : str
-        Of its bytes.
-    state_dict : dict of str to Tensor
-        Keys as in the file.
-    record : dict
-        What stats_tl wrote into the file's metadata; empty in the files of others.
+    state : dict of str to Tensor
+        Every tensor of the backbone by torchvision's keys, batch counters included (0 where
+        the file has none); float32.
+    label : str
+        Where it was: group and prefix, ``"."`` where there is neither.
+    dropped : list of str
+        Keys of its group that were left out.
+    one_channel : bool
+        The file's first layer takes grey images; here it takes red, green and blue, and
+        gives the same where the three are equal.
+    notes : list of str
     """
 
-    name: str
-    sha256: str
-    state_dict: State
-    record: dict[str, Any]
+    state: State
+    label: str
+    dropped: list[str]
+    one_channel: bool
+    notes: list[str]
 
 
-def read_state_file(path: Path, *, expected_sha256: str | None = None) -> StateFile:
-    """Read a state dict from a safetensors or torch file.
+@dataclass(frozen=True)
+class Group:
+    """A mapping of a file, its keys without what torch puts around modules."""
 
-    Parameters
-    ----------
-    path : Path
-        ``*.safetensors``; anything else is read as a torch file.
-    expected_sha256 : str, optional
-        Checked before the content is looked at.
+    label: str
+    state: Tensors
+    originals: Mapping[str, str]
 
-    Returns
-    -------
-    StateFile
+    @classmethod
+    def of(cls, label: str, tensors: Tensors) -> Group:
+        """Simplify the keys."""
+        originals = {WRAPPERS.sub("", DENSELAYER.sub(r"\1\2", key)): key for key in tensors}
+        return cls(label, {key: tensors[own] for key, own in originals.items()}, originals)
 
-    Raises
-    ------
-    UserError
-        If there is no such file, its hash differs, it is damaged, holds anything but
-        tensors, or numbers that are not finite.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise UserError(f"weights {path}: cannot be read ({error.strerror})") from None
-    sha256 = hashlib.sha256(data).hexdigest()
-    if expected_sha256 is not None and sha256 != expected_sha256.strip().lower():
-        raise UserError(
-            f"weights {path}: the file's sha256 is {sha256}, expected {expected_sha256}; "
-            "it is another version or damaged: fetch it again, or mend the plan's `sha256`"
+
+@dataclass(frozen=True)
+class Candidate:
+    """A place in a file where a backbone may be."""
+
+    backbone: str
+    group: Group
+    prefix: str
+    layout: Layout
+
+    @property
+    def label(self) -> str:
+        """How a plan names the place."""
+        return "/".join(part for part in (self.group.label, self.prefix) if part) or ITS_OWN
+
+    @cached_property
+    def keys(self) -> dict[str, str]:
+        """The backbone's keys to the file's."""
+        return {
+            key: self.prefix + self.layout.write(key) for key in shapes(self.backbone)
+        }  # fmt: skip
+
+    @cached_property
+    def missing(self) -> list[str]:
+        """Tensors that are not there; counters may be."""
+        state = self.group.state
+        return [
+            source
+            for key, source in self.keys.items()
+            if source not in state and not key.endswith(COUNTER)
+        ]
+
+    @cached_property
+    def misshapen(self) -> list[str]:
+        """Tensors of another shape, but for a first layer of one channel."""
+        state, expected = self.group.state, shapes(self.backbone)
+        first = next(iter(expected))
+        return [
+            f"{source} {tuple(state[source].shape)} for {tuple(expected[key])}"
+            for key, source in self.keys.items()
+            if source in state
+            and state[source].shape != expected[key]
+            and not (key == first and _is_grey(state[source].shape, expected[key]))
+        ]
+
+    @cached_property
+    def foreign(self) -> list[str]:
+        """Tensors among the backbone's own modules that it does not have."""
+        start = len(self.prefix)
+        own = {source[start:].partition(".")[0] for source in self.keys.values()}
+        known = set(self.keys.values())
+        return sorted(
+            self.group.originals[key]
+            for key in self.group.state
+            if key.startswith(self.prefix)
+            and key[start:].partition(".")[0] in own
+            and key not in known
         )
-    record: dict[str, Any] = {}
-    if path.suffix == ".safetensors":
-        state, record = _read_safetensors(data, path)
-    else:
-        state = _read_torch(data, path)
-    for key, value in state.items():
-        if value.is_floating_point() and not torch.isfinite(value).all():
-            raise UserError(f"weights {path}: {key} holds numbers that are not finite")
-    return StateFile(path.name, sha256, state, record)
 
+    @property
+    def complete(self) -> bool:
+        """Every tensor is there, and no other among them."""
+        return not (self.missing or self.misshapen or self.foreign)
 
-def _read_safetensors(data: bytes, path: Path) -> tuple[State, dict[str, Any]]:
-    try:
-        state = safetensors.torch.load(data)
-    except SafetensorError as error:
-        raise _damaged(path, error) from None
-    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-    text = header.get("__metadata__", {}).get(RECORD_KEY, "{}")
-    try:
-        record = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise _damaged(path, error) from None
-    return state, record if isinstance(record, dict) else {}
+    @property
+    def share(self) -> float:
+        """Tensors of the backbone that are there, of all."""
+        return 1 - (len(self.missing) + len(self.misshapen)) / len(self.keys)
 
-
-def _read_torch(data: bytes, path: Path) -> State:
-    if data.startswith(HDF5_SIGNATURE):
-        raise UserError(
-            f"weights {path}: a Keras file; these come from a training of their own and have no "
-            "torchvision counterpart. Expected a PyTorch or safetensors state dict"
+    def same_as(self, other: Candidate) -> bool:
+        """Whether both have the same numbers, as one network has that is saved twice."""
+        pairs = (
+            (self.group.state[source], other.group.state[other.keys[key]])
+            for key, source in self.keys.items()
+            if not key.endswith(COUNTER)
         )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        called = re.search(r"GLOBAL ([\w.]+)", str(error))
-        raise UserError(
-            f"weights {path}: refused, and nothing of it was executed: the file holds more than "
-            f"tensors{f' (it calls {called[1]})' if called else ''}, or something else "
-            "altogether. Expected a plain state dict, as torch.save(model.state_dict(), ...) or "
-            "safetensors write it"
-        ) from None
-    except Exception as error:  # torch raises many types for a damaged file
-        raise _damaged(path, error) from None
-    for key in CONTAINERS:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    if not isinstance(content, Mapping) or not content:
-        found = "an empty one" if isinstance(content, Mapping) else type(content).__name__
-        raise UserError(f"weights {path}: expected a state dict (names and tensors), found {found}")
-    strange = [
-        str(key)
-        for key, value in content.items()
-        if not (isinstance(key, str) and torch.is_tensor(value))
-    ]
-    if strange:
-        raise UserError(
-            f"weights {path}: expected a state dict (names and tensors), but it also holds "
-            f"{_some(strange)}; save model.state_dict() alone, or under the key 'state_dict'"
+        return all(
+            isinstance(mine, torch.Tensor)
+            and isinstance(theirs, torch.Tensor)
+            and torch.equal(mine, theirs)
+            for mine, theirs in pairs
         )
-    return dict(content)
 
 
-def _damaged(path: Path, error: Exception) -> UserError:
-    reason = f"{type(error).__name__}: {error}".splitlines()[0].split(". ")[0]
-    kind = "safetensors" if path.suffix == ".safetensors" else "torch"
-    return UserError(
-        f"weights {path}: not a readable {kind} file, or cut off ({reason}); fetch it again"
+def _is_grey(shape: torch.Size, expected: torch.Size) -> bool:
+    return (
+        len(shape) == len(expected) == 4
+        and (shape[0], *shape[2:]) == (expected[0], *expected[2:])
+        and (shape[1], expected[1]) == (1, 3)
     )
 
 
-@functools.cache
-def _shapes(backbone: str) -> dict[str, torch.Size]:
-    state = build_backbone(backbone).torchvision_state_dict()
-    return {key: value.shape for key, value in state.items()}
+def _candidates(groups: list[Group], backbone: str) -> list[Candidate]:
+    """Places where the first layer is, each once."""
+    found: dict[tuple[str, frozenset[str]], Candidate] = {}
+    for candidate in _places(groups, backbone, [next(iter(shapes(backbone)))]):
+        found.setdefault((candidate.group.label, frozenset(candidate.keys.values())), candidate)
+    return list(found.values())
 
 
-@dataclass(frozen=True)
-class _Reading:
-    """A way to write torchvision's keys: numbers for the names of some children."""
-
-    numbers: Mapping[str, int]
-    dropped: str = ""
-
-    def write(self, key: str) -> str:
-        """What a file calls a torchvision key."""
-        child, _, rest = key.removeprefix(self.dropped).partition(".")
-        return f"{self.numbers.get(child, child)}.{rest}"
-
-
-@functools.cache
-def _readings(backbone: str) -> tuple[_Reading, ...]:
-    with torch.device("meta"):
-        lazy = {"init_weights": False} if backbone == "inception_v3" else {}
-        children = [name for name, _ in torchvision_network(backbone, **lazy).named_children()]
-    orders = [children]
-    if backbone == "inception_v3":
-        # With auxiliary logits their module comes in between and shifts what follows.
-        place = children.index("Mixed_7a")
-        orders.append([*children[:place], INCEPTION_AUX, *children[place:]])
-    sequential = [_Reading({child: i for i, child in enumerate(order)}) for order in orders]
-    return (_Reading({}), _Reading({}, dropped="features."), *sequential)
+def _places(groups: list[Group], backbone: str, probes: list[str]) -> Iterator[Candidate]:
+    """Places where one of the keys is found, with its shape."""
+    for group in groups:
+        for layout in layouts(backbone):
+            prefixes = {
+                key.removesuffix(layout.write(probe))
+                for probe in probes
+                for key, value in group.state.items()
+                if f".{key}".endswith(f".{layout.write(probe)}")
+                and _fits(value.shape, shapes(backbone)[probe])
+            }
+            for prefix in sorted(prefixes):
+                yield Candidate(backbone, group, prefix, layout)
 
 
-def _prefixes(keys: list[str]) -> list[str]:
-    """Chains of wrappers that some key begins with, the empty one first."""
-    found = [""]
-    for prefix in found:
-        found += [
-            prefix + wrapper
-            for wrapper in WRAPPERS
-            if any(key.startswith(prefix + wrapper) for key in keys)
-        ]
-    return found
-
-
-@dataclass(frozen=True)
-class _Fit:
-    """How well a state dict fits a backbone, under its best reading."""
-
-    placed: int
-    prefix: str
-    reading: _Reading
-    keys: Mapping[str, str]  # torchvision's to the file's
-
-    def is_head(self, key: str) -> bool:
-        """Whether a key of the file belongs to a classifier or to auxiliary logits."""
-        numbered = tuple(
-            f"{self.prefix}{number}."
-            for child, number in self.reading.numbers.items()
-            if f"{child}." in HEADS
-        )
-        return key.startswith(numbered) or WRAPPED.sub("", key).startswith(HEADS)
-
-
-def _best_fit(state: Mapping[str, torch.Tensor], backbone: str) -> _Fit:
-    shapes = _shapes(backbone)
-    fits = []
-    for prefix, reading in itertools.product(_prefixes(list(state)), _readings(backbone)):
-        keys = {key: prefix + reading.write(key) for key in shapes}
-        placed = sum(
-            source in state and state[source].shape == shapes[key] for key, source in keys.items()
-        )
-        fits.append(_Fit(placed, prefix, reading, keys))
-    return max(fits, key=lambda fit: fit.placed)
+def _fits(shape: torch.Size, expected: torch.Size) -> bool:
+    return shape == expected or shape == torch.Size(()) or _is_grey(shape, expected)
 
 
 def map_to_torchvision(
-    state_dict: Mapping[str, torch.Tensor], backbone: str, *, name: str
-) -> tuple[State, list[str]]:
-    """Bring a state dict to torchvision's keys, without a classifier, in float32.
+    groups: Mapping[str, Tensors], backbone: str, *, name: str, network: str | None = None
+) -> Placed:
+    """Find a backbone in a file and bring it to torchvision's keys, in float32.
 
     Parameters
     ----------
-    state_dict : mapping of str to Tensor
-        As read.
+    groups : mapping of str to dict of str to Tensor
+        As :func:`~stats_tl.train.networks.reading.read_state_file` gives them.
     backbone : str
     name : str
         Of the file, for messages.
+    network : str, optional
+        Which of several: the label that the message gives.
 
     Returns
     -------
-    state_dict : dict of str to Tensor
-        Every tensor of the backbone, batch counters included (0 where the file has none).
-    dropped : list of str
-        Keys that were left out: a classifier, or auxiliary logits.
+    Placed
 
     Raises
     ------
     UserError
-        If a tensor is missing, has another shape, or belongs to no part of the network;
-        the message says which backbone the file looks like.
+        If a tensor is missing, has another shape or type, belongs to no part of the
+        network, or holds numbers that are not finite; the message says which backbone the
+        file looks like. Also if the file has several such networks and `network` does not
+        say which.
     """
-    state = {DENSELAYER.sub(r"\1\2", key): value for key, value in state_dict.items()}
-    fit, shapes = _best_fit(state, backbone), _shapes(backbone)
-    keys = fit.keys
-    missing = [
-        source for key, source in keys.items() if source not in state and not key.endswith(COUNTER)
-    ]
-    misshapen = [
-        f"{source} {tuple(state[source].shape)} for {tuple(shapes[key])}"
-        for key, source in keys.items()
-        if source in state and state[source].shape != shapes[key]
-    ]
-    rest = sorted(set(state) - set(keys.values()))
-    unexpected = [key for key in rest if not fit.is_head(key)]
-    if missing or misshapen or unexpected:
-        problems = [
-            f"{len(found)} {what} ({_some(found)})"
-            for what, found in [
-                ("missing", missing), ("of another shape", misshapen), ("unexpected", unexpected),
-            ]
-            if found
-        ]  # fmt: skip
+    simplified = [Group.of(label, state) for label, state in groups.items()]
+    candidates = _candidates(simplified, backbone)
+    if network is not None:
+        candidates = _named(candidates, network, backbone, name)
+    complete = [candidate for candidate in candidates if candidate.complete]
+    if not complete:
+        raise _unfit(simplified, candidates, backbone, name)
+    chosen = complete[0]
+    others = [other for other in complete[1:] if not chosen.same_as(other)]
+    if others:
+        labels = [candidate.label for candidate in (chosen, *others)]
         raise UserError(
-            f"weights {name} do not fit {backbone}: of {len(shapes)} tensors "
-            f"{'; '.join(problems)}{_resemblance(state, backbone)}"
+            f"weights {name}: {len(labels)} networks of the file are a {backbone} "
+            f"({', '.join(map(repr, labels))}); say which in the plan's arm: "
+            f"network = {{ {_table_key(backbone)} = {labels[0]!r} }}"
         )
-    zero = torch.zeros((), dtype=torch.int64)
-    placed = {key: state.get(source, zero) for key, source in keys.items()}
-    return {
-        key: value.to(torch.float32) if value.is_floating_point() else value
-        for key, value in placed.items()
-    }, rest
+    used = set(chosen.keys.values())
+    dropped = sorted(
+        original for key, original in chosen.group.originals.items() if key not in used
+    )
+    where = [] if chosen.label == ITS_OWN else [f"found under {chosen.label!r}"]
+    if chosen.layout is not layouts(backbone)[0]:
+        where.append(f"written in {chosen.layout.name}")
+    state, one_channel = _tensors(chosen, name)
+    return Placed(state, chosen.label, dropped, one_channel, where)
 
 
-def _resemblance(state: Mapping[str, torch.Tensor], backbone: str) -> str:
+def _table_key(backbone: str) -> str:
+    """A key of a TOML table: a colon needs quotes."""
+    return f'"{backbone}"' if ":" in backbone else backbone
+
+
+def _named(candidates: list[Candidate], network: str, backbone: str, name: str) -> list[Candidate]:
+    """The candidates that a plan means."""
+    wanted = network.strip("/.")
+    chosen = [candidate for candidate in candidates if candidate.label.strip("/.") == wanted]
+    if not chosen:
+        labels = ", ".join(repr(candidate.label) for candidate in candidates) or "none"
+        raise UserError(
+            f"weights {name}: no {backbone} is under {network!r}, as the plan's `network` says; "
+            f"in the file: {labels}"
+        )
+    return chosen
+
+
+def _tensors(candidate: Candidate, name: str) -> tuple[State, bool]:
+    """The tensors in float32, after a look at what they hold."""
+    state: State = {}
+    expected = shapes(candidate.backbone)
+    one_channel = False
+    for key, source in candidate.keys.items():
+        shown = candidate.group.originals.get(source, source)
+        found = candidate.group.state.get(source, torch.zeros((), dtype=torch.int64))
+        value = _plain(found, key, shown, name)
+        if value.is_floating_point():
+            value = _finite(value, shown, name)
+        if value.shape != expected[key]:
+            one_channel = True
+            value = torch.cat([share * value for share in LUMA], dim=1)
+        state[key] = value
+    return state, one_channel
+
+
+def _plain(value: torch.Tensor | StoredTensor, key: str, shown: str, name: str) -> torch.Tensor:
+    """The tensor, if it is of plain numbers of a kind that weights are."""
+    counter = key.endswith(COUNTER)
+    if isinstance(value, StoredTensor):
+        kind = value.other
+    elif value.layout != torch.strided or value.is_quantized:
+        kind = f"a tensor of layout {value.layout}"
+    elif value.dtype in FLOATS or (counter and value.dtype in INTEGERS):
+        return value
+    else:
+        kind = f"of type {str(value.dtype).removeprefix('torch.')}"
+    raise UserError(
+        f"weights {name}: {shown} is {kind}; expected numbers of type float32, float64, float16 "
+        "or bfloat16: save the network before it is quantised or compressed, or convert it"
+    )
+
+
+def _finite(value: torch.Tensor, shown: str, name: str) -> torch.Tensor:
+    """The values in float32."""
+    if not torch.isfinite(value).all():
+        raise UserError(f"weights {name}: {shown} holds numbers that are not finite")
+    single = value.to(torch.float32)
+    if not torch.isfinite(single).all():
+        raise UserError(
+            f"weights {name}: {shown} holds numbers up to {value.abs().max():.1e}, too large for "
+            "float32; a training that diverged leaves such weights"
+        )
+    return single
+
+
+def _unfit(groups: list[Group], candidates: list[Candidate], backbone: str, name: str) -> UserError:
+    """Why no network of the file is the backbone."""
+    if not candidates:
+        # Without a first layer: what fits best shows what is amiss.
+        probes = list(shapes(backbone))[1:]
+        candidates = list(_places(groups, backbone, probes[:: len(probes) // 8 or 1]))
+    if not candidates:
+        candidates = [Candidate(backbone, groups[0], "", layouts(backbone)[0])]
+    best = max(candidates, key=lambda candidate: candidate.share)
+    problems = [
+        f"{len(found)} {what} ({some(found)})"
+        for what, found in [
+            ("missing", best.missing),
+            ("of another shape", best.misshapen),
+            ("unexpected", best.foreign),
+        ]
+        if found
+    ]
+    place = "" if best.label == ITS_OWN else f" (under {best.label!r})"
+    return UserError(
+        f"weights {name} do not fit {backbone}: of {len(best.keys)} tensors{place} "
+        f"{'; '.join(problems)}{_resemblance(groups, best)}"
+    )
+
+
+def _resemblance(groups: list[Group], best: Candidate) -> str:
     """The tail of a message: the backbone that the file looks like."""
-    share = {other: _best_fit(state, other).placed / len(_shapes(other)) for other in BACKBONES}
+    if any(MONAI_RESNET.search(key) for key in best.foreign):
+        return (
+            "; the file looks like MONAI's ResNet, whose first layer has stride 1: another "
+            "function than torchvision's"
+        )
+    share = {best.backbone: best.share}
+    for other in BACKBONES:
+        found = [candidate.share for candidate in _candidates(groups, other)]
+        share[other] = max([share.get(other, 0.0), *found])
     likeliest = max(share, key=share.__getitem__)
     if share[likeliest] < 0.5:
-        return "; it looks like no backbone known here"
-    if likeliest == backbone:
-        return "; expected the state dict of torchvision's network, or of its backbone"
-    return f"; the file looks like {likeliest}"
-
-
-def _some(names: list[str]) -> str:
-    more = f", and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(names[:NAMED]) + more
+        names = some([key for group in groups for key in group.state])
+        return f"; it looks like no backbone known here (its names: {names})"
+    if likeliest != best.backbone:
+        return f"; the file looks like {likeliest}"
+    if not best.missing and not best.misshapen:
+        return f"; the file looks like a larger network than {best.backbone}, or another one"
+    return "; expected the state dict of torchvision's network, or of its backbone"
 
 
 def state_digest(state_dict: Mapping[str, torch.Tensor]) -> str:

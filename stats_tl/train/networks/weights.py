@@ -37,15 +37,10 @@ import torch
 from ...errors import UserError, suggest
 from ...study.plan import Arm
 from .backbones import Backbone, build_backbone
-from .checkpoint import (
-    RECORD_KEY,
-    State,
-    StateFile,
-    map_to_torchvision,
-    read_state_file,
-    state_digest,
-)
-from .preprocessing import default_preprocessing
+from .checkpoint import Placed, State, map_to_torchvision, state_digest
+from .companions import check_companions
+from .preprocessing import GREY, default_preprocessing
+from .reading import RECORD_KEY, StateFile, read_state_file
 from .torchvision_ops import models
 
 RADIMAGENET_REPOSITORY = "Lab-Rasool/RadImageNet"
@@ -119,12 +114,43 @@ def resolve_weights(arm: Arm, backbone: str, *, base: Path, seed: int | None) ->
     """
     if arm.source == "random":
         return _random(arm, backbone, seed)
-    notes: list[str] = []
+    path, origin = _locate(arm, backbone, base)
     expected = arm.sha256.get(backbone)
-    variant = None
-    if arm.source == "imagenet":
-        entry = _torchvision_entry(arm, backbone)
-        variant = entry.name
+    file = read_state_file(path, expected_sha256=expected)
+    if backbone in arm.files:
+        origin = file.name
+        differences = _differences(arm, backbone, file)
+    else:
+        _check_published(arm, backbone, path, file)
+        differences = []
+    variant = _torchvision_entry(arm, backbone).name if arm.source == "imagenet" else None
+    stated = check_companions(path, backbone, file.architecture)
+    placed = map_to_torchvision(
+        file.groups, backbone, name=file.name, network=arm.network.get(backbone)
+    )
+    trained = file.record.get("weights", {}) if arm.source == "checkpoint" else {}
+    scaling = arm.preprocessing or trained.get("preprocessing") or stated
+    return LoadedWeights(
+        placed.state,
+        {
+            "name": f"{backbone} {variant or arm.source}",
+            "source": arm.source,
+            "variant": variant,
+            "licence": trained.get("licence", LICENCES[arm.source]),
+            "sha256": file.sha256,
+            "preprocessing": _preprocessing(arm, backbone, placed, scaling, file.name),
+            "origin": origin,
+            "seed": None,
+            "dropped": placed.dropped,
+            "notes": differences + placed.notes + file.notes,
+            "trained_from": {key: file.record[key] for key in LINEAGE if key in file.record}
+            or None,
+        },
+    )
+
+
+def _locate(arm: Arm, backbone: str, base: Path) -> tuple[Path, str]:
+    """The file of the weights, fetched if need be, and where it comes from."""
     if backbone in arm.files:
         path = base / Path(arm.files[backbone]).expanduser()
         if not path.is_file():
@@ -132,46 +158,45 @@ def resolve_weights(arm: Arm, backbone: str, *, base: Path, seed: int | None) ->
                 f"arm {arm.name!r}: no weights of {backbone} at {path}; "
                 f"expected the file that the plan's `files` names"
             )
-        file = read_state_file(path, expected_sha256=expected)
-        origin = file.name
-        notes += _differences(arm, backbone, file, variant)
-    elif arm.source == "imagenet":
-        path = _fetch_torchvision(arm, backbone, entry.url)
-        file = read_state_file(path, expected_sha256=expected)
-        _check_cached(path, file, _hash_in_name(entry.url))
-        origin = entry.url
-    elif arm.source == "radimagenet":
+        return path, path.name
+    if arm.source == "imagenet":
+        url = _torchvision_entry(arm, backbone).url
+        return _fetch_torchvision(arm, backbone, url), url
+    if arm.source == "radimagenet":
         path = _fetch_radimagenet(arm, backbone)
-        file = read_state_file(path, expected_sha256=expected)
-        if expected is None:
-            _check_cached(path, file, RADIMAGENET_SHA256.get(backbone, ""))
-        origin = _hub_address(path)
-    else:
-        raise UserError(
-            f"arm {arm.name!r}: no weights of {backbone} are named; expected a key of it in "
-            f"files = {{ {backbone} = '<path>' }}"
-        )
-    state, dropped = map_to_torchvision(file.state_dict, backbone, name=file.name)
-    trained = file.record.get("weights", {}) if arm.source == "checkpoint" else {}
-    return LoadedWeights(
-        state,
-        {
-            "name": f"{backbone} {variant or arm.source}",
-            "source": arm.source,
-            "variant": variant,
-            "licence": trained.get("licence", LICENCES[arm.source]),
-            "sha256": file.sha256,
-            "preprocessing": arm.preprocessing
-            or trained.get("preprocessing")
-            or default_preprocessing(arm.source, backbone),
-            "origin": origin,
-            "seed": None,
-            "dropped": dropped,
-            "notes": notes,
-            "trained_from": {key: file.record[key] for key in LINEAGE if key in file.record}
-            or None,
-        },
+        return path, _hub_address(path)
+    raise UserError(
+        f"arm {arm.name!r}: no weights of {backbone} are named; expected a key of it in "
+        f"files = {{ {backbone} = '<path>' }}"
     )
+
+
+def _check_published(arm: Arm, backbone: str, path: Path, file: StateFile) -> None:
+    """Compare a fetched or cached file with what its source published."""
+    if arm.source == "imagenet":
+        _check_cached(path, file, _hash_in_name(_torchvision_entry(arm, backbone).url))
+    elif backbone not in arm.sha256:
+        _check_cached(path, file, RADIMAGENET_SHA256.get(backbone, ""))
+
+
+def _preprocessing(arm: Arm, backbone: str, placed: Placed, scaling: str | None, name: str) -> str:
+    """The input scaling, where it can be known; a wrong one is silent, so none is guessed."""
+    if placed.one_channel and scaling not in GREY:
+        given = "none is given" if scaling is None else f"{scaling!r} differs between channels"
+        raise UserError(
+            f"weights {name}: the first layer takes grey images of one channel, which needs a "
+            f"scaling that is the same for all, and {given}: set the arm's preprocessing to "
+            "'xrayvision' (torchxrayvision, -1024 to 1024), 'symmetric' (-1 to 1) or 'unit' "
+            "(0 to 1)"
+        )
+    if scaling is None and arm.source == "checkpoint" and backbone == "inception_v3":
+        raise UserError(
+            f"weights {name}: InceptionV3 needs the arm's preprocessing, which no file states: "
+            "'symmetric' if it was fine-tuned from torchvision's weights (whose network rescales "
+            "ImageNet's scaling to -1..1 inside) or is timm's, 'imagenet' if it was trained from "
+            "scratch on images scaled so"
+        )
+    return scaling or default_preprocessing(arm.source, backbone)
 
 
 def _random(arm: Arm, backbone: str, seed: int | None) -> LoadedWeights:
@@ -211,11 +236,12 @@ def _hash_in_name(url: str) -> str:
     return found[1] if found else ""
 
 
-def _differences(arm: Arm, backbone: str, file: StateFile, variant: str | None) -> list[str]:
+def _differences(arm: Arm, backbone: str, file: StateFile) -> list[str]:
     """How a local file differs from what its source publishes, as far as is known."""
     if arm.source == "imagenet":
-        url = _torchvision_entry(arm, backbone).url
-        published, known = f"torchvision's {_file_name(url)} ({variant})", _hash_in_name(url)
+        entry = _torchvision_entry(arm, backbone)
+        published = f"torchvision's {_file_name(entry.url)} ({entry.name})"
+        known = _hash_in_name(entry.url)
     elif arm.source == "radimagenet":
         published = f"{RADIMAGENET_REPOSITORY}'s {RADIMAGENET_FILES.get(backbone)}"
         known = RADIMAGENET_SHA256.get(backbone, "")

@@ -11,13 +11,21 @@ from torch import nn
 
 from stats_tl.errors import UserError
 from stats_tl.study.plan import BACKBONES
+from stats_tl.train.networks import checkpoint
 from stats_tl.train.networks.backbones import build_backbone, torchvision_network
-from stats_tl.train.networks.checkpoint import map_to_torchvision, read_state_file, state_digest
+from stats_tl.train.networks.checkpoint import state_digest
+from stats_tl.train.networks.reading import read_state_file
 
 
 @pytest.fixture(scope="module")
 def squeezenet():
     return build_backbone("squeezenet1_1", seed=1).torchvision_state_dict()
+
+
+def map_to_torchvision(state: dict, backbone: str, *, name: str) -> tuple[dict, list[str]]:
+    """Of a file with one group of tensors."""
+    placed = checkpoint.map_to_torchvision({"": state}, backbone, name=name)
+    return placed.state, placed.dropped
 
 
 def same(state: dict, expected: dict) -> bool:
@@ -65,14 +73,14 @@ def test_radimagenets_layout(name, tmp_path):
     path = tmp_path / f"{name}.pt"
     torch.save(published.state_dict(), path)
     file = read_state_file(path)
-    assert all(key.startswith("backbone.") for key in file.state_dict)
+    assert all(key.startswith("backbone.") for key in file.groups[""])
     if name == "resnet50":
-        assert len(file.state_dict) == 318  # as in the published file
-    state, dropped = map_to_torchvision(file.state_dict, name, name=path.name)
+        assert len(file.groups[""]) == 318  # as in the published file
+    state, dropped = map_to_torchvision(file.groups[""], name, name=path.name)
     assert dropped == []
     # Every tensor placed, each once.
-    assert len(state) == len(file.state_dict)
-    values = {state_digest({"": value}) for value in file.state_dict.values()}
+    assert len(state) == len(file.groups[""])
+    values = {state_digest({"": value}) for value in file.groups[""].values()}
     assert {state_digest({"": value}) for value in state.values()} == values
     backbone = build_backbone(name).eval()
     backbone.load_torchvision_state_dict(state)
@@ -108,7 +116,7 @@ def test_whole_networks_with_and_without_wrappers(backbone, prefix):
     with torch.device("meta"):
         network = torchvision_network(backbone, **options)
     network = network.to_empty(device="cpu")
-    own = network.state_dict()
+    own = {key: torch.zeros_like(value) for key, value in network.state_dict().items()}
     state, dropped = map_to_torchvision(
         {prefix + key: value for key, value in own.items()}, backbone, name="x.pt"
     )
@@ -141,17 +149,19 @@ def test_missing_batch_counters_and_old_densenet_names():
     assert same(map_to_torchvision(old, "densenet121", name="x.pth")[0], own)
 
 
-@pytest.mark.parametrize("container", ["state_dict", "model_state_dict", "model", "net"])
+@pytest.mark.parametrize(
+    "container", ["state_dict", "model_state_dict", "state_dict_ema", "params", "teacher"]
+)
 def test_state_among_other_things(tmp_path, squeezenet, container):
     path = tmp_path / "checkpoint.pt"
     torch.save({container: squeezenet, "epoch": 3, "optimizer": {"lr": 0.1}}, path)
-    assert same(read_state_file(path).state_dict, squeezenet)
+    assert same(read_state_file(path).groups[container], squeezenet)
 
 
 def test_legacy_torch_format(tmp_path, squeezenet):
     path = tmp_path / "old.pth"
     torch.save(squeezenet, path, _use_new_zipfile_serialization=False)
-    assert same(read_state_file(path).state_dict, squeezenet)
+    assert same(read_state_file(path).groups[""], squeezenet)
 
 
 class Malicious:
@@ -200,7 +210,7 @@ def test_truncated_files(tmp_path, squeezenet, suffix, keep):
 def test_other_files(tmp_path):
     path = tmp_path / "weights.pth"
     path.write_text("<html>404 Not Found</html>")
-    with pytest.raises(UserError, match="Expected a plain state dict"):
+    with pytest.raises(UserError, match="a web page, not the weights"):
         read_state_file(path)
     path.write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
     with pytest.raises(UserError, match="a Keras file"):
@@ -214,10 +224,10 @@ def test_other_files(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (torch.zeros(3), "found Tensor"),
+        (torch.zeros(3), "found a tensor"),
         ({}, "found an empty one"),
-        ({"features.0.weight": torch.zeros(3), "epoch": 4}, "it also holds epoch;"),
-        ({0: torch.zeros(3)}, "it also holds 0;"),
+        ({"epoch": 4}, "found epoch, none of which is a named tensor"),
+        ({0: torch.zeros(3)}, "found 0, none of which is a named tensor"),
     ],
 )
 def test_torch_files_that_are_no_state_dicts(tmp_path, content, message):
@@ -233,14 +243,16 @@ def test_numbers_that_are_not_finite(tmp_path, squeezenet, suffix, value):
     state = {key: tensor.clone() for key, tensor in squeezenet.items()}
     state["features.3.squeeze.weight"].view(-1)[7] = value
     path = write(tmp_path / f"x{suffix}", state)
+    groups = read_state_file(path).groups
     with pytest.raises(UserError, match=r"features\.3\.squeeze\.weight holds numbers that are not"):
-        read_state_file(path)
+        checkpoint.map_to_torchvision(groups, "squeezenet1_1", name=path.name)
 
 
 @pytest.mark.parametrize("wanted", BACKBONES)
 @pytest.mark.parametrize("given", BACKBONES)
 def test_the_wrong_architecture_is_named(wanted, given):
-    state = build_backbone(given).torchvision_state_dict()
+    blank = build_backbone(given).torchvision_state_dict()
+    state = {key: torch.zeros_like(value) for key, value in blank.items()}
     if wanted == given:
         map_to_torchvision(state, wanted, name="x.pt")
         return
@@ -252,18 +264,18 @@ def test_what_does_not_fit_is_counted_and_named(squeezenet):
     state = dict(squeezenet)
     del state["features.0.weight"]
     state["features.0.bias"] = torch.zeros(65)
-    state["surprise"] = torch.zeros(1)
+    state["features.13.surprise"] = torch.zeros(1)
     with pytest.raises(UserError) as caught:
         map_to_torchvision(state, "squeezenet1_1", name="x.pt")
     message = str(caught.value)
     assert "1 missing (features.0.weight)" in message
     assert "1 of another shape (features.0.bias (65,) for (64,))" in message
-    assert "1 unexpected (surprise)" in message
+    assert "1 unexpected (features.13.surprise)" in message
 
 
 def test_strangers_look_like_nothing():
     state = {f"blocks.{i}.attn.qkv.weight": torch.zeros(3, 3) for i in range(12)}
-    with pytest.raises(UserError, match=r"and 8 more\).*it looks like no backbone known here"):
+    with pytest.raises(UserError, match=r"it looks like no backbone known here .*and 8 more\)"):
         map_to_torchvision(state, "resnet50", name="vit.pt")
 
 
@@ -278,3 +290,122 @@ def test_digest_is_of_names_shapes_and_values():
         {"a": state["a"]},
     ):
         assert state_digest(change) != digest
+
+
+def resnet18(**changes) -> dict:
+    """A state dict of zeros, changed."""
+    blank = build_backbone("resnet18").torchvision_state_dict()
+    return {key: torch.zeros_like(value) for key, value in blank.items()} | changes
+
+
+PREFIXES = [
+    "net.", "network.", "resnet.", "cnn.", "feature_extractor.", "base_model.", "image_encoder.",
+    "visual.", "model.resnet.", "timm_model.", "backbone.body.", "module.encoder_q.",
+    "teacher.backbone.", "student.", "online_encoder.", "my.very.own.name.",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("prefix", PREFIXES)
+def test_a_prefix_is_found_and_recorded_and_foreign_modules_are_dropped(prefix):
+    foreign = ["criterion.weight", "n_averaged", "projection_head.0.weight", "decoder.conv1.weight",
+               "aux_classifier.0.weight", "last_linear.weight"]  # fmt: skip
+    state = {prefix + key: value for key, value in resnet18().items()}
+    state |= {key: torch.zeros(3) for key in foreign}
+    placed = checkpoint.map_to_torchvision({"": state}, "resnet18", name="x.pt")
+    assert placed.label == prefix
+    assert placed.notes == [f"found under {prefix!r}"]
+    assert placed.dropped == sorted(foreign)
+
+
+def test_numbers_of_a_compiled_part_of_a_network():
+    state = {
+        "net." + key.replace("layer1.", "layer1._orig_mod."): value
+        for key, value in resnet18().items()
+    }
+    placed = checkpoint.map_to_torchvision({"": state}, "resnet18", name="x.pt")
+    assert set(placed.state) == set(resnet18())
+
+
+def several() -> dict:
+    student, teacher = resnet18(), resnet18(**{"bn1.bias": torch.ones(64)})
+    return {
+        "state_dict": {
+            **{f"student.{key}": value for key, value in student.items()},
+            **{f"teacher.{key}": value for key, value in teacher.items()},
+        }
+    }
+
+
+def test_of_several_networks_the_plan_says_which():
+    message = (
+        r"2 networks of the file are a resnet18 "
+        r"\('state_dict/student\.', 'state_dict/teacher\.'\); "
+        r"say which in the plan's arm: network = \{ resnet18 = 'state_dict/student\.' \}"
+    )
+    with pytest.raises(UserError, match=message):
+        checkpoint.map_to_torchvision(several(), "resnet18", name="x.pt")
+    for name, bias in (("student.", 0), ("teacher", 1)):
+        placed = checkpoint.map_to_torchvision(
+            several(), "resnet18", name="x.pt", network=f"state_dict/{name}"
+        )
+        assert placed.state["bn1.bias"].unique().item() == bias
+    with pytest.raises(UserError, match=r"no resnet18 is under 'pupil'.*in the file: 'state_dict"):
+        checkpoint.map_to_torchvision(several(), "resnet18", name="x.pt", network="pupil")
+
+
+def test_one_network_under_two_names_is_one():
+    state = {
+        f"{name}.{key}": value for name in ("model", "ema") for key, value in resnet18().items()
+    }
+    assert checkpoint.map_to_torchvision({"": state}, "resnet18", name="x.pt").label == "ema."
+
+
+@pytest.mark.parametrize("kind", ["resnet101", "resnet152", "SE"])
+def test_larger_networks_with_all_tensors_of_the_backbone_stay_out(kind):
+    state = build_backbone("resnet50").torchvision_state_dict()
+    if kind == "SE":
+        state["layer1.0.se.fc1.weight"] = torch.zeros(16, 256, 1, 1)
+    else:
+        from stats_tl.train.networks.torchvision_ops import models
+
+        with torch.device("meta"):
+            state = getattr(models, kind)().state_dict()
+    with pytest.raises(UserError, match="the file looks like a larger network than resnet50"):
+        map_to_torchvision(state, "resnet50", name="x.pt")
+
+
+def test_monais_resnet_is_named():
+    state = resnet18(**{"layer2.0.downsample.0.bias": torch.zeros(128)})
+    with pytest.raises(UserError, match="MONAI's ResNet, whose first layer has stride 1"):
+        map_to_torchvision(state, "resnet18", name="x.pt")
+
+
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        (lambda x: x.to(torch.float8_e4m3fn), "of type float8_e4m3fn"),
+        (lambda x: x.to(torch.int8), "of type int8"),
+        (lambda x: x > 0, "of type bool"),
+        (lambda x: x.to(torch.complex64), "of type complex64"),
+        (lambda x: x.to_sparse(), "a sparse tensor"),
+        (lambda x: torch.quantize_per_tensor(x, 0.1, 0, torch.qint8), "a quantised tensor"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_tensors_that_are_no_weights_are_refused_by_name(tmp_path, make, kind):
+    path = tmp_path / "x.pt"
+    torch.save({"model": resnet18(**{"layer4.1.bn2.weight": make(torch.ones(512))})}, path)
+    groups = read_state_file(path).groups
+    with pytest.raises(UserError, match=rf"layer4\.1\.bn2\.weight is {kind}; expected numbers of"):
+        checkpoint.map_to_torchvision(groups, "resnet18", name=path.name)
+
+
+def test_numbers_too_large_for_float32():
+    state = resnet18(**{"bn1.weight": torch.full((64,), 1e39, dtype=torch.float64)})
+    with pytest.raises(UserError, match=r"bn1\.weight holds numbers up to 1\.0e\+39, too large"):
+        map_to_torchvision(state, "resnet18", name="x.pt")
+
+
+def test_numbers_of_other_modules_do_not_matter():
+    state = resnet18(op_threshs=torch.full((18,), float("nan")))
+    assert map_to_torchvision(state, "resnet18", name="x.pt")[1] == ["op_threshs"]
