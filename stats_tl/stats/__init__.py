@@ -1,5 +1,10 @@
-"""Tests and intervals for comparing classifiers: arrays in, results out."""
+"""Tests and intervals for comparing classifiers: arrays in, results out.
 
+The public face is this package: what ``__all__`` names, and nothing else. The modules in the
+rooms below it are private and may move or change without notice.
+"""
+
+from ._shared.resampling import Resampling
 from .crossvalidation.bayesian import BayesianTestResult, bayesian_correlated_ttest
 from .crossvalidation.components import CVComponents, repeated_cv_components
 from .crossvalidation.five_by_two import combined_5x2cv_ftest, paired_5x2cv_ttest
@@ -45,6 +50,7 @@ from .planning.power import (
     smallest_detectable_difference,
 )
 from .planning.simulate import simulate_design
+from .procedure import ElasticitySource, Procedure, ResultWarning
 from .readers.mrmc import MRMCResult, obuchowski_rockette_test
 from .results import AUCResult, ConfidenceInterval, DegenerateDataWarning, TestResult
 from .tasks.effect_sizes import EffectSizes, cliffs_delta, hodges_lehmann, paired_effect_sizes
@@ -75,14 +81,18 @@ __all__ = [
     "ConfidenceInterval",
     "DegenerateDataWarning",
     "EffectSizes",
+    "ElasticitySource",
     "MRMCResult",
     "MarginalMeans",
     "MixedModelConvergenceWarning",
     "MixedModelResult",
     "MixedModelWarning",
     "OperatingPoint",
+    "Procedure",
     "Proportion",
     "RepeatedCVDesign",
+    "Resampling",
+    "ResultWarning",
     "SingularFitWarning",
     "SubgroupResult",
     "TestResult",

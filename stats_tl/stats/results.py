@@ -1,7 +1,8 @@
 """The result objects that every test of :mod:`stats_tl.stats` returns.
 
 One class for tests and one for a single AUC, with the same field names, so that
-a table can be built from any of them by :meth:`TestResult.to_frame`.
+a table can be built from any of them by :meth:`TestResult.to_frame`. What was done is data
+(:class:`~stats_tl.stats.Procedure`); the sentence in ``method`` is made from it.
 """
 
 from __future__ import annotations
@@ -14,10 +15,16 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from scipy import stats as sps
+
+from .procedure import Procedure, ResultWarning
 
 
-class DegenerateDataWarning(RuntimeWarning):
-    """The data carry no information on the variance, or the answer is a convention."""
+class DegenerateDataWarning(sps.DegenerateDataWarning):  # type: ignore[misc]
+    """The data carry no information on the variance, or the answer is a convention.
+
+    A subclass of scipy's warning of the same name, so that a filter on either catches it.
+    """
 
 
 class ConfidenceInterval(NamedTuple):
@@ -76,8 +83,12 @@ class TestResult:
         Number of independent groups (patients); None where cases were taken as independent.
     method : str
         One printable sentence: the test, what is held fixed and what is random.
-    warnings : tuple of str
-        What the reader of the p value must know.
+    warnings : tuple of ResultWarning
+        What the reader of the p value must know: strings, each with a ``code``.
+    draws : ndarray or None
+        Resampling draws, where they were asked for; neither printed nor in the frame.
+    procedure : Procedure
+        What was done, as data: test, variance, design, resampling. `method` says it in words.
     """
 
     __test__ = False  # not a pytest class
@@ -95,9 +106,9 @@ class TestResult:
     n_cases: int | None
     n_groups: int | None
     method: str
-    warnings: tuple[str, ...] = ()
-    #: Resampling draws, where they were asked for; not printed, not in the frame.
+    warnings: tuple[ResultWarning, ...] = ()
     draws: np.ndarray | None = field(default=None, repr=False, compare=False)
+    procedure: Procedure = field(default_factory=Procedure, repr=False)
 
     def to_frame(self) -> pd.DataFrame:
         """One row, unrounded, with the same columns for every test."""
@@ -180,10 +191,14 @@ class AUCResult:
         Number of patients where `groups` was given.
     method : str
         One printable sentence.
-    warnings : tuple of str
-        What the reader must know.
+    warnings : tuple of ResultWarning
+        What the reader must know: strings, each with a ``code``.
+    draws : ndarray or None
+        Bootstrap replicates, where they were asked for.
     quantity : str
         What `estimate` is: ``"AUC"``, or e.g. ``"partial AUC"`` or ``"average precision"``.
+    procedure : Procedure
+        What was done, as data.
     """
 
     estimate: float
@@ -195,9 +210,10 @@ class AUCResult:
     n_negative: int
     n_groups: int | None
     method: str
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[ResultWarning, ...] = ()
     draws: np.ndarray | None = field(default=None, repr=False, compare=False)
     quantity: str = "AUC"
+    procedure: Procedure = field(default_factory=Procedure, repr=False)
 
     def to_frame(self) -> pd.DataFrame:
         """One row, unrounded."""

@@ -2,141 +2,138 @@
 
 from __future__ import annotations
 
-__all__ = ["Sample", "comparison_result", "single_result"]
+__all__ = ["Replicates", "comparison_result", "single_result"]
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
 
+from ..procedure import Procedure, ResultWarning
 from ..results import AUCResult, ConfidenceInterval, TestResult
-from .inference import wald_inference
-from .resampling import Resampler, bootstrap_interval, describe_resampling
-from .validation import variance_obstacle, warn_degenerate
+from .degenerate import warn_degenerate
+from .inference import NO_INTERVAL, Hypothesis, Inference, conclude
+from .paired_sample import CaseSample
+from .resampling import Resampling, bootstrap_interval, describe_resampling
 
 
 @dataclass(frozen=True)
-class Sample:
-    """Validated data of a bootstrap: labels (bool), patient codes or None, stratification."""
+class Replicates:
+    """Bootstrap replicates of a statistic.
 
-    labels: np.ndarray
-    codes: np.ndarray | None
-    stratified: bool
+    Attributes
+    ----------
+    draws : ndarray of shape (n_resamples,), or None
+        None where the variance is not estimable.
+    accel : float
+        Acceleration of the BCa interval.
+    warnings : tuple of ResultWarning
+        What was noticed on the way.
+    """
 
-    def resampler(self) -> Resampler:
-        return Resampler(self.labels, self.codes, self.stratified)
-
-    def obstacle(self) -> str | None:
-        return variance_obstacle(self.labels, self.codes)
-
-    @property
-    def n_groups(self) -> int | None:
-        return None if self.codes is None else int(self.codes.max()) + 1
-
-    @property
-    def described(self) -> str:
-        return describe_resampling(self.codes, self.stratified)
+    draws: np.ndarray | None = None
+    accel: float = 0.0
+    warnings: tuple[ResultWarning, ...] = ()
 
 
 def comparison_result(
-    sample: Sample,
+    sample: CaseSample,
+    hypothesis: Hypothesis,
+    how: Resampling,
+    replicates: Replicates,
+    *,
     estimates: tuple[float, float],
     estimate: float,
-    draws: np.ndarray | None,
-    *,
+    name: str,
     quantity: str,
-    method: str,
-    accel: float,
-    null_value: float,
-    alternative: str,
-    confidence_level: float,
-    return_draws: bool,
-    texts: list[str],
 ) -> TestResult:
-    """Paired comparison; `draws` are replicates of the difference, None if not estimable.
+    """Paired comparison from the replicates of the difference.
 
     The p value is that of the difference over its bootstrap standard error, as in pROC;
     where it contradicts the interval the result says so.
     """
-    texts = list(texts)
-    interval = ConfidenceInterval(math.nan, math.nan)
-    statistic = pvalue = standard_error = math.nan
-    n_resamples = 0
-    if draws is not None:
-        n_resamples = draws.size
-        kept = _defined(draws, texts)
-        standard_error = float(kept.std(ddof=1)) if kept.size > 1 else math.nan
-        if (kept == estimate).all():
-            standard_error = 0.0 if kept.size else math.nan
-        statistic, pvalue, _ = wald_inference(
-            estimate, standard_error, null_value=null_value, alternative=alternative
-        )
-        if standard_error == 0 and estimate != null_value:
-            texts.append(
-                warn_degenerate(
-                    "the difference is the same in every replicate: no test is possible",
-                    stacklevel=4,
-                )
-            )
-        elif kept.size:
-            interval = _interval(
-                kept, estimate, method, alternative, confidence_level, accel, texts
-            )
-        if not math.isnan(pvalue) and not math.isnan(interval.low):
-            excluded = null_value < interval.low or null_value > interval.high
-            if excluded != (pvalue < 1 - confidence_level):
-                texts.append(
-                    f"the {method} interval and the p value (from the bootstrap standard error) "
-                    "disagree at this level: the evidence is borderline"
-                )
-    return TestResult(
-        statistic=statistic,
-        pvalue=pvalue,
-        df=math.inf,
-        estimate=estimate,
+    notes = list(replicates.warnings)
+    found = Inference(math.nan, math.nan, estimate=estimate)
+    if replicates.draws is not None:
+        found = _difference(replicates, hypothesis, how, estimate, notes)
+    procedure = _procedure(name, sample, how, replicates)
+    return conclude(
+        hypothesis,
+        found,
         estimates=estimates,
-        standard_error=standard_error,
-        confidence_interval=interval,
-        confidence_level=confidence_level,
-        alternative=alternative,
-        null_value=null_value,
-        n_cases=sample.labels.size,
-        n_groups=sample.n_groups,
+        size=sample.size,
+        procedure=procedure,
         method=(
-            f"Paired bootstrap test of two {quantity}, {method} interval, "
-            f"{n_resamples} resamples ({sample.described})"
+            f"Paired bootstrap test of two {quantity}, {procedure.version} interval, "
+            f"{procedure.n_resamples} resamples "
+            f"({describe_resampling(procedure.clustered, how.stratified)})"
         ),
-        warnings=tuple(texts),
-        draws=draws if return_draws else None,
+        warnings=notes,
+        draws=replicates.draws if how.return_draws else None,
     )
 
 
-def single_result(
-    sample: Sample,
+def _difference(
+    replicates: Replicates,
+    hypothesis: Hypothesis,
+    how: Resampling,
     estimate: float,
-    draws: np.ndarray | None,
+    notes: list[ResultWarning],
+) -> Inference:
+    """Inference on a difference; what it warns of is added to `notes`."""
+    assert replicates.draws is not None
+    kept = _defined(replicates.draws, notes)
+    standard_error = float(kept.std(ddof=1)) if kept.size > 1 else math.nan
+    if (kept == estimate).all():
+        standard_error = 0.0 if kept.size else math.nan
+    found = hypothesis.wald(estimate, standard_error)
+    null_value, interval = hypothesis.null_value, NO_INTERVAL
+    if standard_error == 0 and estimate != null_value:
+        notes.append(
+            warn_degenerate(
+                ResultWarning(
+                    "zero-variance",
+                    "the difference is the same in every replicate: no test is possible",
+                )
+            )
+        )
+    elif kept.size:
+        interval = _interval(kept, estimate, how, hypothesis, replicates.accel, notes)
+    if not math.isnan(found.pvalue) and not math.isnan(interval.low):
+        excluded = null_value < interval.low or null_value > interval.high
+        if excluded != (found.pvalue < 1 - hypothesis.confidence_level):
+            notes.append(
+                ResultWarning(
+                    "interval-disagrees",
+                    f"the {how.interval} interval and the p value (from the bootstrap standard "
+                    "error) disagree at this level: the evidence is borderline",
+                )
+            )
+    return found._replace(interval=interval)
+
+
+def single_result(
+    sample: CaseSample,
+    how: Resampling,
+    replicates: Replicates,
     *,
+    estimate: float,
+    name: str,
     quantity: str,
-    method: str,
-    accel: float,
     confidence_level: float,
-    return_draws: bool,
-    texts: list[str],
 ) -> AUCResult:
-    """One area with its bootstrap interval; `draws` are None if not estimable."""
-    texts = list(texts)
-    interval = ConfidenceInterval(math.nan, math.nan)
+    """One area with its bootstrap interval."""
+    notes = list(replicates.warnings)
+    interval = NO_INTERVAL
     standard_error = math.nan
-    n_resamples = 0
-    if draws is not None:
-        n_resamples = draws.size
-        kept = _defined(draws, texts)
+    if replicates.draws is not None:
+        kept = _defined(replicates.draws, notes)
         if kept.size:
             standard_error = float(kept.std(ddof=1)) if kept.size > 1 else math.nan
-            interval = _interval(
-                kept, estimate, method, "two-sided", confidence_level, accel, texts
-            )
+            hypothesis = Hypothesis(confidence_level=confidence_level)
+            interval = _interval(kept, estimate, how, hypothesis, replicates.accel, notes)
     n_positive = int(sample.labels.sum())
+    procedure = _procedure(name, sample, how, replicates)
     return AUCResult(
         estimate=estimate,
         standard_error=standard_error,
@@ -147,21 +144,37 @@ def single_result(
         n_negative=sample.labels.size - n_positive,
         n_groups=sample.n_groups,
         method=(
-            f"{quantity[0].upper()}{quantity[1:]} with a {method} bootstrap interval, "
-            f"{n_resamples} resamples ({sample.described})"
+            f"{quantity[0].upper()}{quantity[1:]} with a {procedure.version} bootstrap interval, "
+            f"{procedure.n_resamples} resamples "
+            f"({describe_resampling(procedure.clustered, how.stratified)})"
         ),
-        warnings=tuple(texts),
-        draws=draws if return_draws else None,
+        warnings=tuple(notes),
+        draws=replicates.draws if how.return_draws else None,
         quantity=quantity,
+        procedure=procedure,
     )
 
 
-def _defined(draws: np.ndarray, texts: list[str]) -> np.ndarray:
+def _procedure(name: str, sample: CaseSample, how: Resampling, replicates: Replicates) -> Procedure:
+    return Procedure(
+        name=name,
+        variance="bootstrap",
+        version=how.interval,
+        clustered=sample.clustered,
+        n_resamples=0 if replicates.draws is None else replicates.draws.size,
+        stratified=how.stratified,
+    )
+
+
+def _defined(draws: np.ndarray, notes: list[ResultWarning]) -> np.ndarray:
     kept = draws[~np.isnan(draws)]
     if kept.size < draws.size:
-        texts.append(
-            f"{draws.size - kept.size} of {draws.size} resamples held one class only and were "
-            "left out; use `stratified=True`"
+        notes.append(
+            ResultWarning(
+                "resamples-dropped",
+                f"{draws.size - kept.size} of {draws.size} resamples held one class only and were "
+                "left out; use `stratified=True`",
+            )
         )
     return kept
 
@@ -169,26 +182,28 @@ def _defined(draws: np.ndarray, texts: list[str]) -> np.ndarray:
 def _interval(
     draws: np.ndarray,
     estimate: float,
-    method: str,
-    alternative: str,
-    confidence_level: float,
+    how: Resampling,
+    hypothesis: Hypothesis,
     accel: float,
-    texts: list[str],
+    notes: list[ResultWarning],
 ) -> ConfidenceInterval:
+    assert how.interval is not None
     interval = bootstrap_interval(
         draws,
         estimate,
-        method=method,
-        alternative=alternative,
-        confidence_level=confidence_level,
+        method=how.interval,
+        alternative=hypothesis.alternative,
+        confidence_level=hypothesis.confidence_level,
         accel=accel,
     )
     if math.isnan(interval.low):
-        texts.append(
+        notes.append(
             warn_degenerate(
-                "all replicates lie on one side of the estimate: the BCa interval is undefined, "
-                "use `method='percentile'`",
-                stacklevel=5,
+                ResultWarning(
+                    "bca-undefined",
+                    "all replicates lie on one side of the estimate: the BCa interval is "
+                    "undefined, use `method='percentile'`",
+                )
             )
         )
     return interval

@@ -1,20 +1,135 @@
-"""From an estimate and its standard error to statistic, p value and interval.
+"""From an estimate and its standard error to statistic, p value, interval and result.
 
-Shared by every Wald-type test so that alternatives, null values and degenerate
-variances are treated alike everywhere.
+Shared by every test so that alternatives, null values and degenerate variances are treated
+alike everywhere, and that a result is put together in one place.
 """
 
 from __future__ import annotations
 
-__all__ = ["check_alternative", "check_confidence_level", "wald_inference"]
+__all__ = [
+    "NO_INTERVAL",
+    "Hypothesis",
+    "Inference",
+    "SampleSize",
+    "check_alternative",
+    "check_confidence_level",
+    "conclude",
+    "wald_inference",
+]
 
 import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
 
+import numpy as np
 from scipy import stats as sps
 
-from ..results import ConfidenceInterval
+from ..procedure import Procedure, ResultWarning
+from ..results import ConfidenceInterval, TestResult
 
 ALTERNATIVES = ("two-sided", "less", "greater")
+NO_INTERVAL = ConfidenceInterval(math.nan, math.nan)
+
+
+class SampleSize(NamedTuple):
+    """Cases and, where they are named, patients that a test saw."""
+
+    n_cases: int | None = None
+    n_groups: int | None = None
+
+
+class Inference(NamedTuple):
+    """What a test finds; the estimate is NaN where there is none, as in an omnibus test."""
+
+    statistic: float
+    pvalue: float
+    df: float | tuple[float, float] = math.inf
+    estimate: float = math.nan
+    standard_error: float = math.nan
+    interval: ConfidenceInterval = NO_INTERVAL
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """What a test is asked; validated when it is made.
+
+    Parameters
+    ----------
+    alternative : {"two-sided", "less", "greater"}
+        Direction of the estimate against `null_value`.
+    null_value : float
+        Estimate under the null hypothesis.
+    confidence_level : float
+        Coverage of the interval.
+
+    Raises
+    ------
+    ValueError
+        If the alternative is unknown or the level is not strictly between 0 and 1.
+    """
+
+    alternative: str = "two-sided"
+    null_value: float = 0.0
+    confidence_level: float = 0.95
+
+    def __post_init__(self) -> None:
+        check_alternative(self.alternative)
+        level = check_confidence_level(self.confidence_level)
+        object.__setattr__(self, "confidence_level", level)
+        object.__setattr__(self, "null_value", float(self.null_value))
+
+    def wald(
+        self,
+        estimate: float,
+        standard_error: float,
+        *,
+        df: float = math.inf,
+        bounds: tuple[float, float] = (-math.inf, math.inf),
+    ) -> Inference:
+        """Wald inference; see :func:`wald_inference`."""
+        statistic, pvalue, interval = wald_inference(
+            estimate,
+            standard_error,
+            df=df,
+            null_value=self.null_value,
+            alternative=self.alternative,
+            confidence_level=self.confidence_level,
+            bounds=bounds,
+        )
+        return Inference(statistic, pvalue, df, estimate, standard_error, interval)
+
+
+def conclude(
+    hypothesis: Hypothesis,
+    found: Inference,
+    *,
+    procedure: Procedure,
+    method: str,
+    estimates: Iterable[float] = (),
+    size: SampleSize = SampleSize(),  # noqa: B008 - an immutable tuple
+    warnings: Iterable[ResultWarning] = (),
+    draws: np.ndarray | None = None,
+) -> TestResult:
+    """The result of a test, from what was asked and what was found."""
+    return TestResult(
+        statistic=found.statistic,
+        pvalue=found.pvalue,
+        df=found.df,
+        estimate=found.estimate,
+        estimates=tuple(float(value) for value in estimates),
+        standard_error=found.standard_error,
+        confidence_interval=found.interval,
+        confidence_level=hypothesis.confidence_level,
+        alternative=hypothesis.alternative,
+        null_value=hypothesis.null_value,
+        n_cases=size.n_cases,
+        n_groups=size.n_groups,
+        method=method,
+        warnings=tuple(warnings),
+        draws=draws,
+        procedure=procedure,
+    )
 
 
 def check_alternative(alternative: str) -> str:

@@ -1,4 +1,4 @@
-"""Bootstrap replicates as integer weights, and intervals from the replicates.
+"""How to resample, bootstrap replicates as integer weights, and intervals from replicates.
 
 A bootstrap sample is a vector of counts: how often each unit (case, or patient with all
 its cases) was drawn. A statistic of the sample is then a function of weighted cases that
@@ -11,24 +11,114 @@ from __future__ import annotations
 __all__ = [
     "BOOTSTRAP_METHODS",
     "Resampler",
+    "Resampling",
     "acceleration",
     "bootstrap_interval",
     "describe_resampling",
+    "resampling_of",
 ]
 
+import dataclasses
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from scipy import special
 
 from ..results import ConfidenceInterval
+from .validation import check_option, check_positive_int
 
 BOOTSTRAP_METHODS = ("BCa", "percentile", "basic")
 
 # Entries of a chunk of weights: small enough for the cache, large enough for NumPy.
 CHUNK_ENTRIES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """Options of a bootstrap or of a permutation test, as one object.
+
+    Functions that resample accept one as ``resampling=``, in place of their keywords for
+    the same options. The same options give the same numbers either way.
+
+    Parameters
+    ----------
+    n_resamples : int, default 9999
+        Number of bootstrap replicates or of random permutations.
+    rng : int, numpy.random.Generator or None
+        Seed or generator. A generator is advanced by every call.
+    interval : {"BCa", "percentile", "basic"}, optional
+        Kind of bootstrap interval; by default that of the function. Not used by permutation
+        tests.
+    stratified : bool, default True
+        Whether the bootstrap draws within classes. Not used by permutation tests.
+    return_draws : bool, default False
+        Whether to keep the replicates in ``result.draws``.
+
+    Raises
+    ------
+    ValueError
+        If `n_resamples` is not a positive whole number or `interval` is unknown.
+
+    Examples
+    --------
+    >>> from stats_tl.stats import Resampling, bootstrap_auc_test
+    >>> y_true, a, b = [0, 0, 0, 1, 1, 1], [1, 2, 5, 3, 4, 6], [1, 4, 3, 2, 5, 6]
+    >>> how = Resampling(n_resamples=999, rng=0, interval="percentile")
+    >>> result = bootstrap_auc_test(y_true, a, b, resampling=how)
+    >>> result.procedure.n_resamples, result.procedure.version
+    (999, 'percentile')
+    """
+
+    n_resamples: int = 9999
+    rng: Any = None
+    interval: str | None = None
+    stratified: bool = True
+    return_draws: bool = False
+
+    def __post_init__(self) -> None:
+        check_positive_int(self.n_resamples, name="n_resamples")
+        if self.interval is not None:
+            check_option(self.interval, BOOTSTRAP_METHODS, name="interval")
+
+
+def resampling_of(
+    resampling: Resampling | None,
+    keywords: dict[str, Any],
+    *,
+    interval: str | None = None,
+    minimum: int = 2,
+    interval_keyword: str = "method",
+) -> Resampling:
+    """The options that hold: `resampling`, or the `keywords` that were given in its place.
+
+    `interval` is the function's default kind, `interval_keyword` the name of that keyword.
+
+    Raises
+    ------
+    ValueError
+        If an option is out of range, or was given in both ways.
+    """
+    default = Resampling(interval=interval)
+    if resampling is None:
+        if "interval" in keywords:
+            check_option(keywords["interval"], BOOTSTRAP_METHODS, name=interval_keyword)
+        resampling = Resampling(**keywords)
+    elif isinstance(resampling, Resampling):
+        for name, value in keywords.items():
+            usual = getattr(default, name)
+            if value is not usual and value != usual:
+                keyword = interval_keyword if name == "interval" else name
+                raise ValueError(
+                    f"`{keyword}` and `resampling` were both given; set `{name}` in `resampling`."
+                )
+        resampling = dataclasses.replace(resampling, interval=resampling.interval or interval)
+    else:
+        raise ValueError(f"`resampling` must be a Resampling, got {type(resampling).__name__}.")
+    check_positive_int(resampling.n_resamples, name="n_resamples", minimum=minimum)
+    return resampling
 
 
 class Resampler:
@@ -143,9 +233,9 @@ def bootstrap_interval(
     return ConfidenceInterval(low, high)
 
 
-def describe_resampling(codes: np.ndarray | None, stratified: bool) -> str:
+def describe_resampling(clustered: bool, stratified: bool) -> str:
     """What was resampled, for the sentence that names the method."""
-    units = "cases" if codes is None else "patients"
+    units = "patients" if clustered else "cases"
     return f"{units} resampled{' within classes' if stratified else ''}, fitted models fixed"
 
 

@@ -5,7 +5,7 @@ See :mod:`stats_tl.stats.curves.permutation` for the algebra.
 
 from __future__ import annotations
 
-__all__ = ["random_swaps", "swap_coefficients"]
+__all__ = ["describe_swaps", "random_swaps", "swap_coefficients"]
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from scipy import stats as sps
 
+from ..procedure import Procedure
 from .placements import doubled_placements
 
 CHUNK_ENTRIES = 1 << 20
@@ -43,3 +44,11 @@ def random_swaps(n_units: int, n_resamples: int, rng: Any) -> Iterator[np.ndarra
         # Whole 64-bit words for every permutation: the stream does not depend on the chunk.
         words = generator.integers(2**64, size=(size, -(-n_bytes // 8)), dtype=np.uint64)
         yield np.unpackbits(words.astype("<u8").view(np.uint8), axis=1, count=n_units)
+
+
+def describe_swaps(procedure: Procedure) -> str:
+    """What was permuted, for the sentence that names the method."""
+    return (
+        f"{'all' if procedure.exhaustive else 'random'} {procedure.n_resamples} swaps of the arms "
+        f"within {'patients' if procedure.clustered else 'cases'} (sample and fitted models fixed)"
+    )

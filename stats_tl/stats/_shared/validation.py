@@ -15,18 +15,16 @@ __all__ = [
     "check_option",
     "check_positive_int",
     "variance_obstacle",
-    "warn_degenerate",
 ]
 
 import numbers
-import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ..results import DegenerateDataWarning
+from ..procedure import ResultWarning
 
 
 def as_labels(y_true: Any, *, name: str = "y_true", both_classes: bool = True) -> np.ndarray:
@@ -198,7 +196,7 @@ def check_option(value: Any, allowed: Sequence[str], *, name: str) -> str:
 
 def variance_obstacle(
     labels: np.ndarray, codes: np.ndarray | None, *, name: str = "groups"
-) -> str | None:
+) -> ResultWarning | None:
     """Why the variance of an AUC cannot be estimated from these cases, or None if it can.
 
     A single positive or negative case leaves nothing to estimate its variance from; that
@@ -226,14 +224,10 @@ def variance_obstacle(
     n_positive = int(labels.sum())
     for count, word in ((n_positive, "positive"), (labels.size - n_positive, "negative")):
         if count == 1:
-            return f"only one {word} case: the variance cannot be estimated"
+            return ResultWarning(
+                "single-case", f"only one {word} case: the variance cannot be estimated"
+            )
     return None
-
-
-def warn_degenerate(text: str, *, stacklevel: int = 3) -> str:
-    """Emit `text` as a DegenerateDataWarning seen at the caller's caller, and return it."""
-    warnings.warn(text, DegenerateDataWarning, stacklevel=stacklevel)
-    return text
 
 
 def _as_array(given: Any, name: str) -> np.ndarray:

@@ -9,13 +9,14 @@ from __future__ import annotations
 __all__ = ["BayesianTestResult", "bayesian_correlated_ttest"]
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 from scipy import stats as sps
 
 from .._shared.inference import check_confidence_level
+from ..procedure import Procedure, ResultWarning
 from ..results import ConfidenceInterval, format_number
 from .differences import NO_SPREAD, as_differences, check_sizes, spread, warn_if
 
@@ -45,8 +46,10 @@ class BayesianTestResult:
         Its posterior probability.
     method : str
         One printable sentence.
-    warnings : tuple of str
-        What the reader must know.
+    warnings : tuple of ResultWarning
+        What the reader must know: strings, each with a ``code``.
+    procedure : Procedure
+        What was done, as data.
     """
 
     p_left: float
@@ -60,7 +63,8 @@ class BayesianTestResult:
     credible_interval: ConfidenceInterval
     credible_level: float
     method: str
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[ResultWarning, ...] = ()
+    procedure: Procedure = field(default_factory=Procedure, repr=False)
 
     def to_frame(self) -> pd.DataFrame:
         """One row, unrounded."""
@@ -196,4 +200,5 @@ def bayesian_correlated_ttest(
             "procedures, new patients and new training runs at this sample size"
         ),
         warnings=warn_if(scale == 0, NO_SPREAD),
+        procedure=Procedure(name="bayesian-correlated-t", variance="nadeau-bengio", n_arms=2),
     )

@@ -24,8 +24,8 @@ from typing import Any
 import numpy as np
 
 from .._shared.fold_cells import FoldCells, fold_cells, placements_within
+from .._shared.paired_sample import CaseSample, score_pair
 from .._shared.placements import component_covariance
-from .._shared.validation import as_groups, as_labels, as_score_matrix, variance_obstacle
 from .elasticity import Elasticity, combine, composition_elasticity, half_elasticity
 from .elasticity import prior as prior_elasticity
 
@@ -156,15 +156,15 @@ def repeated_cv_components(
     >>> print(f"{parts.estimate:.4f} {parts.case_variance:.5f} {parts.shared_variance:.5f}")
     0.0203 0.00442 0.00005
     """
-    labels = as_labels(y_true)
-    a, b = _score_pair(scores_a, scores_b, labels.size, ("scores_a", "scores_b"))
+    sample = CaseSample.of(y_true, groups)
+    labels, codes = sample.labels, sample.codes
+    a, b = score_pair(scores_a, scores_b, labels.size)
     cells = fold_cells(labels, folds, a.shape[0])
-    codes = as_groups(groups, labels.size)
     aucs_a, placed_a = placements_within(labels, a, cells)
     aucs_b, placed_b = placements_within(labels, b, cells)
     differences = aucs_a - aucs_b
     m = cells.n_repeats
-    variance_obstacle(labels, codes)  # refuses one patient in a class
+    sample.obstacle()  # refuses one patient in a class
     placed = placed_a - placed_b
     matrix = component_covariance(placed, labels, codes)
     case_variance = float(np.trace(matrix)) / m
@@ -199,29 +199,13 @@ def repeated_cv_components(
         n_repeats=m,
         n_folds=cells.n_folds,
         n_cases=labels.size,
-        n_groups=None if codes is None else int(codes.max()) + 1,
-        n_units=labels.size if codes is None else int(codes.max()) + 1,
+        n_groups=sample.n_groups,
+        n_units=sample.n_units,
         n_minority=minority,
         straddling=0 if codes is None else _straddling(codes, cells),
         elasticity_sources=sources,
         differences=differences,
     )
-
-
-def _score_pair(
-    scores_a: Any, scores_b: Any, n_cases: int, names: tuple[str, str]
-) -> tuple[np.ndarray, np.ndarray]:
-    pair = []
-    for scores, name in zip((scores_a, scores_b), names, strict=True):
-        raw = np.asarray(scores)
-        pair.append(as_score_matrix(raw[None] if raw.ndim == 1 else raw, n_cases, name=name))
-    a, b = pair
-    if a.shape != b.shape:
-        raise ValueError(
-            f"`{names[1]}` must have the shape of `{names[0]}`, {a.shape}, got {b.shape}; "
-            "the comparison is paired."
-        )
-    return a, b
 
 
 def _from_half(
@@ -239,7 +223,7 @@ def _from_half(
         raise ValueError(
             "`half` needs more than two folds in `folds`: two-fold repeats already train on half."
         )
-    a, b = _score_pair(half[0], half[1], labels.size, ("half[0]", "half[1]"))
+    a, b = score_pair(half[0], half[1], labels.size, ("half[0]", "half[1]"))
     cells = fold_cells(labels, half[2], a.shape[0], name="half[2]")
     if cells.n_folds != 2:
         raise ValueError(f"`half[2]` must number two folds in every repeat, got {cells.n_folds}.")

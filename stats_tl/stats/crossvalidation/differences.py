@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["NO_SPREAD", "as_differences", "check_sizes", "spread", "warn_if"]
+__all__ = ["FOLDS_AGREE", "NO_SPREAD", "as_differences", "check_sizes", "spread", "warn_if"]
 
 import math
 import numbers
@@ -10,9 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from .._shared.validation import warn_degenerate
+from .._shared.degenerate import warn_degenerate
+from ..procedure import ResultWarning
 
-NO_SPREAD = "all differences are equal, so that no variance can be estimated"
+NO_SPREAD = ResultWarning(
+    "zero-variance", "all differences are equal, so that no variance can be estimated"
+)
+FOLDS_AGREE = ResultWarning("zero-variance", "the two folds of every repeat agree exactly")
 
 
 def as_differences(differences: Any) -> np.ndarray:
@@ -51,6 +55,6 @@ def spread(values: np.ndarray) -> float:
     return 0.0 if sd <= 4 * np.finfo(float).eps * float(np.abs(values).max()) else sd
 
 
-def warn_if(condition: bool, text: str) -> tuple[str, ...]:
-    """`text` as the result's warning, and emitted, where `condition` holds."""
-    return (warn_degenerate(text, stacklevel=4),) if condition else ()
+def warn_if(condition: bool, warning: ResultWarning) -> tuple[ResultWarning, ...]:
+    """`warning` for the result, and emitted, where `condition` holds."""
+    return (warn_degenerate(warning),) if condition else ()

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from scipy import stats as sps
 
-from .._shared.inference import wald_inference
-from ..results import ConfidenceInterval, TestResult
-from .differences import as_differences, warn_if
+from .._shared.inference import Hypothesis, Inference, conclude
+from ..procedure import Procedure
+from ..results import TestResult
+from .differences import FOLDS_AGREE, as_differences, warn_if
 
 
 def combined_5x2cv_ftest(differences: Any) -> TestResult:
@@ -80,24 +81,15 @@ def combined_5x2cv_ftest(differences: Any) -> TestResult:
     else:
         statistic = squares / (2 * float(within.sum()))
         pvalue = float(sps.f.sf(statistic, 10, 5))
-    return TestResult(
-        statistic=statistic,
-        pvalue=pvalue,
-        df=(10.0, 5.0),
-        estimate=float(values.mean()),
-        estimates=(),
-        standard_error=math.nan,
-        confidence_interval=ConfidenceInterval(math.nan, math.nan),
-        confidence_level=0.95,
-        alternative="two-sided",
-        null_value=0.0,
-        n_cases=None,
-        n_groups=None,
+    return conclude(
+        Hypothesis(),
+        Inference(statistic, pvalue, df=(10.0, 5.0), estimate=float(values.mean())),
+        procedure=Procedure(name="5x2cv-f", n_repeats=5, n_folds=2, n_arms=2),
         method=(
             "Combined 5x2cv F test (Alpaydin): these training procedures at half the sample "
             "size, new patients and new training runs"
         ),
-        warnings=warn_if(within.sum() == 0, "the two folds of every repeat agree exactly"),
+        warnings=warn_if(within.sum() == 0, FOLDS_AGREE),
     )
 
 
@@ -154,32 +146,17 @@ def paired_5x2cv_ttest(
     """
     values = _as_five_by_two(differences)
     within = _within_repeats(values)
-    estimate, standard_error = float(values[0, 0]), math.sqrt(float(within.mean()))
-    statistic, pvalue, interval = wald_inference(
-        estimate,
-        standard_error,
-        df=5,
-        alternative=alternative,
-        confidence_level=confidence_level,
-    )
-    return TestResult(
-        statistic=statistic,
-        pvalue=pvalue,
-        df=5.0,
-        estimate=estimate,
-        estimates=(),
-        standard_error=standard_error,
-        confidence_interval=interval,
-        confidence_level=confidence_level,
-        alternative=alternative,
-        null_value=0.0,
-        n_cases=None,
-        n_groups=None,
+    hypothesis = Hypothesis(alternative, confidence_level=confidence_level)
+    standard_error = math.sqrt(float(within.mean()))
+    return conclude(
+        hypothesis,
+        hypothesis.wald(float(values[0, 0]), standard_error, df=5.0),
+        procedure=Procedure(name="5x2cv-t", n_repeats=5, n_folds=2, n_arms=2),
         method=(
             "5x2cv paired t test (Dietterich), the first difference over the spread of all: these "
             "training procedures at half the sample size, new patients and new training runs"
         ),
-        warnings=warn_if(standard_error == 0, "the two folds of every repeat agree exactly"),
+        warnings=warn_if(standard_error == 0, FOLDS_AGREE),
     )
 
 

@@ -16,12 +16,15 @@ from typing import Any
 import numpy as np
 from scipy import stats as sps
 
+from .._shared.degenerate import ALIKE, CARRIES_NO_VARIANCE, warn_degenerate
 from .._shared.fold_cells import fold_cells, placements_within
+from .._shared.inference import Hypothesis, Inference, conclude
+from .._shared.paired_sample import CaseSample
 from .._shared.placements import component_covariance
-from .._shared.validation import as_groups, as_labels, as_score_matrix, warn_degenerate
-from ..curves.delong import ALIKE
+from .._shared.validation import as_score_matrix
 from ..curves.delong_omnibus import quadratic_form
-from ..results import ConfidenceInterval, TestResult
+from ..procedure import Procedure
+from ..results import TestResult
 from .components import repeated_cv_components
 from .repeated_cv import ESTIMAND, cautions, estimate_variance
 
@@ -98,7 +101,8 @@ def repeated_cv_omnibus_test(
     >>> result.df[0], round(result.pvalue, 3)
     (2.0, 0.02)
     """
-    labels = as_labels(y_true)
+    sample = CaseSample.of(y_true, groups)
+    labels = sample.labels
     raw = np.asarray(scores)
     if raw.ndim != 3 or raw.shape[0] < 2 or raw.shape[1] < 2:
         raise ValueError(
@@ -107,7 +111,6 @@ def repeated_cv_omnibus_test(
         )
     n_arms, m = raw.shape[:2]
     flat = as_score_matrix(raw.reshape(n_arms * m, -1), labels.size).reshape(n_arms, m, -1)
-    codes = as_groups(groups, labels.size)
     cells = fold_cells(labels, folds, m)
     pairs = [
         repeated_cv_components(
@@ -123,9 +126,9 @@ def repeated_cv_omnibus_test(
     aucs, placed = zip(*(placements_within(labels, arm, cells) for arm in flat), strict=True)
     per_repeat = np.stack([auc.mean(axis=1) for auc in aucs])
     differences = np.stack([p - placed[0] for p in placed[1:]])
-    blocks = component_covariance(differences.reshape(-1, labels.size), labels, codes).reshape(
-        n_arms - 1, m, n_arms - 1, m
-    )
+    blocks = component_covariance(
+        differences.reshape(-1, labels.size), labels, sample.codes
+    ).reshape(n_arms - 1, m, n_arms - 1, m)
     total, within = blocks.sum(axis=(1, 3)), np.einsum("ambm->ab", blocks)
     shared = _positive((total - within) / (m * (m - 1)))
     contrast = per_repeat[1:] - per_repeat[0]
@@ -139,7 +142,7 @@ def repeated_cv_omnibus_test(
     )
     statistic, pvalue, df = math.nan, math.nan, (float(rank), math.nan)
     if math.isnan(quadratic):
-        notes += (warn_degenerate("the scores carry no variance, so that the test is not defined"),)
+        notes += (warn_degenerate(CARRIES_NO_VARIANCE),)
     elif rank == 0:
         statistic, pvalue, notes = 0.0, 1.0, (*notes, ALIKE)
     else:
@@ -147,22 +150,26 @@ def repeated_cv_omnibus_test(
         df = (float(rank), residual)
         statistic = quadratic / rank if math.isinf(df2) else quadratic * residual / (rank * df2)
         pvalue = float(sps.f.sf(statistic, rank, min(residual, 1e9)))
-    return TestResult(
-        statistic=statistic,
-        pvalue=pvalue,
-        df=df,
-        estimate=math.nan,
-        estimates=tuple(float(auc.mean()) for auc in aucs),
-        standard_error=math.nan,
-        confidence_interval=ConfidenceInterval(math.nan, math.nan),
-        confidence_level=0.95,
-        alternative="two-sided",
-        null_value=0.0,
-        n_cases=labels.size,
-        n_groups=None if codes is None else int(codes.max()) + 1,
+    procedure = Procedure(
+        name="repeated-cv-omnibus",
+        variance="learning-curve",
+        clustered=sample.clustered,
+        n_arms=n_arms,
+        n_repeats=m,
+        n_folds=cells.n_folds,
+        n_seeds=1,
+        n_half_repeats=pairs[0].n_half_repeats,
+        elasticity=elasticity,
+    )
+    return conclude(
+        Hypothesis(),
+        Inference(statistic, pvalue, df),
+        estimates=[float(auc.mean()) for auc in aucs],
+        size=sample.size,
+        procedure=procedure,
         method=(
             f"Repeated cross-validation F test that {n_arms} AUCs are equal (learning-curve; "
-            f"{m} x {cells.n_folds}-fold{'' if codes is None else ', clustered by patient'}): "
+            f"{m} x {cells.n_folds}-fold{', clustered by patient' if sample.clustered else ''}): "
             f"{ESTIMAND}"
         ),
         warnings=notes,

@@ -23,13 +23,16 @@ from __future__ import annotations
 __all__ = ["repeated_operating_point_test", "repeated_proportion"]
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._shared.inference import check_alternative, check_confidence_level, wald_inference
-from .._shared.validation import as_groups, as_labels, check_option
+from .._shared.inference import Hypothesis, SampleSize, check_confidence_level, conclude
+from .._shared.paired_sample import CaseSample
+from .._shared.validation import as_groups, check_option
+from ..procedure import Procedure
 from ..results import TestResult
+from ..thresholds.mcnemar import NO_DISCORDANT
 from ..thresholds.operating import Proportion, effective_wilson, ratio_error
 from .differences import spread
 
@@ -111,10 +114,10 @@ def repeated_operating_point_test(
     >>> print(f"{result.estimate:.3f}, p = {result.pvalue:.4f}")
     0.216, p = 0.0054
     """
-    labels = as_labels(y_true)
+    sample = CaseSample.of(y_true, groups)
+    labels = sample.labels
     check_option(metric, ("sensitivity", "specificity"), name="metric")
-    check_alternative(alternative)
-    level = check_confidence_level(confidence_level)
+    hypothesis = Hypothesis(alternative, confidence_level=confidence_level)
     a, b = (
         _calls(calls, labels.size, name)
         for calls, name in ((called_a, "called_a"), (called_b, "called_b"))
@@ -125,41 +128,37 @@ def repeated_operating_point_test(
             "`called_a`, `called_b` and `folds` must have one shape, (runs, cases), got "
             f"{a.shape}, {b.shape} and {own_folds.shape}."
         )
-    codes = as_groups(groups, labels.size)
     selected = labels if metric == "sensitivity" else ~labels
     target = metric == "sensitivity"
     right_a, right_b = (a == target)[:, selected], (b == target)[:, selected]
     differences = right_a.astype(np.float64) - right_b
-    own = _codes(codes, selected)
-    estimate = float(differences.mean())
-    standard_error, df, how = _error(differences, own_folds[:, selected], own)
-    statistic, pvalue, interval = wald_inference(
-        estimate,
-        standard_error,
-        df=df,
-        alternative=alternative,
-        confidence_level=level,
-        bounds=(-1.0, 1.0),
+    own = _codes(sample.codes, selected)
+    error = _error(differences, own_folds[:, selected], own)
+    found = hypothesis.wald(
+        float(differences.mean()), error.standard_error, df=error.df, bounds=(-1.0, 1.0)
     )
     n_folds = len(np.unique(own_folds[0]))
-    return TestResult(
-        statistic=statistic,
-        pvalue=pvalue,
-        df=df,
-        estimate=estimate,
+    return conclude(
+        hypothesis,
+        found,
         estimates=(float(right_a.mean()), float(right_b.mean())),
-        standard_error=standard_error,
-        confidence_interval=interval,
-        confidence_level=level,
-        alternative=alternative,
-        null_value=0.0,
-        n_cases=int(selected.sum()),
-        n_groups=None if codes is None else int(np.unique(own).size),
+        size=SampleSize(
+            int(selected.sum()), int(np.unique(own).size) if sample.clustered else None
+        ),
+        procedure=Procedure(
+            name=f"repeated-{metric}",
+            variance=error.variance,
+            clustered=sample.clustered,
+            n_arms=2,
+            n_repeats=len(a),
+            n_folds=n_folds,
+        ),
         method=(
-            f"Difference in {metric} at thresholds fixed on tuning cases ({how}; "
+            f"Difference in {metric} at thresholds fixed on tuning cases "
+            f"({_VARIANCES[error.variance]}; "
             f"{len(a)} {'runs' if n_folds == 1 else f'x {n_folds}-fold'})"
         ),
-        warnings=() if differences.any() else ("no discordant cases: p = 1 is a convention",),
+        warnings=() if differences.any() else (NO_DISCORDANT,),
     )
 
 
@@ -214,7 +213,7 @@ def repeated_proportion(
     codes = as_groups(groups, right.shape[1])
     level = check_confidence_level(confidence_level)
     own = _codes(codes, np.ones(right.shape[1], dtype=bool))
-    variance = _error(right.astype(np.float64), own_folds, own)[0] ** 2
+    variance = _error(right.astype(np.float64), own_folds, own).standard_error ** 2
     share = float(right.mean())
     n = right.shape[1]
     effective = float(n if codes is None else np.unique(own).size)
@@ -230,17 +229,31 @@ def repeated_proportion(
     )
 
 
-def _error(values: np.ndarray, folds: np.ndarray, codes: np.ndarray) -> tuple[float, float, str]:
-    """Standard error of the mean of `values`, its degrees of freedom, and what it is."""
+class _Error(NamedTuple):
+    """Standard error of a mean over runs, its degrees of freedom, and the variance used."""
+
+    standard_error: float
+    df: float
+    variance: str
+
+
+_VARIANCES = {
+    "nadeau-bengio": "corrected resampled t test over folds",
+    "durkalski": "McNemar's test in Durkalski's form",
+    "obuchowski-rockette": "Obuchowski and Rockette's variance over trainings and patients",
+}
+
+
+def _error(values: np.ndarray, folds: np.ndarray, codes: np.ndarray) -> _Error:
+    """The error of the mean of `values`, by the design that `folds` show."""
     n_runs = len(values)
     n_folds = len(np.unique(folds[0]))
     if n_folds > 1:
         by_fold = _fold_means(values, folds)
         share = 1 / by_fold.size + 1 / (n_folds - 1)
-        error = math.sqrt(share) * spread(by_fold)
-        return error, by_fold.size - 1.0, "corrected resampled t test over folds"
+        return _Error(math.sqrt(share) * spread(by_fold), by_fold.size - 1.0, "nadeau-bengio")
     if n_runs == 1:
-        return ratio_error(values[0], codes), math.inf, "McNemar's test in Durkalski's form"
+        return _Error(ratio_error(values[0], codes), math.inf, "durkalski")
     between = float(values.mean(axis=1).var(ddof=1)) / n_runs
     case_variance = np.mean([ratio_error(run, codes) ** 2 for run in values])
     # The variance of the mean of the runs holds 1 / R of the variances, the rest covariances.
@@ -248,7 +261,7 @@ def _error(values: np.ndarray, folds: np.ndarray, codes: np.ndarray) -> tuple[fl
     shared = max(float(n_runs * of_mean - case_variance) / (n_runs - 1), 0.0)
     total = between + shared
     df = (n_runs - 1) * (total / between) ** 2 if between > 0 else math.inf
-    return math.sqrt(total), df, "Obuchowski and Rockette's variance over trainings and patients"
+    return _Error(math.sqrt(total), df, "obuchowski-rockette")
 
 
 def _calls(values: Any, n_cases: int, name: str) -> np.ndarray:

@@ -18,11 +18,13 @@ __all__ = ["repeated_cv_test"]
 
 import dataclasses
 import math
+from collections.abc import Iterator
 from typing import Any
 
-from .._shared.inference import check_alternative, check_confidence_level, wald_inference
-from .._shared.validation import warn_degenerate
-from ..curves.delong import ALIKE, PERFECT
+from .._shared.degenerate import ALIKE, CARRIES_NO_VARIANCE, perfect, warn_degenerate
+from .._shared.inference import Hypothesis, SampleSize, conclude
+from .._shared.validation import check_option
+from ..procedure import ElasticitySource, Procedure, ResultWarning
 from ..results import TestResult
 from .components import CVComponents, repeated_cv_components
 from .resampled import corrected_resampled_ttest
@@ -79,8 +81,9 @@ def repeated_cv_test(
     -------
     TestResult
         `estimate` is the mean over repeats and folds of the AUC difference, `estimates` the
-        mean AUCs. `method` says which variance was used and why; `warnings` where
-        simulation has shown it to fail.
+        mean AUCs. `procedure` records which variance was used, whether "auto" chose it, and
+        the elasticity with its sources; `method` says so in words. `warnings` hold where
+        simulation has shown the test to fail.
 
     Raises
     ------
@@ -169,105 +172,111 @@ def repeated_cv_test(
     estimates: 0.7409, 0.6809
     240 cases
     """
-    check_alternative(alternative)
-    level = check_confidence_level(confidence_level)
-    if method not in METHODS:
-        raise ValueError(f"`method` must be one of {METHODS}, got {method!r}.")
+    hypothesis = Hypothesis(alternative, null_value, confidence_level)
+    check_option(method, METHODS, name="method")
     parts = repeated_cv_components(y_true, scores_a, scores_b, folds, groups=groups, half=half)
-    return infer_from_components(
-        parts,
-        method=method,
-        alternative=alternative,
-        null_value=null_value,
-        confidence_level=level,
-    )
+    return infer_from_components(parts, method=method, hypothesis=hypothesis)
 
 
 def infer_from_components(
     parts: CVComponents,
     *,
     method: str = "auto",
-    alternative: str = "two-sided",
-    null_value: float = 0.0,
-    confidence_level: float = 0.95,
+    hypothesis: Hypothesis = Hypothesis(),  # noqa: B008 - frozen
 ) -> TestResult:
-    """:func:`repeated_cv_test` from the components of the scores; arguments as there."""
-    chosen, why = _choose(parts) if method == "auto" else (method, "chosen by the user")
+    """:func:`repeated_cv_test` from the components of the scores."""
+    procedure = _procedure(parts, method)
+    chosen = procedure.variance
+    assert chosen is not None
     if chosen in ("learning-curve", "larger-variance") and parts.n_repeats < 2:
         raise ValueError(
             f"`scores_a` must hold at least two repeats for method={chosen!r}, got one; use "
             "method='nadeau-bengio'."
         )
-    sentence = (
-        f"Repeated cross-validation test ({chosen}, {why}; {parts.n_repeats} x "
-        f"{parts.n_folds}-fold{', clustered by patient' if parts.n_groups is not None else ''}): "
-        f"{ESTIMAND}"
-    )
     notes = cautions(chosen, parts)
     if chosen == "nadeau-bengio":
         result = corrected_resampled_ttest(
             parts.differences,
             n_train=parts.n_cases * (1 - 1 / parts.n_folds),
             n_test=parts.n_cases / parts.n_folds,
-            alternative=alternative,
-            null_value=null_value,
-            confidence_level=confidence_level,
+            alternative=hypothesis.alternative,
+            null_value=hypothesis.null_value,
+            confidence_level=hypothesis.confidence_level,
         )
         return dataclasses.replace(
             result,
             estimates=parts.aucs,
             n_cases=parts.n_cases,
             n_groups=parts.n_groups,
-            method=sentence,
+            procedure=procedure,
+            method=sentence(procedure),
             warnings=notes + result.warnings,
         )
     variance, df = estimate_variance(chosen, parts)
     standard_error = math.sqrt(variance)
-    statistic, pvalue, interval = wald_inference(
-        parts.estimate,
-        standard_error,
-        df=df,
-        null_value=null_value,
-        alternative=alternative,
-        confidence_level=confidence_level,
-        bounds=(-1.0, 1.0),
-    )
-    if math.isnan(statistic):
-        notes += (warn_degenerate("the scores carry no variance, so that the test is not defined"),)
-    elif standard_error == 0 and null_value == 0:
-        perfect = parts.aucs[0] in (0.0, 1.0)
-        notes += (warn_degenerate(PERFECT.format(auc=parts.aucs[0])) if perfect else ALIKE,)
-    return TestResult(
-        statistic=statistic,
-        pvalue=pvalue,
-        df=df,
-        estimate=parts.estimate,
+    found = hypothesis.wald(parts.estimate, standard_error, df=df, bounds=(-1.0, 1.0))
+    if math.isnan(found.statistic):
+        notes += (warn_degenerate(CARRIES_NO_VARIANCE),)
+    elif standard_error == 0 and hypothesis.null_value == 0:
+        perfect_aucs = parts.aucs[0] in (0.0, 1.0)
+        notes += (warn_degenerate(perfect(parts.aucs[0])) if perfect_aucs else ALIKE,)
+    return conclude(
+        hypothesis,
+        found,
         estimates=parts.aucs,
-        standard_error=standard_error,
-        confidence_interval=interval,
-        confidence_level=confidence_level,
-        alternative=alternative,
-        null_value=float(null_value),
-        n_cases=parts.n_cases,
-        n_groups=parts.n_groups,
-        method=sentence,
+        size=SampleSize(parts.n_cases, parts.n_groups),
+        procedure=procedure,
+        method=sentence(procedure),
         warnings=notes,
     )
 
 
-def _choose(parts: CVComponents) -> tuple[str, str]:
-    """The variance that "auto" uses, and why."""
-    if parts.n_repeats == 1:
-        return "nadeau-bengio", "chosen automatically because with one repeat no other test holds"
+def _procedure(parts: CVComponents, method: str) -> Procedure:
+    """What `method` does with these components."""
+    automatic = "learning-curve" if parts.n_repeats > 1 else "nadeau-bengio"
+    return Procedure(
+        name="repeated-cv",
+        variance=automatic if method == "auto" else method,
+        automatic=method == "auto",
+        clustered=parts.n_groups is not None,
+        n_arms=2,
+        n_repeats=parts.n_repeats,
+        n_folds=parts.n_folds,
+        n_seeds=1,
+        n_half_repeats=parts.n_half_repeats,
+        elasticity=parts.elasticity,
+        elasticity_error=parts.elasticity_error,
+        elasticity_sources=tuple(
+            ElasticitySource(source, *own) for source, own in parts.elasticity_sources.items()
+        ),
+    )
+
+
+def sentence(procedure: Procedure) -> str:
+    """What a repeated cross-validation test did, in words."""
+    seeds = procedure.n_seeds or 1
+    return (
+        f"Repeated cross-validation test ({procedure.variance}, {_reason(procedure)}; "
+        f"{procedure.n_repeats} x {procedure.n_folds}-fold"
+        f"{', clustered by patient' if procedure.clustered else ''}): {ESTIMAND}"
+        + (f"; averaged over {seeds} training seeds" if seeds > 1 else "")
+    )
+
+
+def _reason(procedure: Procedure) -> str:
+    """Why that variance was used."""
+    if not procedure.automatic:
+        return "chosen by the user"
+    if procedure.n_repeats == 1:
+        return "chosen automatically because with one repeat no other test holds"
     source = (
-        f"{parts.n_half_repeats} half-sample repeats and the composition of the folds"
-        if parts.n_half_repeats
+        f"{procedure.n_half_repeats} half-sample repeats and the composition of the folds"
+        if procedure.n_half_repeats
         else "the composition of the folds, for want of half-sample repeats"
     )
     return (
-        "learning-curve",
-        f"chosen automatically because there are repeats; elasticity {parts.elasticity:.2f} "
-        f"(standard error {parts.elasticity_error:.2f}) from {source}",
+        f"chosen automatically because there are repeats; elasticity {procedure.elasticity:.2f} "
+        f"(standard error {procedure.elasticity_error:.2f}) from {source}"
     )
 
 
@@ -315,42 +324,61 @@ def learning_curve_variance(
     return variance, max(df, 1.0)
 
 
-def cautions(chosen: str, parts: CVComponents) -> tuple[str, ...]:
+def cautions(chosen: str, parts: CVComponents) -> tuple[ResultWarning, ...]:
     """Where the simulation study shows the chosen test to fail, or does not reach."""
-    texts = []
+    return (*_design_cautions(chosen, parts), *_data_cautions(chosen, parts))
+
+
+def _design_cautions(chosen: str, parts: CVComponents) -> Iterator[ResultWarning]:
+    """Of the numbers of repeats and folds."""
     if parts.n_repeats == 1:
-        texts.append(
+        yield ResultWarning(
+            "one-repeat",
             "one repeat only: no test based on the cases holds (3 to 20 % false positives at "
             "nominal 5 %); repeat the cross-validation at least five times"
             if chosen != "nadeau-bengio"
             else "one repeat only: the split and the training run are not averaged out; repeat the "
-            "cross-validation at least five times"
+            "cross-validation at least five times",
         )
     elif parts.n_repeats < FEWEST_REPEATS:
-        texts.append(
-            f"{parts.n_repeats} repeats are fewer than were studied; use at least {FEWEST_REPEATS}"
+        yield ResultWarning(
+            "few-repeats",
+            f"{parts.n_repeats} repeats are fewer than were studied; use at least {FEWEST_REPEATS}",
         )
     if parts.n_folds == 2:
-        texts.append("two folds train on half of the cases and are to be avoided; use five or ten")
+        yield ResultWarning(
+            "two-folds",
+            "two folds train on half of the cases and are to be avoided; use five or ten",
+        )
     elif parts.n_folds < FEWEST_FOLDS and chosen != "nadeau-bengio":
-        texts.append(f"{parts.n_folds} folds were not studied; use five or ten")
+        yield ResultWarning("few-folds", f"{parts.n_folds} folds were not studied; use five or ten")
+
+
+def _data_cautions(chosen: str, parts: CVComponents) -> Iterator[ResultWarning]:
+    """Of the cases, their AUCs and the estimated variances."""
     unit = "cases" if parts.n_groups is None else "patients"
     if parts.n_units < FEWEST_UNITS or parts.n_minority < FEWEST_MINORITY:
-        texts.append(
+        yield ResultWarning(
+            "few-units",
             f"few {unit} ({parts.n_units}, {parts.n_minority} of the rarer class): error rates "
-            f"were studied with at least {FEWEST_UNITS}, {FEWEST_MINORITY} of the rarer class"
+            f"were studied with at least {FEWEST_UNITS}, {FEWEST_MINORITY} of the rarer class",
         )
     if chosen in ("learning-curve", "larger-variance"):
-        if sum(parts.aucs) / 2 <= NEAR_CHANCE:
-            texts.append(
-                f"the mean AUC is {sum(parts.aucs) / 2:.2f}: near chance the slope of the learning "
-                "curve is little more than an assumption"
+        mean = sum(parts.aucs) / 2
+        if mean <= NEAR_CHANCE:
+            yield ResultWarning(
+                "near-chance",
+                f"the mean AUC is {mean:.2f}: near chance the slope of the learning curve is "
+                "little more than an assumption",
             )
         if parts.shared_variance < 0:
-            texts.append("the covariance between repeats is estimated as negative; 0 was taken")
+            yield ResultWarning(
+                "negative-covariance",
+                "the covariance between repeats is estimated as negative; 0 was taken",
+            )
     if parts.straddling:
-        texts.append(
+        yield ResultWarning(
+            "straddling-patients",
             f"{parts.straddling} patients have cases in different folds of one repeat: the models "
-            "were tested on patients they were trained on"
+            "were tested on patients they were trained on",
         )
-    return tuple(texts)

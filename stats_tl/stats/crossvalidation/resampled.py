@@ -18,7 +18,8 @@ __all__ = ["corrected_resampled_ttest"]
 import math
 from typing import Any
 
-from .._shared.inference import wald_inference
+from .._shared.inference import Hypothesis, SampleSize, conclude
+from ..procedure import Procedure
 from ..results import TestResult
 from .differences import NO_SPREAD, as_differences, check_sizes, spread, warn_if
 
@@ -101,35 +102,18 @@ def corrected_resampled_ttest(
     """
     values = as_differences(differences)
     n_train, n_test = check_sizes(n_train, n_test)
-    n_values = values.size
-    standard_error = math.sqrt(1 / n_values + n_test / n_train) * spread(values)
-    estimate = float(values.mean())
-    statistic, pvalue, interval = wald_inference(
-        estimate,
-        standard_error,
-        df=n_values - 1,
-        null_value=null_value,
-        alternative=alternative,
-        confidence_level=confidence_level,
-    )
-    notes = warn_if(standard_error == 0, NO_SPREAD)
-    return TestResult(
-        statistic=statistic,
-        pvalue=pvalue,
-        df=float(n_values - 1),
-        estimate=estimate,
-        estimates=(),
-        standard_error=standard_error,
-        confidence_interval=interval,
-        confidence_level=confidence_level,
-        alternative=alternative,
-        null_value=float(null_value),
-        n_cases=round(n_train + n_test),
-        n_groups=None,
+    hypothesis = Hypothesis(alternative, null_value, confidence_level)
+    standard_error = math.sqrt(1 / values.size + n_test / n_train) * spread(values)
+    found = hypothesis.wald(float(values.mean()), standard_error, df=float(values.size - 1))
+    return conclude(
+        hypothesis,
+        found,
+        size=SampleSize(round(n_train + n_test)),
+        procedure=Procedure(name="corrected-resampled-t", variance="nadeau-bengio", n_arms=2),
         method=(
-            f"Nadeau-Bengio corrected resampled t test over {n_values} paired differences "
+            f"Nadeau-Bengio corrected resampled t test over {values.size} paired differences "
             f"(n_test/n_train = {n_test / n_train:.4g}): these training procedures, "
             "new patients and new training runs at this sample size"
         ),
-        warnings=notes,
+        warnings=warn_if(standard_error == 0, NO_SPREAD),
     )

@@ -11,18 +11,14 @@ import numpy as np
 from scipy import special
 
 from .._shared.auc_replicates import AUCReplicates
-from .._shared.bootstrap_results import Sample, single_result
+from .._shared.bootstrap_results import Replicates, single_result
+from .._shared.degenerate import warn_degenerate
 from .._shared.inference import check_confidence_level, wald_inference
+from .._shared.paired_sample import CaseSample
 from .._shared.placements import class_sizes, component_covariance, components_of
-from .._shared.resampling import BOOTSTRAP_METHODS, acceleration
-from .._shared.validation import (
-    as_groups,
-    as_labels,
-    as_scores,
-    check_option,
-    check_positive_int,
-    warn_degenerate,
-)
+from .._shared.resampling import Resampler, Resampling, acceleration, resampling_of
+from .._shared.validation import as_scores, check_option
+from ..procedure import Procedure, ResultWarning
 from ..results import AUCResult, ConfidenceInterval
 from .delong import describe_sampling
 
@@ -41,6 +37,7 @@ def roc_auc(
     stratified: bool = True,
     rng: Any = None,
     return_draws: bool = False,
+    resampling: Resampling | None = None,
 ) -> AUCResult:
     """Area under the ROC curve with a confidence interval.
 
@@ -70,6 +67,8 @@ def roc_auc(
         Seed or generator of the bootstrap.
     return_draws : bool
         Whether to keep the bootstrap replicates in ``result.draws``.
+    resampling : Resampling, optional
+        The options of the bootstrap as one object, in place of the keywords.
 
     Returns
     -------
@@ -112,61 +111,73 @@ def roc_auc(
     AUC = 0.7778 (standard error 0.2485), 95 % confidence interval 0.1730 to 0.9832
     6 cases: 3 positive, 3 negative
     """
-    labels = as_labels(y_true)
+    sample = CaseSample.of(y_true, groups)
+    labels = sample.labels
     values = as_scores(scores, labels.size)
-    codes = as_groups(groups, labels.size)
     check_option(method, METHODS, name="method")
     level = check_confidence_level(confidence_level)
-    n_resamples = check_positive_int(n_resamples, name="n_resamples", minimum=2)
-    check_option(bootstrap_interval, BOOTSTRAP_METHODS, name="bootstrap_interval")
-    sample = Sample(labels, codes, bool(stratified))
+    how = resampling_of(
+        resampling,
+        {
+            "n_resamples": n_resamples,
+            "rng": rng,
+            "interval": bootstrap_interval,
+            "stratified": bool(stratified),
+            "return_draws": return_draws,
+        },
+        interval="percentile",
+        interval_keyword="bootstrap_interval",
+    )
 
     aucs, components = components_of(labels, values[None])
     auc = float(aucs[0])
-    texts: list[str] = []
     variance = math.nan
+    notes: tuple[ResultWarning, ...] = ()
     obstacle = sample.obstacle()
     if obstacle:
-        texts.append(warn_degenerate(obstacle))
+        notes = (warn_degenerate(obstacle),)
     else:
-        variance = float(component_covariance(components, labels, codes)[0, 0])
+        variance = float(component_covariance(components, labels, sample.codes)[0, 0])
         if variance == 0:
-            texts.append(
-                warn_degenerate(
-                    f"the variance of the AUC of {auc:g} is estimated as 0, which can be "
-                    "misleading: the interval is a point"
-                )
+            text = (
+                f"the variance of the AUC of {auc:g} is estimated as 0, which can be misleading: "
+                "the interval is a point"
             )
+            notes = (warn_degenerate(ResultWarning("zero-variance", text)),)
     if method == "bootstrap":
-        draws, accel = None, 0.0
+        replicates = Replicates(warnings=notes)
         if not obstacle:
-            resampler = sample.resampler()
-            draws = AUCReplicates(labels, [values], resampler, n_resamples).draw(rng, n_resamples)
-            sizes = class_sizes(labels)
-            accel = acceleration(
-                resampler.influence((components[0] - auc) / np.where(labels, *sizes))
+            resampler = Resampler(labels, sample.codes, how.stratified)
+            evaluate = AUCReplicates(labels, [values], resampler, how.n_resamples)
+            influence = (components[0] - auc) / np.where(labels, *class_sizes(labels))
+            replicates = Replicates(
+                draws=evaluate.draw(how.rng, how.n_resamples),
+                accel=acceleration(resampler.influence(influence)),
+                warnings=notes,
             )
         return single_result(
             sample,
-            auc,
-            draws,
+            how,
+            replicates,
+            estimate=auc,
+            name="auc",
             quantity="AUC",
-            method=bootstrap_interval,
-            accel=accel,
             confidence_level=level,
-            return_draws=return_draws,
-            texts=texts,
         )
     standard_error = math.sqrt(variance)
-    name = "Wald"
     if method == "logit":
-        name = "logit"
-        interval = _logit_interval(auc, standard_error, level)
+        interval = logit_interval(auc, standard_error, level)
     else:
         interval = wald_inference(
             auc, standard_error, null_value=auc, confidence_level=level, bounds=(0.0, 1.0)
         )[2]
-    n_positive = int(labels.sum())
+    n_positive, n_negative = class_sizes(labels)
+    procedure = Procedure(
+        name="auc",
+        variance="obuchowski" if sample.clustered else "delong",
+        version="logit" if method == "logit" else "Wald",
+        clustered=sample.clustered,
+    )
     return AUCResult(
         estimate=auc,
         standard_error=standard_error,
@@ -174,14 +185,18 @@ def roc_auc(
         confidence_level=level,
         n_cases=labels.size,
         n_positive=n_positive,
-        n_negative=labels.size - n_positive,
+        n_negative=n_negative,
         n_groups=sample.n_groups,
-        method=f"AUC with a DeLong {name} interval ({describe_sampling(codes)})",
-        warnings=tuple(texts),
+        method=(
+            f"AUC with a DeLong {procedure.version} interval "
+            f"({describe_sampling(sample.clustered)})"
+        ),
+        warnings=notes,
+        procedure=procedure,
     )
 
 
-def _logit_interval(auc: float, standard_error: float, level: float) -> ConfidenceInterval:
+def logit_interval(auc: float, standard_error: float, level: float) -> ConfidenceInterval:
     """``expit(logit(auc) -+ z * se / (auc * (1 - auc)))``, the delta method on the logit."""
     if standard_error == 0:
         return ConfidenceInterval(auc, auc)

@@ -2,7 +2,7 @@
 
 Cases, or patients with all their images, are drawn with replacement; both models are
 evaluated on the same draw. The scores are sorted once and replicates are evaluated as
-reweightings, exactly also with ties: see ``_auc_replicates``.
+reweightings, exactly also with ties: see :mod:`stats_tl.stats._shared.auc_replicates`.
 """
 
 from __future__ import annotations
@@ -14,20 +14,13 @@ from typing import Any
 import numpy as np
 
 from .._shared.auc_replicates import AUCReplicates
-from .._shared.bootstrap_results import Sample, comparison_result
-from .._shared.inference import check_alternative, check_confidence_level
-from .._shared.placements import auc_of, class_sizes, doubled_placements, scale_placements
-from .._shared.resampling import BOOTSTRAP_METHODS, acceleration
-from .._shared.validation import (
-    as_groups,
-    as_labels,
-    as_scores,
-    check_option,
-    check_positive_int,
-    warn_degenerate,
-)
+from .._shared.bootstrap_results import Replicates, comparison_result
+from .._shared.degenerate import warn_degenerate
+from .._shared.inference import Hypothesis
+from .._shared.paired_sample import PairedSample
+from .._shared.placements import class_sizes
+from .._shared.resampling import Resampler, Resampling, acceleration, resampling_of
 from ..results import TestResult
-from .delong import ALIKE, PERFECT
 
 
 def bootstrap_auc_test(
@@ -44,6 +37,7 @@ def bootstrap_auc_test(
     confidence_level: float = 0.95,
     rng: Any = None,
     return_draws: bool = False,
+    resampling: Resampling | None = None,
 ) -> TestResult:
     """Paired bootstrap test of the difference between two AUCs on the same cases.
 
@@ -75,6 +69,8 @@ def bootstrap_auc_test(
         to be computed at once.
     return_draws : bool
         Whether to keep the replicates of the difference in ``result.draws``.
+    resampling : Resampling, optional
+        These options as one object, in place of the keywords.
 
     Returns
     -------
@@ -124,48 +120,41 @@ def bootstrap_auc_test(
     >>> result.pvalue < 0.05, result.confidence_interval.low > 0
     (True, True)
     """
-    labels = as_labels(y_true)
-    scores = [
-        as_scores(scores_a, labels.size, name="scores_a"),
-        as_scores(scores_b, labels.size, name="scores_b"),
-    ]
-    sample = Sample(labels, as_groups(groups, labels.size), bool(stratified))
-    check_alternative(alternative)
-    check_option(method, BOOTSTRAP_METHODS, name="method")
-    n_resamples = check_positive_int(n_resamples, name="n_resamples", minimum=2)
-    level = check_confidence_level(confidence_level)
-
-    n1, n0 = class_sizes(labels)
-    doubled_a, doubled_b = (doubled_placements(labels, s) for s in scores)
-    estimates = (auc_of(labels, doubled_a), auc_of(labels, doubled_b))
-    doubled = doubled_a - doubled_b
-    estimate = int(doubled[labels].sum()) / (2 * n1 * n0)
-    texts: list[str] = []
-    draws, accel = None, 0.0
-    obstacle = sample.obstacle()
-    if obstacle:
-        texts.append(warn_degenerate(obstacle))
-    else:
-        if estimates[0] == estimates[1] and estimates[0] in (0.0, 1.0) and null_value == 0:
-            texts.append(warn_degenerate(PERFECT.format(auc=estimates[0])))
-        elif not doubled.any():
-            texts.append(ALIKE)
-        resampler = sample.resampler()
-        draws = AUCReplicates(labels, scores, resampler, n_resamples).draw(rng, n_resamples)
-        components = scale_placements(labels, doubled[None])[0]
-        first_order = (components - estimate) / np.where(labels, n1, n0)
-        accel = acceleration(resampler.influence(first_order))
+    sample = PairedSample.of_scores(y_true, scores_a, scores_b, groups)
+    hypothesis = Hypothesis(alternative, null_value, confidence_level)
+    how = resampling_of(
+        resampling,
+        {
+            "n_resamples": n_resamples,
+            "rng": rng,
+            "interval": method,
+            "stratified": bool(stratified),
+            "return_draws": return_draws,
+        },
+        interval="BCa",
+    )
     return comparison_result(
         sample,
-        estimates,
-        estimate,
-        draws,
+        hypothesis,
+        how,
+        _replicates(sample, hypothesis.null_value, how),
+        estimates=sample.aucs,
+        estimate=sample.estimate,
+        name="bootstrap",
         quantity="correlated AUCs",
-        method=method,
-        accel=accel,
-        null_value=float(null_value),
-        alternative=alternative,
-        confidence_level=level,
-        return_draws=return_draws,
-        texts=texts,
+    )
+
+
+def _replicates(sample: PairedSample, null_value: float, how: Resampling) -> Replicates:
+    obstacle = sample.obstacle()
+    if obstacle:
+        return Replicates(warnings=(warn_degenerate(obstacle),))
+    labels = sample.labels
+    resampler = Resampler(labels, sample.codes, how.stratified)
+    evaluate = AUCReplicates(labels, sample.scores, resampler, how.n_resamples)
+    first_order = (sample.components - sample.estimate) / np.where(labels, *class_sizes(labels))
+    return Replicates(
+        draws=evaluate.draw(how.rng, how.n_resamples),
+        accel=acceleration(resampler.influence(first_order)),
+        warnings=tuple(sample.conventions(null_value)),
     )

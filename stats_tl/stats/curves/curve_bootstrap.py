@@ -10,24 +10,17 @@ from __future__ import annotations
 __all__ = ["Functional", "compare_curves", "one_curve"]
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
-from .._shared.bootstrap_results import Sample, comparison_result, single_result
-from .._shared.inference import check_alternative, check_confidence_level
-from .._shared.placements import auc_of, doubled_placements, tie_groups
-from .._shared.resampling import BOOTSTRAP_METHODS, CHUNK_ENTRIES, Resampler, acceleration
-from .._shared.validation import (
-    as_groups,
-    as_labels,
-    as_scores,
-    check_option,
-    check_positive_int,
-    warn_degenerate,
-)
+from .._shared.bootstrap_results import Replicates, comparison_result, single_result
+from .._shared.degenerate import warn_degenerate
+from .._shared.inference import Hypothesis
+from .._shared.paired_sample import CaseSample, PairedSample
+from .._shared.placements import tie_groups
+from .._shared.resampling import CHUNK_ENTRIES, Resampler, Resampling, acceleration
 from ..results import AUCResult, TestResult
-from .delong import ALIKE, PERFECT
 
 # Differences of functionals below this are rounding of sums that are equal.
 ROUNDING = 1e-13
@@ -81,127 +74,71 @@ class _Statistic:
 
 
 def one_curve(
-    y_true: Any,
-    scores: Any,
+    sample: CaseSample,
+    scores: np.ndarray,
     functional: Functional,
+    how: Resampling,
     *,
+    name: str,
     quantity: str,
-    groups: Any,
-    stratified: bool,
-    method: str,
-    n_resamples: int,
     confidence_level: float,
-    rng: Any,
-    return_draws: bool,
 ) -> AUCResult:
     """Point estimate and bootstrap interval of `functional`."""
-    labels = as_labels(y_true)
-    values = as_scores(scores, labels.size)
-    sample = Sample(labels, as_groups(groups, labels.size), bool(stratified))
-    level = check_confidence_level(confidence_level)
-    statistic, resampler = _prepare(sample, [values], functional, method, n_resamples)
-    estimate = float(statistic(_ones(resampler))[0])
-    draws, accel, texts = _replicate(sample, statistic, resampler, method, n_resamples, rng)
+    resampler = Resampler(sample.labels, sample.codes, how.stratified)
+    statistic = _Statistic(sample.labels, [scores], resampler.unit, functional)
     return single_result(
         sample,
-        estimate,
-        draws,
+        how,
+        _replicate(sample, statistic, resampler, how),
+        estimate=float(statistic(_ones(resampler))[0]),
+        name=name,
         quantity=quantity,
-        method=method,
-        accel=accel,
-        confidence_level=level,
-        return_draws=return_draws,
-        texts=texts,
+        confidence_level=confidence_level,
     )
 
 
 def compare_curves(
-    y_true: Any,
-    scores_a: Any,
-    scores_b: Any,
+    sample: PairedSample,
     functional: Functional,
+    hypothesis: Hypothesis,
+    how: Resampling,
     *,
+    name: str,
     quantity: str,
-    groups: Any,
-    stratified: bool,
-    method: str,
-    n_resamples: int,
-    alternative: str,
-    null_value: float,
-    confidence_level: float,
-    rng: Any,
-    return_draws: bool,
 ) -> TestResult:
     """Paired bootstrap test of the difference in `functional` between two curves."""
-    labels = as_labels(y_true)
-    scores = [
-        as_scores(scores_a, labels.size, name="scores_a"),
-        as_scores(scores_b, labels.size, name="scores_b"),
-    ]
-    sample = Sample(labels, as_groups(groups, labels.size), bool(stratified))
-    check_alternative(alternative)
-    level = check_confidence_level(confidence_level)
-    statistic, resampler = _prepare(sample, scores, functional, method, n_resamples)
+    resampler = Resampler(sample.labels, sample.codes, how.stratified)
+    statistic = _Statistic(sample.labels, sample.scores, resampler.unit, functional)
     value_a, value_b = (float(v[0]) for v in statistic.estimates(_ones(resampler)))
-    estimate = float(statistic(_ones(resampler))[0])
-    draws, accel, texts = _replicate(sample, statistic, resampler, method, n_resamples, rng)
-    if draws is not None and null_value == 0:
-        texts += _convention(labels, scores)
+    replicates = _replicate(sample, statistic, resampler, how)
+    if replicates.draws is not None and hypothesis.null_value == 0:
+        replicates = replace(replicates, warnings=tuple(sample.conventions()))
     return comparison_result(
         sample,
-        (value_a, value_b),
-        estimate,
-        draws,
+        hypothesis,
+        how,
+        replicates,
+        estimates=(value_a, value_b),
+        estimate=float(statistic(_ones(resampler))[0]),
+        name=name,
         quantity=quantity,
-        method=method,
-        accel=accel,
-        null_value=float(null_value),
-        alternative=alternative,
-        confidence_level=level,
-        return_draws=return_draws,
-        texts=texts,
     )
-
-
-def _convention(labels: np.ndarray, scores: list[np.ndarray]) -> list[str]:
-    """What to say of curves that are both perfect, or that rank the cases alike."""
-    doubled = [doubled_placements(labels, values) for values in scores]
-    aucs = {auc_of(labels, own) for own in doubled}
-    if len(aucs) == 1 and aucs <= {0.0, 1.0}:
-        return [warn_degenerate(PERFECT.format(auc=aucs.pop()), stacklevel=5)]
-    return [ALIKE] if np.array_equal(doubled[0], doubled[1]) else []
-
-
-def _prepare(
-    sample: Sample, scores: list[np.ndarray], functional: Functional, method: str, n_resamples: int
-) -> tuple[_Statistic, Resampler]:
-    check_option(method, BOOTSTRAP_METHODS, name="method")
-    check_positive_int(n_resamples, name="n_resamples", minimum=2)
-    resampler = sample.resampler()
-    return _Statistic(sample.labels, scores, resampler.unit, functional), resampler
 
 
 def _replicate(
-    sample: Sample,
-    statistic: _Statistic,
-    resampler: Resampler,
-    method: str,
-    n_resamples: int,
-    rng: Any,
-) -> tuple[np.ndarray | None, float, list[str]]:
-    """Replicates (None if not estimable), acceleration and warnings."""
+    sample: CaseSample, statistic: _Statistic, resampler: Resampler, how: Resampling
+) -> Replicates:
     obstacle = sample.obstacle()
     if obstacle:
-        return None, 0.0, [warn_degenerate(obstacle, stacklevel=5)]
+        return Replicates(warnings=(warn_degenerate(obstacle),))
     # The cumulative weights of all cases are in memory at once, in double precision.
     chunk = max(1, CHUNK_ENTRIES * resampler.n_units // (4 * sample.labels.size))
-    draws = np.concatenate(
-        [statistic(w) for w in resampler.weights(rng, n_resamples, chunk_entries=chunk)]
-    )
+    weights = resampler.weights(how.rng, how.n_resamples, chunk_entries=chunk)
+    draws = np.concatenate([statistic(own) for own in weights])
     accel = 0.0
-    if method == "BCa":
+    if how.interval == "BCa":
         accel = acceleration(_jackknife(statistic, resampler, chunk))
-    return draws, accel, []
+    return Replicates(draws, accel)
 
 
 def _jackknife(statistic: _Statistic, resampler: Resampler, chunk: int) -> np.ndarray:

@@ -13,28 +13,13 @@ __all__ = ["delong_test", "delong_test_unpaired"]
 import math
 from typing import Any
 
-import numpy as np
-
-from .._shared.inference import check_alternative, check_confidence_level, wald_inference
-from .._shared.placements import (
-    auc_of,
-    component_covariance,
-    components_of,
-    doubled_placements,
-    scale_placements,
-)
-from .._shared.validation import as_groups, as_labels, as_scores, variance_obstacle, warn_degenerate
+from .._shared.degenerate import NO_VARIANCE, perfect, warn_degenerate
+from .._shared.inference import Hypothesis, SampleSize, conclude
+from .._shared.paired_sample import CaseSample, PairedSample
+from .._shared.placements import component_covariance, components_of
+from .._shared.validation import as_scores
+from ..procedure import Procedure, ResultWarning
 from ..results import TestResult
-
-PERFECT = (
-    "both AUCs are {auc:g}: the estimated variance is 0, which says nothing about new cases; "
-    "p = 1 is a convention"
-)
-NO_VARIANCE = (
-    "the placement values do not vary, so the variance of the difference is estimated as 0 "
-    "although the AUCs differ from the null value: no test is possible"
-)
-ALIKE = "both scores rank the cases alike: the difference is 0 in every sample of these cases"
 
 
 def delong_test(
@@ -116,58 +101,27 @@ def delong_test(
     estimates: ...
     200 cases
     """
-    labels = as_labels(y_true)
-    scores = (
-        as_scores(scores_a, labels.size, name="scores_a"),
-        as_scores(scores_b, labels.size, name="scores_b"),
-    )
-    codes = as_groups(groups, labels.size)
-    check_alternative(alternative)
-    level = check_confidence_level(confidence_level)
-    null_value = float(null_value)
-
-    doubled_a, doubled_b = (doubled_placements(labels, s) for s in scores)
-    aucs = tuple(auc_of(labels, d) for d in (doubled_a, doubled_b))
-    # Exact: a difference of whole numbers, so that curves which rank alike differ by 0.
-    doubled = doubled_a - doubled_b
-    estimate = auc_of(labels, doubled)
-
-    texts: list[str] = []
-    obstacle = variance_obstacle(labels, codes)
+    sample = PairedSample.of_scores(y_true, scores_a, scores_b, groups)
+    hypothesis = Hypothesis(alternative, null_value, confidence_level)
+    notes: list[ResultWarning] = []
+    obstacle = sample.obstacle()
     if obstacle:
         standard_error = math.nan
-        texts.append(warn_degenerate(obstacle))
+        notes.append(warn_degenerate(obstacle))
     else:
-        components = scale_placements(labels, doubled[None])
-        standard_error = math.sqrt(component_covariance(components, labels, codes)[0, 0])
-        if aucs[0] == aucs[1] and aucs[0] in (0.0, 1.0) and null_value == 0:
-            texts.append(warn_degenerate(PERFECT.format(auc=aucs[0])))
-        elif not doubled.any():
-            texts.append(ALIKE)
-        if standard_error == 0 and estimate != null_value:
-            texts.append(warn_degenerate(NO_VARIANCE))
-    statistic, pvalue, interval = wald_inference(
-        estimate,
-        standard_error,
-        null_value=null_value,
-        alternative=alternative,
-        confidence_level=level,
-    )
-    return TestResult(
-        statistic=statistic,
-        pvalue=pvalue,
-        df=math.inf,
-        estimate=estimate,
-        estimates=aucs,
-        standard_error=standard_error,
-        confidence_interval=interval,
-        confidence_level=level,
-        alternative=alternative,
-        null_value=null_value,
-        n_cases=labels.size,
-        n_groups=None if codes is None else int(codes.max()) + 1,
-        method=f"DeLong's test for two correlated AUCs ({describe_sampling(codes)})",
-        warnings=tuple(texts),
+        matrix = component_covariance(sample.components[None], sample.labels, sample.codes)
+        standard_error = math.sqrt(matrix[0, 0])
+        notes += sample.conventions(hypothesis.null_value)
+        if standard_error == 0 and sample.estimate != hypothesis.null_value:
+            notes.append(warn_degenerate(NO_VARIANCE))
+    return conclude(
+        hypothesis,
+        hypothesis.wald(sample.estimate, standard_error),
+        estimates=sample.aucs,
+        size=sample.size,
+        procedure=_procedure("delong", sample.clustered),
+        method=(f"DeLong's test for two correlated AUCs ({describe_sampling(sample.clustered)})"),
+        warnings=notes,
     )
 
 
@@ -246,75 +200,63 @@ def delong_test_unpaired(
     >>> round(result.estimate, 4), round(result.df, 4)
     (0.1111, 7.2068)
     """
-    check_alternative(alternative)
-    level = check_confidence_level(confidence_level)
-    null_value = float(null_value)
+    hypothesis = Hypothesis(alternative, null_value, confidence_level)
     if (groups_a is None) != (groups_b is None):
         raise ValueError(
             "`groups_a` and `groups_b` must be given together; number the cases of a sample "
             "in which every patient has one."
         )
-    aucs, variances, n_cases, n_units = [], [], [], []
-    texts: list[str] = []
+    aucs, variances, sizes, units = [], [], [], []
+    notes: list[ResultWarning] = []
     for arm, y_true, given, groups in (
         ("a", y_true_a, scores_a, groups_a),
         ("b", y_true_b, scores_b, groups_b),
     ):
-        labels = as_labels(y_true, name=f"y_true_{arm}")
-        scores = as_scores(given, labels.size, name=f"scores_{arm}")
-        codes = as_groups(groups, labels.size, name=f"groups_{arm}")
-        auc, components = components_of(labels, scores[None])
-        obstacle = variance_obstacle(labels, codes, name=f"groups_{arm}")
+        sample = CaseSample.of(y_true, groups, suffix=f"_{arm}")
+        scores = as_scores(given, sample.labels.size, name=f"scores_{arm}")
+        auc, components = components_of(sample.labels, scores[None])
+        obstacle = sample.obstacle(suffix=f"_{arm}")
+        variance = math.nan
         if obstacle:
-            texts.append(f"sample {arm}: {obstacle}")
+            notes.append(ResultWarning(obstacle.code, f"sample {arm}: {obstacle}"))
+        else:
+            variance = float(component_covariance(components, sample.labels, sample.codes)[0, 0])
         aucs.append(float(auc[0]))
-        n_cases.append(labels.size)
-        n_units.append(labels.size if codes is None else int(codes.max()) + 1)
-        variances.append(
-            math.nan if obstacle else float(component_covariance(components, labels, codes)[0, 0])
-        )
+        variances.append(variance)
+        sizes.append(sample.labels.size)
+        units.append(sample.n_units)
     estimate, variance = aucs[0] - aucs[1], sum(variances)
     df = math.nan
     if variance > 0:
-        df = variance**2 / sum(v**2 / (n - 1) for v, n in zip(variances, n_units, strict=True))
-    if variance == 0 and estimate != null_value:
-        texts.append(NO_VARIANCE)
+        df = variance**2 / sum(v**2 / (n - 1) for v, n in zip(variances, units, strict=True))
     elif variance == 0:
-        texts.append(PERFECT.format(auc=aucs[0]))
-    for text in texts:
-        warn_degenerate(text)
+        notes.append(perfect(aucs[0]) if estimate == hypothesis.null_value else NO_VARIANCE)
+    for note in notes:
+        warn_degenerate(note)
     # With zero variance Welch's df is 0/0; the convention needs no reference distribution.
-    statistic, pvalue, interval = wald_inference(
-        estimate,
-        math.sqrt(variance),
-        df=math.inf if variance == 0 else df,
-        null_value=null_value,
-        alternative=alternative,
-        confidence_level=level,
-    )
-    return TestResult(
-        statistic=statistic,
-        pvalue=pvalue,
-        df=df,
-        estimate=estimate,
-        estimates=tuple(aucs),
-        standard_error=math.sqrt(variance),
-        confidence_interval=interval,
-        confidence_level=level,
-        alternative=alternative,
-        null_value=null_value,
-        n_cases=sum(n_cases),
-        n_groups=None if groups_a is None else sum(n_units),
+    found = hypothesis.wald(estimate, math.sqrt(variance), df=math.inf if variance == 0 else df)
+    clustered = groups_a is not None
+    return conclude(
+        hypothesis,
+        found._replace(df=df),
+        estimates=aucs,
+        size=SampleSize(sum(sizes), sum(units) if clustered else None),
+        procedure=_procedure("delong-unpaired", clustered),
         method=(
             "DeLong's test for two AUCs from independent samples, Welch's degrees of freedom "
-            f"({describe_sampling(codes)})"
+            f"({describe_sampling(clustered)})"
         ),
-        warnings=tuple(texts),
+        warnings=notes,
     )
 
 
-def describe_sampling(codes: np.ndarray | None) -> str:
+def _procedure(name: str, clustered: bool) -> Procedure:
+    variance = "obuchowski" if clustered else "delong"
+    return Procedure(name=name, variance=variance, clustered=clustered, n_arms=2)
+
+
+def describe_sampling(clustered: bool) -> str:
     """What is random and what is fixed, for the sentence that names the method."""
-    if codes is None:
+    if not clustered:
         return "cases random, fitted models fixed"
     return "Obuchowski's variance, patients random, fitted models fixed"

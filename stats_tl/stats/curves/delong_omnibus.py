@@ -10,16 +10,19 @@ from typing import Any
 import numpy as np
 from scipy import stats as sps
 
-from .._shared.placements import auc_of, component_covariance, doubled_placements, scale_placements
-from .._shared.validation import (
-    as_groups,
-    as_labels,
-    as_score_matrix,
-    variance_obstacle,
-    warn_degenerate,
+from .._shared.degenerate import NO_VARIANCE, perfect, warn_degenerate
+from .._shared.inference import Hypothesis, Inference, conclude
+from .._shared.paired_sample import CaseSample
+from .._shared.placements import (
+    auc_of,
+    component_covariance,
+    doubled_placements,
+    scale_placements,
 )
-from ..results import ConfidenceInterval, TestResult
-from .delong import NO_VARIANCE, PERFECT, describe_sampling
+from .._shared.validation import as_score_matrix
+from ..procedure import Procedure, ResultWarning
+from ..results import TestResult
+from .delong import describe_sampling
 
 
 def delong_omnibus_test(y_true: Any, scores: Any, *, groups: Any = None) -> TestResult:
@@ -78,51 +81,57 @@ def delong_omnibus_test(y_true: Any, scores: Any, *, groups: Any = None) -> Test
     >>> result.df, round(result.pvalue, 3)
     (2.0, 0.989)
     """
-    labels = as_labels(y_true)
+    sample = CaseSample.of(y_true, groups)
+    labels = sample.labels
     matrix = as_score_matrix(scores, labels.size)
     if len(matrix) < 2:
         raise ValueError(f"`scores` must hold at least two models, got shape {matrix.shape}.")
-    codes = as_groups(groups, labels.size)
     doubled = np.stack([doubled_placements(labels, row) for row in matrix])
     aucs = tuple(auc_of(labels, d) for d in doubled)
-    texts: list[str] = []
-    statistic, pvalue, df = math.nan, math.nan, math.nan
-    obstacle = variance_obstacle(labels, codes)
+    obstacle = sample.obstacle()
     if obstacle:
-        texts.append(warn_degenerate(obstacle))
+        found, notes = _NOT_ESTIMABLE, [warn_degenerate(obstacle)]
     else:
         components = scale_placements(labels, doubled[1:] - doubled[0])
-        covariance = component_covariance(components, labels, codes)
-        quadratic, rank = quadratic_form(components[:, labels].mean(axis=1), covariance)
-        df = float(rank)
-        if math.isnan(quadratic):
-            texts.append(warn_degenerate(NO_VARIANCE))
-        else:
-            statistic = quadratic
-            pvalue = float(sps.chi2.sf(statistic, rank)) if rank else 1.0
-            if rank < len(matrix) - 1:
-                texts.append(f"the covariance of the {len(matrix) - 1} contrasts has rank {rank}")
-            if len(set(aucs)) == 1 and aucs[0] in (0.0, 1.0):
-                texts.append(warn_degenerate(PERFECT.replace("both", "all").format(auc=aucs[0])))
-    return TestResult(
-        statistic=statistic,
-        pvalue=pvalue,
-        df=df,
-        estimate=math.nan,
+        covariance = component_covariance(components, labels, sample.codes)
+        found, notes = _chi_square(components[:, labels].mean(axis=1), covariance, aucs)
+    return conclude(
+        Hypothesis(),
+        found,
         estimates=aucs,
-        standard_error=math.nan,
-        confidence_interval=ConfidenceInterval(math.nan, math.nan),
-        confidence_level=0.95,
-        alternative="two-sided",
-        null_value=0.0,
-        n_cases=labels.size,
-        n_groups=None if codes is None else int(codes.max()) + 1,
+        size=sample.size,
+        procedure=Procedure(
+            name="delong-omnibus",
+            variance="obuchowski" if sample.clustered else "delong",
+            clustered=sample.clustered,
+            n_arms=len(matrix),
+        ),
         method=(
             f"DeLong's chi-square test that {len(matrix)} AUCs are equal "
-            f"({describe_sampling(codes)})"
+            f"({describe_sampling(sample.clustered)})"
         ),
-        warnings=tuple(texts),
+        warnings=notes,
     )
+
+
+_NOT_ESTIMABLE = Inference(math.nan, math.nan, df=math.nan)
+
+
+def _chi_square(
+    contrasts: np.ndarray, covariance: np.ndarray, aucs: tuple[float, ...]
+) -> tuple[Inference, list[ResultWarning]]:
+    """Wald chi-square of the differences to the first AUC."""
+    quadratic, rank = quadratic_form(contrasts, covariance)
+    if math.isnan(quadratic):
+        return _NOT_ESTIMABLE._replace(df=float(rank)), [warn_degenerate(NO_VARIANCE)]
+    notes: list[ResultWarning] = []
+    if rank < contrasts.size:
+        text = f"the covariance of the {contrasts.size} contrasts has rank {rank}"
+        notes.append(ResultWarning("singular-covariance", text))
+    if len(set(aucs)) == 1 and aucs[0] in (0.0, 1.0):
+        notes.append(warn_degenerate(perfect(aucs[0], several=True)))
+    pvalue = float(sps.chi2.sf(quadratic, rank)) if rank else 1.0
+    return Inference(quadratic, pvalue, df=float(rank)), notes
 
 
 def quadratic_form(vector: np.ndarray, covariance: np.ndarray) -> tuple[float, int]:

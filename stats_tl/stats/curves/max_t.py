@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .._shared.paired_sample import CaseSample, score_pair
 from .._shared.placements import auc_of, class_sizes, doubled_placements
+from .._shared.resampling import Resampling, resampling_of
 from .._shared.swaps import random_swaps, swap_coefficients
-from .._shared.validation import as_groups, as_labels, as_score_matrix, check_positive_int
 from ..decisions.multiplicity import max_t_adjust
 
 
@@ -30,6 +31,7 @@ def max_t_auc_test(
     method: str = "step-down",
     alternative: str = "two-sided",
     rng: Any = None,
+    resampling: Resampling | None = None,
 ) -> pd.DataFrame:
     """Permutation tests of several paired AUC differences, adjusted jointly (max-T).
 
@@ -50,6 +52,8 @@ def max_t_auc_test(
         About ``AUC_a - AUC_b`` against 0, in every comparison.
     rng : int, numpy.random.Generator or None
         Seed or generator.
+    resampling : Resampling, optional
+        `n_resamples` and `rng` as one object, in place of the keywords.
 
     Returns
     -------
@@ -97,25 +101,11 @@ def max_t_auc_test(
     >>> bool((table["pvalue_adjusted"] >= table["pvalue"]).all())
     True
     """
-    labels = as_labels(y_true)
-    scores = [
-        as_score_matrix(scores_a, labels.size, name="scores_a"),
-        as_score_matrix(scores_b, labels.size, name="scores_b"),
-    ]
-    if scores[0].shape != scores[1].shape:
-        raise ValueError(
-            f"`scores_b` must have the shape of `scores_a`, {scores[0].shape}, "
-            f"got {scores[1].shape}; the comparisons are paired."
-        )
-    codes = as_groups(groups, labels.size)
-    n_resamples = check_positive_int(n_resamples, name="n_resamples")
-    if codes is None:
-        codes = np.arange(labels.size)
-    elif not codes.any():
-        raise ValueError(
-            f"`groups` puts all {labels.size} cases in one patient; swapping the arms needs "
-            "at least two patients."
-        )
+    sample = CaseSample.of(y_true, groups)
+    labels, codes = sample.labels, sample.units
+    scores = score_pair(scores_a, scores_b, labels.size, promote=False)
+    how = resampling_of(resampling, {"n_resamples": n_resamples, "rng": rng}, minimum=1)
+    sample.require_swaps()
     n1, n0 = class_sizes(labels)
     pairs = n1 * n0
     rows, coefficients = [], []
@@ -134,7 +124,7 @@ def max_t_auc_test(
     effects = np.array(coefficients) / (4 * pairs)
     error = np.sqrt((effects**2).sum(axis=1))
     unit = np.where(error > 0, error, 1.0)  # arms that rank the cases alike: all statistics 0
-    signs = random_swaps(effects.shape[1], n_resamples, rng)
+    signs = random_swaps(effects.shape[1], how.n_resamples, how.rng)
     draws = np.concatenate([2 * (kept @ effects.T) for kept in signs])
     draws = (draws - effects.sum(axis=1)) / unit
     statistics = table["estimate"].to_numpy() / unit

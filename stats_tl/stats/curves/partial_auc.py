@@ -15,6 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from .._shared.inference import Hypothesis, check_confidence_level
+from .._shared.paired_sample import CaseSample, PairedSample
+from .._shared.resampling import Resampling, resampling_of
+from .._shared.validation import as_scores
+from ..procedure import ResultWarning
 from ..results import AUCResult, TestResult
 from .curve_bootstrap import compare_curves, one_curve
 
@@ -35,6 +40,7 @@ def partial_auc(
     confidence_level: float = 0.95,
     rng: Any = None,
     return_draws: bool = False,
+    resampling: Resampling | None = None,
 ) -> AUCResult:
     """Partial area under the ROC curve with a bootstrap interval.
 
@@ -64,6 +70,8 @@ def partial_auc(
         Seed or generator.
     return_draws : bool
         Whether to keep the replicates in ``result.draws``.
+    resampling : Resampling, optional
+        These options as one object, in place of the keywords.
 
     Returns
     -------
@@ -106,24 +114,35 @@ def partial_auc(
     0.32
     """
     area = _area(specificity, sensitivity, corrected)
+    sample = CaseSample.of(y_true, groups)
+    values = as_scores(scores, sample.labels.size)
+    level = check_confidence_level(confidence_level)
+    how = resampling_of(
+        resampling,
+        {
+            "n_resamples": n_resamples,
+            "rng": rng,
+            "interval": method,
+            "stratified": bool(stratified),
+            "return_draws": return_draws,
+        },
+        interval="percentile",
+    )
     result = one_curve(
-        y_true,
-        scores,
+        sample,
+        values,
         area,
+        how,
+        name="partial-auc",
         quantity=area.describe("partial AUC"),
-        groups=groups,
-        stratified=stratified,
-        method=method,
-        n_resamples=n_resamples,
-        confidence_level=confidence_level,
-        rng=rng,
-        return_draws=return_draws,
+        confidence_level=level,
     )
     if corrected and result.estimate < 0.5:
-        text = (
-            "the partial area is below that of the chance line: McClish's correction is undefined"
+        note = ResultWarning(
+            "correction-undefined",
+            "the partial area is below that of the chance line: McClish's correction is undefined",
         )
-        result = replace(result, estimate=float("nan"), warnings=(*result.warnings, text))
+        result = replace(result, estimate=float("nan"), warnings=(*result.warnings, note))
     return result
 
 
@@ -144,6 +163,7 @@ def partial_auc_test(
     confidence_level: float = 0.95,
     rng: Any = None,
     return_draws: bool = False,
+    resampling: Resampling | None = None,
 ) -> TestResult:
     """Paired bootstrap test of the difference between two partial AUCs.
 
@@ -158,7 +178,7 @@ def partial_auc_test(
     corrected : bool
         Whether to apply McClish's correction (to the p value it makes no difference).
     groups, stratified, method, n_resamples, alternative, null_value, confidence_level, rng, \
-return_draws
+return_draws, resampling
         As in :func:`bootstrap_auc_test`.
 
     Returns
@@ -199,21 +219,26 @@ return_draws
     True
     """
     area = _area(specificity, sensitivity, corrected)
+    sample = PairedSample.of_scores(y_true, scores_a, scores_b, groups)
+    hypothesis = Hypothesis(alternative, null_value, confidence_level)
+    how = resampling_of(
+        resampling,
+        {
+            "n_resamples": n_resamples,
+            "rng": rng,
+            "interval": method,
+            "stratified": bool(stratified),
+            "return_draws": return_draws,
+        },
+        interval="percentile",
+    )
     return compare_curves(
-        y_true,
-        scores_a,
-        scores_b,
+        sample,
         area,
+        hypothesis,
+        how,
+        name="partial-auc",
         quantity=area.describe("partial AUCs"),
-        groups=groups,
-        stratified=stratified,
-        method=method,
-        n_resamples=n_resamples,
-        alternative=alternative,
-        null_value=null_value,
-        confidence_level=confidence_level,
-        rng=rng,
-        return_draws=return_draws,
     )
 
 
@@ -233,6 +258,7 @@ def roc_point_test(
     confidence_level: float = 0.95,
     rng: Any = None,
     return_draws: bool = False,
+    resampling: Resampling | None = None,
 ) -> TestResult:
     """Paired bootstrap test of two sensitivities at one specificity, or the reverse.
 
@@ -247,7 +273,7 @@ def roc_point_test(
     sensitivity : float, optional
         Sensitivity at which specificities are compared. Give one of the two.
     groups, stratified, method, n_resamples, alternative, null_value, confidence_level, rng, \
-return_draws
+return_draws, resampling
         As in :func:`bootstrap_auc_test`.
 
     Returns
@@ -292,21 +318,26 @@ return_draws
     if not 0 <= at <= 1:
         raise ValueError(f"`{name}` must be between 0 and 1, got {at:g}.")
     other = "sensitivities" if name == "specificity" else "specificities"
+    sample = PairedSample.of_scores(y_true, scores_a, scores_b, groups)
+    hypothesis = Hypothesis(alternative, null_value, confidence_level)
+    how = resampling_of(
+        resampling,
+        {
+            "n_resamples": n_resamples,
+            "rng": rng,
+            "interval": method,
+            "stratified": bool(stratified),
+            "return_draws": return_draws,
+        },
+        interval="percentile",
+    )
     return compare_curves(
-        y_true,
-        scores_a,
-        scores_b,
+        sample,
         _Point(name, at),
+        hypothesis,
+        how,
+        name="roc-point",
         quantity=f"{other} at {name} {at:g}",
-        groups=groups,
-        stratified=stratified,
-        method=method,
-        n_resamples=n_resamples,
-        alternative=alternative,
-        null_value=null_value,
-        confidence_level=confidence_level,
-        rng=rng,
-        return_draws=return_draws,
     )
 
 

@@ -22,18 +22,13 @@ from typing import Any
 
 import numpy as np
 
-from .._shared.inference import check_alternative, check_confidence_level, wald_inference
-from .._shared.placements import auc_of, class_sizes, doubled_placements
-from .._shared.swaps import random_swaps, swap_coefficients
-from .._shared.validation import (
-    as_groups,
-    as_labels,
-    as_scores,
-    check_positive_int,
-    warn_degenerate,
-)
+from .._shared.inference import Hypothesis, conclude
+from .._shared.paired_sample import PairedSample
+from .._shared.placements import class_sizes
+from .._shared.resampling import Resampling, resampling_of
+from .._shared.swaps import describe_swaps, random_swaps, swap_coefficients
+from ..procedure import Procedure
 from ..results import TestResult
-from .delong import ALIKE, PERFECT
 
 
 def permutation_auc_test(
@@ -47,6 +42,7 @@ def permutation_auc_test(
     confidence_level: float = 0.95,
     rng: Any = None,
     return_draws: bool = False,
+    resampling: Resampling | None = None,
 ) -> TestResult:
     """Paired permutation test of the difference between two AUCs on the same cases.
 
@@ -70,6 +66,8 @@ def permutation_auc_test(
         Seed or generator.
     return_draws : bool
         Whether to keep the permuted differences in ``result.draws``.
+    resampling : Resampling, optional
+        These options as one object, in place of the keywords.
 
     Returns
     -------
@@ -117,73 +115,55 @@ def permutation_auc_test(
     >>> result.estimate, result.pvalue
     (0.5, 0.125)
     """
-    labels = as_labels(y_true)
-    scores_a = as_scores(scores_a, labels.size, name="scores_a")
-    scores_b = as_scores(scores_b, labels.size, name="scores_b")
-    codes = as_groups(groups, labels.size)
-    check_alternative(alternative)
-    level = check_confidence_level(confidence_level)
-    n_resamples = check_positive_int(n_resamples, name="n_resamples")
-    if codes is not None and not codes.any():
-        raise ValueError(
-            f"`groups` puts all {labels.size} cases in one patient; swapping the arms needs "
-            "at least two patients."
-        )
+    sample = PairedSample.of_scores(y_true, scores_a, scores_b, groups)
+    hypothesis = Hypothesis(alternative, 0.0, confidence_level)
+    how = resampling_of(
+        resampling,
+        {"n_resamples": n_resamples, "rng": rng, "return_draws": return_draws},
+        minimum=1,
+    )
+    sample.require_swaps()
 
-    n1, n0 = class_sizes(labels)
+    n1, n0 = class_sizes(sample.labels)
     pairs = n1 * n0
-    doubled_a, doubled_b = (doubled_placements(labels, s) for s in (scores_a, scores_b))
-    estimates = (auc_of(labels, doubled_a), auc_of(labels, doubled_b))
-    observed = 2 * int((doubled_a - doubled_b)[labels].sum())
-    coefficients = swap_coefficients(labels, scores_a, scores_b, doubled_a - doubled_b)
-    if codes is not None:
-        coefficients = np.bincount(codes, weights=coefficients)
-    draws, exact = _swapped(coefficients, n_resamples, rng)
-
-    texts: list[str] = []
-    if estimates[0] == estimates[1] and estimates[0] in (0.0, 1.0):
-        texts.append(warn_degenerate(PERFECT.format(auc=estimates[0])))
-    elif np.array_equal(doubled_a, doubled_b):
-        texts.append(ALIKE)
-    estimate = observed / (4 * pairs)
+    observed = 2 * int(sample.difference[sample.labels].sum())
+    coefficients = swap_coefficients(sample.labels, sample.a, sample.b, sample.difference)
+    if sample.codes is not None:
+        coefficients = np.bincount(sample.codes, weights=coefficients)
+    draws, exact = _swapped(coefficients, how)
     standard_error = math.sqrt(float(np.sum((coefficients / (4 * pairs)) ** 2)))
-    statistic, _, interval = wald_inference(
-        estimate, standard_error, alternative=alternative, confidence_level=level
+    found = hypothesis.wald(observed / (4 * pairs), standard_error)
+    procedure = Procedure(
+        name="permutation",
+        variance="permutation",
+        clustered=sample.clustered,
+        n_resamples=draws.size,
+        exhaustive=exact,
+        n_arms=2,
     )
-    return TestResult(
-        statistic=statistic,
-        pvalue=_pvalue(draws, observed, alternative, exact),
-        df=math.inf,
-        estimate=estimate,
-        estimates=estimates,
-        standard_error=standard_error,
-        confidence_interval=interval,
-        confidence_level=level,
-        alternative=alternative,
-        null_value=0.0,
-        n_cases=labels.size,
-        n_groups=None if codes is None else int(codes.max()) + 1,
-        method=(
-            f"Permutation test of two correlated AUCs, "
-            f"{'all' if exact else 'random'} {draws.size} swaps of the arms within "
-            f"{'cases' if codes is None else 'patients'} (sample and fitted models fixed)"
-        ),
-        warnings=tuple(texts),
-        draws=draws / (4 * pairs) if return_draws else None,
+    return conclude(
+        hypothesis,
+        found._replace(pvalue=_pvalue(draws, observed, hypothesis.alternative, exact)),
+        estimates=sample.aucs,
+        size=sample.size,
+        procedure=procedure,
+        method=f"Permutation test of two correlated AUCs, {describe_swaps(procedure)}",
+        warnings=sample.conventions(),
+        draws=draws / (4 * pairs) if how.return_draws else None,
     )
 
 
-def _swapped(coefficients: np.ndarray, n_resamples: int, rng: Any) -> tuple[np.ndarray, bool]:
+def _swapped(coefficients: np.ndarray, how: Resampling) -> tuple[np.ndarray, bool]:
     """Permuted values, and whether these are all there are."""
     coefficients = coefficients[coefficients != 0]  # swapping the others changes nothing
     n_units = coefficients.size
-    if n_units < 63 and 2**n_units <= n_resamples:
+    if n_units < 63 and 2**n_units <= how.n_resamples:
         draws = np.zeros(1)
         for value in coefficients:
             draws = np.concatenate([draws + value, draws - value])
         return draws, True
     draws = np.concatenate(
-        [2 * (kept @ coefficients) for kept in random_swaps(n_units, n_resamples, rng)]
+        [2 * (kept @ coefficients) for kept in random_swaps(n_units, how.n_resamples, how.rng)]
     )
     draws -= coefficients.sum()
     return draws, False

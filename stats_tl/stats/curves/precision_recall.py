@@ -8,6 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from .._shared.inference import Hypothesis, check_confidence_level
+from .._shared.paired_sample import CaseSample, PairedSample
+from .._shared.resampling import Resampling, resampling_of
+from .._shared.validation import as_scores
 from ..results import AUCResult, TestResult
 from .curve_bootstrap import compare_curves, one_curve
 
@@ -23,6 +27,7 @@ def average_precision(
     confidence_level: float = 0.95,
     rng: Any = None,
     return_draws: bool = False,
+    resampling: Resampling | None = None,
 ) -> AUCResult:
     """Average precision, the area under the precision-recall steps, with a bootstrap interval.
 
@@ -49,6 +54,8 @@ def average_precision(
         Seed or generator.
     return_draws : bool
         Whether to keep the replicates in ``result.draws``.
+    resampling : Resampling, optional
+        These options as one object, in place of the keywords.
 
     Returns
     -------
@@ -86,18 +93,28 @@ def average_precision(
     >>> round(result.estimate, 4)
     0.8333
     """
+    sample = CaseSample.of(y_true, groups)
+    values = as_scores(scores, sample.labels.size)
+    level = check_confidence_level(confidence_level)
+    how = resampling_of(
+        resampling,
+        {
+            "n_resamples": n_resamples,
+            "rng": rng,
+            "interval": method,
+            "stratified": bool(stratified),
+            "return_draws": return_draws,
+        },
+        interval="percentile",
+    )
     return one_curve(
-        y_true,
-        scores,
+        sample,
+        values,
         _average_precision,
+        how,
+        name="average-precision",
         quantity="average precision",
-        groups=groups,
-        stratified=stratified,
-        method=method,
-        n_resamples=n_resamples,
-        confidence_level=confidence_level,
-        rng=rng,
-        return_draws=return_draws,
+        confidence_level=level,
     )
 
 
@@ -115,6 +132,7 @@ def average_precision_test(
     confidence_level: float = 0.95,
     rng: Any = None,
     return_draws: bool = False,
+    resampling: Resampling | None = None,
 ) -> TestResult:
     """Paired bootstrap test of the difference between two average precisions.
 
@@ -125,7 +143,7 @@ def average_precision_test(
     scores_a, scores_b : array_like of shape (n,)
         Scores of the candidate and of the reference for the same cases in the same order.
     groups, stratified, method, n_resamples, alternative, null_value, confidence_level, rng, \
-return_draws
+return_draws, resampling
         As in :func:`bootstrap_auc_test`.
 
     Returns
@@ -164,21 +182,26 @@ return_draws
     >>> average_precision_test(y_true, a, b, rng=0).pvalue < 0.05
     True
     """
+    sample = PairedSample.of_scores(y_true, scores_a, scores_b, groups)
+    hypothesis = Hypothesis(alternative, null_value, confidence_level)
+    how = resampling_of(
+        resampling,
+        {
+            "n_resamples": n_resamples,
+            "rng": rng,
+            "interval": method,
+            "stratified": bool(stratified),
+            "return_draws": return_draws,
+        },
+        interval="percentile",
+    )
     return compare_curves(
-        y_true,
-        scores_a,
-        scores_b,
+        sample,
         _average_precision,
+        hypothesis,
+        how,
+        name="average-precision",
         quantity="average precisions",
-        groups=groups,
-        stratified=stratified,
-        method=method,
-        n_resamples=n_resamples,
-        alternative=alternative,
-        null_value=null_value,
-        confidence_level=confidence_level,
-        rng=rng,
-        return_draws=return_draws,
     )
 
 

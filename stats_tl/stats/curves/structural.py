@@ -32,15 +32,10 @@ from typing import Any
 
 import numpy as np
 
+from .._shared.degenerate import warn_degenerate
+from .._shared.paired_sample import CaseSample
 from .._shared.placements import component_covariance, components_of
-from .._shared.validation import (
-    as_groups,
-    as_labels,
-    as_score_matrix,
-    as_scores,
-    variance_obstacle,
-    warn_degenerate,
-)
+from .._shared.validation import as_labels, as_score_matrix, as_scores
 
 
 def placements(y_true: Any, scores: Any) -> np.ndarray:
@@ -143,12 +138,11 @@ def delong_covariance(
     array([[0.0617, 0.0247],
            [0.0247, 0.0617]])
     """
-    labels = as_labels(y_true)
-    matrix = as_score_matrix(scores, labels.size)
-    codes = as_groups(groups, labels.size)
-    aucs, components = components_of(labels, matrix)
-    obstacle = variance_obstacle(labels, codes)
+    sample = CaseSample.of(y_true, groups)
+    matrix = as_score_matrix(scores, sample.labels.size)
+    aucs, components = components_of(sample.labels, matrix)
+    obstacle = sample.obstacle()
     if obstacle:
         warn_degenerate(obstacle)
         return aucs, np.full((aucs.size, aucs.size), math.nan)
-    return aucs, component_covariance(components, labels, codes)
+    return aucs, component_covariance(components, sample.labels, sample.codes)

@@ -27,11 +27,17 @@ import pandas as pd
 from scipy import stats as sps
 
 from .._shared.fold_cells import FoldCells, placements_within
-from .._shared.inference import check_confidence_level, wald_inference
-from .._shared.validation import as_groups, as_labels, as_score_matrix, check_positive_int
-from ..results import ConfidenceInterval, TestResult
-
-_NO_INTERVAL = ConfidenceInterval(math.nan, math.nan)
+from .._shared.inference import (
+    Hypothesis,
+    Inference,
+    check_confidence_level,
+    conclude,
+    wald_inference,
+)
+from .._shared.paired_sample import CaseSample
+from .._shared.validation import as_score_matrix, check_positive_int
+from ..procedure import Procedure, ResultWarning
+from ..results import TestResult
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,8 @@ def subgroup_auc_test(
     >>> print(f"{result.interaction.pvalue:.4f}")
     0.0056
     """
-    labels = as_labels(y_true)
+    sample = CaseSample.of(y_true, groups)
+    labels = sample.labels
     a = as_score_matrix(np.atleast_2d(np.asarray(scores_a)), labels.size, name="scores_a")
     b = as_score_matrix(np.atleast_2d(np.asarray(scores_b)), labels.size, name="scores_b")
     fold = np.atleast_2d(np.asarray(folds))
@@ -142,7 +149,6 @@ def subgroup_auc_test(
         )
     if names.shape != (labels.size,):
         raise ValueError(f"`subgroups` must be of shape ({labels.size},), got {names.shape}.")
-    codes = as_groups(groups, labels.size)
     min_cases = check_positive_int(min_cases, name="min_cases")
     level = check_confidence_level(confidence_level)
 
@@ -151,9 +157,11 @@ def subgroup_auc_test(
     member = np.full(labels.size, -1)
     for number, name in enumerate(levels):
         member[known & (names == name)] = number
-    clusters = np.arange(labels.size) if codes is None else codes
-    rows = [_counts(name, labels[own], clusters[own], codes is not None)
-            for name, own in ((name, member == n) for n, name in enumerate(levels))]  # fmt: skip
+    clusters = sample.units
+    rows = [
+        _counts(name, labels[own], clusters[own], sample.clustered)
+        for name, own in ((name, member == n) for n, name in enumerate(levels))
+    ]
     enough = [
         number
         for number, row in enumerate(rows)
@@ -184,7 +192,7 @@ def subgroup_auc_test(
             "pvalue": pvalue,
         }
     table = pd.DataFrame(rows, columns=[*_COUNTS, *_NUMBERS])
-    interaction = _interaction(estimates[2], covariance[2], labels, codes, level)
+    interaction = _interaction(estimates[2], covariance[2], sample, level)
     return SubgroupResult(table, interaction, int((~known).sum()))
 
 
@@ -278,18 +286,15 @@ def _mean_covariance(
 
 
 def _interaction(
-    differences: np.ndarray,
-    covariance: np.ndarray,
-    labels: np.ndarray,
-    codes: np.ndarray | None,
-    level: float,
+    differences: np.ndarray, covariance: np.ndarray, sample: CaseSample, level: float
 ) -> TestResult:
     """Chi-square test that all differences are equal."""
     df = len(differences) - 1
     statistic = pvalue = math.nan
-    notes: tuple[str, ...] = ()
+    notes: tuple[ResultWarning, ...] = ()
     if df < 1:
-        notes = ("fewer than two subgroups have enough cases: no interaction can be tested",)
+        text = "fewer than two subgroups have enough cases: no interaction can be tested"
+        notes = (ResultWarning("few-subgroups", text),)
     else:
         contrast = np.hstack([np.ones((df, 1)), -np.eye(df)])
         middle = contrast @ covariance @ contrast.T
@@ -298,21 +303,15 @@ def _interaction(
             statistic = float(shift @ np.linalg.solve(middle, shift))
             pvalue = float(sps.chi2.sf(statistic, df))
         else:
-            notes = ("the differences carry no variance, so that the test is not defined",)
-    clusters = "" if codes is None else ", clustered by patient"
-    return TestResult(
-        statistic=statistic,
-        pvalue=pvalue,
-        df=float(max(df, 0)),
-        estimate=math.nan,
-        estimates=tuple(float(d) for d in differences),
-        standard_error=math.nan,
-        confidence_interval=_NO_INTERVAL,
-        confidence_level=level,
-        alternative="two-sided",
-        null_value=0.0,
-        n_cases=labels.size,
-        n_groups=None if codes is None else int(codes.max()) + 1,
+            text = "the differences carry no variance, so that the test is not defined"
+            notes = (ResultWarning("zero-variance", text),)
+    clusters = ", clustered by patient" if sample.clustered else ""
+    return conclude(
+        Hypothesis(confidence_level=level),
+        Inference(statistic, pvalue, df=float(max(df, 0))),
+        estimates=differences,
+        size=sample.size,
+        procedure=Procedure(name="subgroup-interaction", clustered=sample.clustered, n_arms=2),
         method=f"Chi-square test that subgroups do not differ in the difference in AUC{clusters}",
         warnings=notes,
     )

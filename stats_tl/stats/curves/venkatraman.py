@@ -16,28 +16,21 @@ from __future__ import annotations
 
 __all__ = ["venkatraman_test"]
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from .._shared.placements import auc_of, doubled_placements
-from .._shared.swaps import CHUNK_ENTRIES, random_swaps
-from .._shared.validation import (
-    as_groups,
-    as_labels,
-    as_scores,
-    check_positive_int,
-    warn_degenerate,
-)
-from ..results import ConfidenceInterval, TestResult
-from .delong import PERFECT
+from .._shared.degenerate import perfect, warn_degenerate
+from .._shared.inference import Hypothesis, Inference, conclude
+from .._shared.paired_sample import PairedSample
+from .._shared.resampling import Resampling, resampling_of
+from .._shared.swaps import CHUNK_ENTRIES, describe_swaps, random_swaps
+from ..procedure import Procedure, ResultWarning
+from ..results import TestResult
 
-SAME_CURVE = "the two ROC curves are the same at every operating point"
-TIED = (
-    "tied scores ({}) are ranked in the order of the cases; another order may give "
-    "another statistic and p value"
+SAME_CURVE = ResultWarning(
+    "identical-curves", "the two ROC curves are the same at every operating point"
 )
 
 
@@ -50,6 +43,7 @@ def venkatraman_test(
     n_resamples: int = 9999,
     rng: Any = None,
     return_draws: bool = False,
+    resampling: Resampling | None = None,
 ) -> TestResult:
     """Paired permutation test that two ROC curves are equal at every operating point.
 
@@ -74,6 +68,8 @@ def venkatraman_test(
         Seed or generator.
     return_draws : bool
         Whether to keep the permuted statistics in ``result.draws``.
+    resampling : Resampling, optional
+        These options as one object, in place of the keywords.
 
     Returns
     -------
@@ -131,25 +127,20 @@ def venkatraman_test(
     >>> result.statistic, result.pvalue
     (16.0, 0.125)
     """
-    labels = as_labels(y_true)
-    scores = (
-        as_scores(scores_a, labels.size, name="scores_a"),
-        as_scores(scores_b, labels.size, name="scores_b"),
+    sample = PairedSample.of_scores(y_true, scores_a, scores_b, groups)
+    how = resampling_of(
+        resampling,
+        {"n_resamples": n_resamples, "rng": rng, "return_draws": return_draws},
+        minimum=1,
     )
-    codes = as_groups(groups, labels.size)
-    n_resamples = check_positive_int(n_resamples, name="n_resamples")
-    if codes is not None and not codes.any():
-        raise ValueError(
-            f"`groups` puts all {labels.size} cases in one patient; swapping the arms needs "
-            "at least two patients."
-        )
+    sample.require_swaps()
 
-    order_a, order_b = (s.argsort(kind="stable") for s in scores)
+    labels = sample.labels
+    order_a, order_b = (s.argsort(kind="stable") for s in sample.scores)
     observed = _area(labels[order_a][None], labels[order_b][None])[0]
-    units = np.arange(labels.size) if codes is None else codes
-    active, n_active = _active_units(units, order_a, order_b)
-    exact = n_active < 63 and 2**n_active <= n_resamples
-    swaps = _all_swaps(n_active) if exact else random_swaps(n_active, n_resamples, rng)
+    active, n_active = _active_units(sample.units, order_a, order_b)
+    exact = n_active < 63 and 2**n_active <= how.n_resamples
+    swaps = _all_swaps(n_active) if exact else random_swaps(n_active, how.n_resamples, how.rng)
     step = max(1, CHUNK_ENTRIES // labels.size)
     blocks = (kept[i : i + step] for kept in swaps for i in range(0, len(kept), step))
     draws = np.concatenate(
@@ -157,37 +148,43 @@ def venkatraman_test(
     )
     added = 0 if exact else 1
     pvalue = (int((draws >= observed).sum()) + added) / (draws.size + added)
-
-    aucs = tuple(auc_of(labels, doubled_placements(labels, s)) for s in scores)
-    texts: list[str] = []
-    if aucs[0] == aucs[1] and aucs[0] in (0.0, 1.0):
-        texts.append(warn_degenerate(PERFECT.format(auc=aucs[0])))
-    elif observed == 0:
-        texts.append(SAME_CURVE)
-    tied = [f"`{n}`" for n, s in zip(("scores_a", "scores_b"), scores, strict=True) if _ties(s)]
-    if tied:
-        texts.append(TIED.format(", ".join(tied)))
-    return TestResult(
-        statistic=float(observed),
-        pvalue=pvalue,
-        df=math.inf,
-        estimate=math.nan,
-        estimates=aucs,
-        standard_error=math.nan,
-        confidence_interval=ConfidenceInterval(math.nan, math.nan),
-        confidence_level=0.95,
-        alternative="two-sided",
-        null_value=0.0,
-        n_cases=labels.size,
-        n_groups=None if codes is None else int(codes.max()) + 1,
-        method=(
-            f"Venkatraman and Begg's permutation test of two correlated ROC curves, "
-            f"{'all' if exact else 'random'} {draws.size} swaps of the arms within "
-            f"{'cases' if codes is None else 'patients'} (sample and fitted models fixed)"
-        ),
-        warnings=tuple(texts),
-        draws=draws.astype(np.float64) if return_draws else None,
+    procedure = Procedure(
+        name="venkatraman",
+        clustered=sample.clustered,
+        n_resamples=draws.size,
+        exhaustive=exact,
+        n_arms=2,
     )
+    return conclude(
+        Hypothesis(),
+        Inference(float(observed), pvalue),
+        estimates=sample.aucs,
+        size=sample.size,
+        procedure=procedure,
+        method=(
+            "Venkatraman and Begg's permutation test of two correlated ROC curves, "
+            + describe_swaps(procedure)
+        ),
+        warnings=_notes(sample, same=observed == 0),
+        draws=draws.astype(np.float64) if how.return_draws else None,
+    )
+
+
+def _notes(sample: PairedSample, *, same: bool) -> list[ResultWarning]:
+    notes = []
+    if sample.aucs[0] == sample.aucs[1] and sample.aucs[0] in (0.0, 1.0):
+        notes.append(warn_degenerate(perfect(sample.aucs[0])))
+    elif same:
+        notes.append(SAME_CURVE)
+    names = zip(("scores_a", "scores_b"), sample.scores, strict=True)
+    tied = [f"`{name}`" for name, scores in names if _ties(scores)]
+    if tied:
+        text = (
+            f"tied scores ({', '.join(tied)}) are ranked in the order of the cases; another order "
+            "may give another statistic and p value"
+        )
+        notes.append(ResultWarning("tied-scores", text))
+    return notes
 
 
 def _area(ordered_a: np.ndarray, ordered_b: np.ndarray) -> np.ndarray:

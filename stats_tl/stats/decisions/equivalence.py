@@ -10,14 +10,19 @@ from __future__ import annotations
 __all__ = ["equivalence_test", "noninferiority_test", "smallest_equivalence_margin"]
 
 import math
+from dataclasses import replace
 
 from scipy import stats as sps
 
-from .._shared.inference import wald_inference
-from .._shared.validation import warn_degenerate
-from ..results import ConfidenceInterval, TestResult
+from .._shared.degenerate import warn_degenerate
+from .._shared.inference import Inference, wald_inference
+from ..procedure import Procedure, ResultWarning
+from ..results import TestResult
 
-_NO_VARIANCE = "the standard error is zero or not estimable, so that no margin can be tested"
+_NO_VARIANCE = ResultWarning(
+    "no-standard-error",
+    "the standard error is zero or not estimable, so that no margin can be tested",
+)
 
 
 def equivalence_test(result: TestResult, margin: float) -> TestResult:
@@ -83,27 +88,18 @@ def equivalence_test(result: TestResult, margin: float) -> TestResult:
             "`result` must have a confidence level above 0.5 for a test of equivalence, "
             f"got {result.confidence_level:g}."
         )
-    notes = _check_variance(result)
-    if notes:
-        statistic = pvalue = math.nan
-        interval = ConfidenceInterval(math.nan, math.nan)
-    else:
+    found = Inference(math.nan, math.nan, df)
+    if _has_variance(result):
         _, _, interval = wald_inference(
             result.estimate, result.standard_error, df=df, confidence_level=level
         )
         statistic = (margin - abs(result.estimate)) / result.standard_error
-        pvalue = _upper_tail(statistic, df)
+        found = Inference(statistic, _upper_tail(statistic, df), df, interval=interval)
     return _derived(
-        result,
-        statistic=statistic,
-        pvalue=pvalue,
-        df=df,
-        interval=interval,
-        confidence_level=level,
-        alternative="equivalence",
-        null_value=margin,
+        replace(result, confidence_level=level, alternative="equivalence", null_value=margin),
+        found,
+        procedure=Procedure(name="equivalence", margin=margin, of=result.procedure),
         method=f"Two one-sided tests of equivalence within +/- {margin:g}, from: {result.method}",
-        notes=notes,
     )
 
 
@@ -159,11 +155,8 @@ def noninferiority_test(result: TestResult, margin: float) -> TestResult:
     """
     margin = _check_margin(margin)
     df = _reference_df(result)
-    notes = _check_variance(result)
-    if notes:
-        statistic = pvalue = math.nan
-        interval = ConfidenceInterval(math.nan, math.nan)
-    else:
+    found = Inference(math.nan, math.nan, df)
+    if _has_variance(result):
         statistic, pvalue, interval = wald_inference(
             result.estimate,
             result.standard_error,
@@ -172,17 +165,12 @@ def noninferiority_test(result: TestResult, margin: float) -> TestResult:
             alternative="greater",
             confidence_level=result.confidence_level,
         )
+        found = Inference(statistic, pvalue, df, interval=interval)
     return _derived(
-        result,
-        statistic=statistic,
-        pvalue=pvalue,
-        df=df,
-        interval=interval,
-        confidence_level=result.confidence_level,
-        alternative="greater",
-        null_value=-margin,
+        replace(result, alternative="greater", null_value=-margin),
+        found,
+        procedure=Procedure(name="noninferiority", margin=margin, of=result.procedure),
         method=f"Test of non-inferiority with margin {margin:g}, from: {result.method}",
-        notes=notes,
     )
 
 
@@ -267,10 +255,8 @@ def _check_margin(margin: float) -> float:
     return float(margin)
 
 
-def _check_variance(result: TestResult) -> tuple[str, ...]:
-    if result.standard_error > 0 and not math.isnan(result.estimate):
-        return ()
-    return (warn_degenerate(_NO_VARIANCE, stacklevel=4),)
+def _has_variance(result: TestResult) -> bool:
+    return result.standard_error > 0 and not math.isnan(result.estimate)
 
 
 def _upper_tail(statistic: float, df: float) -> float:
@@ -278,31 +264,24 @@ def _upper_tail(statistic: float, df: float) -> float:
 
 
 def _derived(
-    result: TestResult,
-    *,
-    statistic: float,
-    pvalue: float,
-    df: float,
-    interval: ConfidenceInterval,
-    confidence_level: float,
-    alternative: str,
-    null_value: float,
-    method: str,
-    notes: tuple[str, ...],
+    result: TestResult, found: Inference, *, procedure: Procedure, method: str
 ) -> TestResult:
+    """A plain result from `result` (of whatever class) and what the derived test found."""
+    own = () if _has_variance(result) else (warn_degenerate(_NO_VARIANCE),)
     return TestResult(
-        statistic=statistic,
-        pvalue=pvalue,
-        df=df,
+        statistic=found.statistic,
+        pvalue=found.pvalue,
+        df=found.df,
         estimate=result.estimate,
         estimates=result.estimates,
         standard_error=result.standard_error,
-        confidence_interval=interval,
-        confidence_level=confidence_level,
-        alternative=alternative,
-        null_value=null_value,
+        confidence_interval=found.interval,
+        confidence_level=result.confidence_level,
+        alternative=result.alternative,
+        null_value=result.null_value,
         n_cases=result.n_cases,
         n_groups=result.n_groups,
         method=method,
-        warnings=result.warnings + notes,
+        warnings=result.warnings + own,
+        procedure=procedure,
     )

@@ -15,6 +15,7 @@ from scipy import optimize
 from scipy import stats as sps
 
 from .._shared.inference import check_confidence_level
+from ..procedure import ResultWarning
 from ..results import format_number
 from .inference import Wald
 from .likelihood.laplace import LaplaceCriterion
@@ -24,7 +25,12 @@ from .specification.design import MixedDesign, build_design
 from .specification.formula import parse_formula
 from .specification.syntax import Name, deparse
 from .tables import component_tables, format_table, random_effect_tables
-from .warnings import MixedModelConvergenceWarning, MixedModelWarning, SingularFitWarning
+from .warnings import (
+    MixedModelConvergenceWarning,
+    MixedModelWarning,
+    SingularFitWarning,
+    result_warnings,
+)
 
 #: Log odds beyond which a coefficient means separation, not an effect.
 _SEPARATED = 15.0
@@ -80,7 +86,7 @@ class BinomialMixedModelResult:
         Whether a maximum was found; whether a variance is zero there.
     confidence_level : float
         Coverage of the intervals.
-    warnings : tuple of str
+    warnings : tuple of ResultWarning
         What the reader of the numbers must know.
     """
 
@@ -101,7 +107,7 @@ class BinomialMixedModelResult:
     converged: bool
     singular: bool
     confidence_level: float
-    warnings: tuple[str, ...]
+    warnings: tuple[ResultWarning, ...]
     _design: MixedDesign = field(repr=False, compare=False)
 
     def marginal_means(
@@ -287,7 +293,7 @@ def fit_binomial_mixed_model(
         converged=not failure,
         singular=not failure and singular,
         confidence_level=level,
-        warnings=tuple(text for _, text in notes),
+        warnings=result_warnings(notes),
         _design=design,
     )
 

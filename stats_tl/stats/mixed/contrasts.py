@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from scipy import stats as sps
 
 from .._shared.inference import wald_inference
+from ..procedure import Procedure, ResultWarning
 from ..results import ConfidenceInterval, TestResult
 from .inference import FTest, Inference
 
@@ -55,7 +56,7 @@ def contrast_test(
     null_value: float,
     alternative: str,
     confidence_level: float,
-    warnings: tuple[str, ...],
+    warnings: tuple[ResultWarning, ...],
 ) -> TestResult:
     """t test of ``weights @ beta = null_value``."""
     if inference is None:
@@ -86,6 +87,7 @@ def contrast_test(
         n_cases=n_rows,
         n_groups=None,
         method=f"Contrast of fixed effects of a linear mixed model ({_RULES[ddf]})",
+        procedure=Procedure(name="mixed-contrast", variance=ddf),
         warnings=warnings,
     )
 
@@ -97,7 +99,7 @@ def joint_test(
     ddf: str,
     n_rows: int,
     confidence_level: float,
-    warnings: tuple[str, ...],
+    warnings: tuple[ResultWarning, ...],
 ) -> TestResult:
     """F test that every row of `weights` times beta is zero."""
     test, pvalue = f_statistic(inference, weights)
@@ -115,6 +117,7 @@ def joint_test(
         n_cases=n_rows,
         n_groups=None,
         method=f"Joint F test of fixed effects of a linear mixed model ({_RULES[ddf]})",
+        procedure=Procedure(name="mixed-joint-f", variance=ddf),
         warnings=warnings,
     )
 

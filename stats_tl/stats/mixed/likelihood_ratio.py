@@ -9,6 +9,7 @@ import math
 import numpy as np
 from scipy import stats as sps
 
+from ..procedure import Procedure, ResultWarning
 from ..results import ConfidenceInterval, TestResult
 from .likelihood.solver import solve
 from .result import MixedModelResult
@@ -110,5 +111,8 @@ def likelihood_ratio_test(reduced: MixedModelResult, full: MixedModelResult) -> 
             + (" (refitted by maximum likelihood)" if refitted else "")
             + f": {reduced.formula} against {full.formula}"
         ),
-        warnings=tuple(f"a refit failed: {failure}" for failure in failures),
+        warnings=tuple(
+            ResultWarning("refit-failed", f"a refit failed: {failure}") for failure in failures
+        ),
+        procedure=Procedure(name="likelihood-ratio"),
     )

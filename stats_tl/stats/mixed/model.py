@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from scipy import stats as sps
 
 from .._shared.inference import check_confidence_level
+from ..procedure import ResultWarning
 from .inference import DDF_METHODS, Inference, make_inference
 from .likelihood.solver import (
     SINGULAR_TOLERANCE,
@@ -25,7 +26,12 @@ from .result import MixedModelResult
 from .specification.design import MixedDesign, build_design
 from .specification.formula import parse_formula
 from .tables import component_tables, random_effect_tables
-from .warnings import MixedModelConvergenceWarning, MixedModelWarning, SingularFitWarning
+from .warnings import (
+    MixedModelConvergenceWarning,
+    MixedModelWarning,
+    SingularFitWarning,
+    result_warnings,
+)
 
 
 def fit_mixed_model(
@@ -174,7 +180,7 @@ def fit_mixed_model(
         )
     for category, text in notes:
         _warnings.warn(text, category, stacklevel=2)
-    return _assemble(design, solution, ddf, level, tuple(text for _, text in notes))
+    return _assemble(design, solution, ddf, level, result_warnings(notes))
 
 
 def _boundary(solution: Solution) -> str:
@@ -195,7 +201,11 @@ def _boundary(solution: Solution) -> str:
 
 
 def _assemble(
-    design: MixedDesign, solution: Solution, ddf: str, level: float, notes: tuple[str, ...]
+    design: MixedDesign,
+    solution: Solution,
+    ddf: str,
+    level: float,
+    notes: tuple[ResultWarning, ...],
 ) -> MixedModelResult:
     failed = bool(solution.failure)
     names = design.fixed.names

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from .._shared.inference import check_confidence_level
+from ..procedure import ResultWarning
 from ..results import TestResult, format_number
 from .contrasts import contrast_test, f_statistic, joint_test, weights_from
 from .inference import Inference
@@ -69,7 +70,7 @@ class MixedModelResult:
         Coverage of ``ci_low`` to ``ci_high``.
     dropped_terms : tuple of str
         Aliased columns that were left out.
-    warnings : tuple of str
+    warnings : tuple of ResultWarning
         What the reader of the numbers must know.
     """
 
@@ -97,7 +98,7 @@ class MixedModelResult:
     ddf: str
     confidence_level: float
     dropped_terms: tuple[str, ...]
-    warnings: tuple[str, ...]
+    warnings: tuple[ResultWarning, ...]
     _solution: Solution = field(repr=False, compare=False)
     _inference: Inference = field(repr=False, compare=False)
 

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["MixedModelConvergenceWarning", "MixedModelWarning", "SingularFitWarning"]
+__all__ = [
+    "MixedModelConvergenceWarning",
+    "MixedModelWarning",
+    "SingularFitWarning",
+    "result_warnings",
+]
+
+from collections.abc import Iterable
+
+from ..procedure import ResultWarning, WarningCode
 
 
 class MixedModelWarning(UserWarning):
@@ -19,3 +28,14 @@ class SingularFitWarning(MixedModelWarning):
 
 class MixedModelConvergenceWarning(MixedModelWarning):
     """The fit failed: every estimate and every p value of the result is NaN."""
+
+
+_CODES: dict[type[Warning], WarningCode] = {
+    MixedModelConvergenceWarning: "no-convergence",
+    SingularFitWarning: "singular-fit",
+}
+
+
+def result_warnings(notes: Iterable[tuple[type[Warning], str]]) -> tuple[ResultWarning, ...]:
+    """Notes on a fit as its result keeps them."""
+    return tuple(ResultWarning(_CODES.get(kind, "model"), text) for kind, text in notes)

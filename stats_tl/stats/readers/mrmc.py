@@ -23,8 +23,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats as sps
 
-from .._shared.inference import check_confidence_level, wald_inference
-from .._shared.validation import as_groups, as_labels, as_score_matrix, warn_degenerate
+from .._shared.degenerate import warn_degenerate
+from .._shared.inference import NO_INTERVAL, check_confidence_level, wald_inference
+from .._shared.paired_sample import CaseSample
+from .._shared.validation import as_score_matrix
+from ..procedure import Procedure, ResultWarning
 from ..results import (
     ConfidenceInterval,
     TestResult,
@@ -172,14 +175,16 @@ def obuchowski_rockette_test(
     >>> print(f"F = {result.statistic:.3f}, p = {result.pvalue:.3f}")
     F = 1.546, p = 0.302
     """
-    labels = as_labels(y_true)
-    values = as_score_matrix(scores, labels.size, ndim=3)
-    codes = as_groups(groups, labels.size)
+    sample = CaseSample.of(y_true, groups)
+    values = as_score_matrix(scores, sample.labels.size, ndim=3)
     level = check_confidence_level(confidence_level)
     n_arms, n_readers = values.shape[:2]
     _check_design(n_arms, n_readers, readers, cases)
     aucs, matrix = auc_covariance(
-        labels, values.reshape(n_arms * n_readers, -1), covariance=covariance, groups=codes
+        sample.labels,
+        values.reshape(n_arms * n_readers, -1),
+        covariance=covariance,
+        groups=sample.codes,
     )
     aucs = aucs.reshape(n_arms, n_readers)
     parts = decompose(aucs, matrix)
@@ -192,9 +197,17 @@ def obuchowski_rockette_test(
         estimate, standard_error = float(row["estimate"]), float(row["standard_error"])
         interval = ConfidenceInterval(float(row["ci_low"]), float(row["ci_high"]))
     else:
-        estimate = standard_error = math.nan
-        interval = ConfidenceInterval(math.nan, math.nan)
-    notes = _degenerate(statistic, parts)
+        estimate, standard_error, interval = math.nan, math.nan, NO_INTERVAL
+    procedure = Procedure(
+        name="obuchowski-rockette",
+        variance=covariance,
+        clustered=sample.clustered,
+        n_arms=n_arms,
+        n_readers=n_readers,
+        random=tuple(
+            name for name, how in (("readers", readers), ("cases", cases)) if how == "random"
+        ),
+    )
     return MRMCResult(
         statistic=statistic,
         pvalue=pvalue,
@@ -206,14 +219,15 @@ def obuchowski_rockette_test(
         confidence_level=level,
         alternative="two-sided",
         null_value=0.0,
-        n_cases=labels.size,
-        n_groups=None if codes is None else int(codes.max()) + 1,
+        n_cases=sample.labels.size,
+        n_groups=sample.n_groups,
         method=(
             f"Obuchowski-Rockette test of {n_arms} arms by {n_readers} readers ({covariance} "
-            f"covariance{'' if codes is None else ', clustered by patient'}): readers "
+            f"covariance{', clustered by patient' if sample.clustered else ''}): readers "
             f"{readers}, cases {cases}; the training data are held fixed"
         ),
-        warnings=notes,
+        warnings=_degenerate(statistic, parts),
+        procedure=procedure,
         arms=_arm_table(aucs, parts, matrix, readers, cases, level),
         differences=differences,
         reader_differences=(
@@ -346,20 +360,27 @@ def _clean_difference(difference: float) -> float:
     return 0.0 if difference**2 < ROUNDING else float(difference)
 
 
-def _degenerate(statistic: float, parts: Decomposition) -> tuple[str, ...]:
+def _degenerate(statistic: float, parts: Decomposition) -> tuple[ResultWarning, ...]:
     if math.isnan(parts.error):
-        text = "only one positive or one negative case: the variance cannot be estimated"
+        note = ResultWarning(
+            "single-case",
+            "only one positive or one negative case: the variance cannot be estimated",
+        )
     elif math.isnan(statistic):
-        text = "the AUCs carry no variance, so that their difference cannot be tested"
-    elif parts.error <= ROUNDING and parts.ms_arm == 0:
-        text = (
-            "no AUC varies between cases, as with perfect or constant scores: p = 1 is a convention"
+        note = ResultWarning(
+            "zero-variance",
+            "the AUCs carry no variance, so that their difference cannot be tested",
         )
     elif parts.error <= ROUNDING:
-        text = (
-            "no AUC varies between cases, as with perfect or constant scores: only the variation "
-            "between readers counts"
+        rest = (
+            "p = 1 is a convention"
+            if parts.ms_arm == 0
+            else "only the variation between readers counts"
+        )
+        note = ResultWarning(
+            "no-case-variation",
+            f"no AUC varies between cases, as with perfect or constant scores: {rest}",
         )
     else:
         return ()
-    return (warn_degenerate(text, stacklevel=4),)
+    return (warn_degenerate(note),)

@@ -14,13 +14,17 @@ from typing import Any
 import numpy as np
 from scipy import stats as sps
 
-from .._shared.inference import check_alternative, check_confidence_level, wald_inference
+from .._shared.degenerate import warn_degenerate
+from .._shared.inference import NO_INTERVAL, Hypothesis, Inference, conclude
 from .._shared.signed_rank import as_pair, signed_rank_distribution
-from .._shared.validation import warn_degenerate
+from ..procedure import Procedure, ResultWarning
 from ..results import ConfidenceInterval, TestResult
 from .ranks import SCOPE
 
-NO_DIFFERENCE = "the methods agree on every task"
+NO_DIFFERENCE = ResultWarning("no-difference", "the methods agree on every task")
+ALL_EQUAL = ResultWarning(
+    "zero-variance", "all differences are equal: no variance can be estimated"
+)
 
 
 def wilcoxon_test(
@@ -82,7 +86,7 @@ def wilcoxon_test(
     >>> print(f"V = {result.statistic:g}, p = {result.pvalue:.4f}")
     V = 27, p = 0.0312
     """
-    check_alternative(alternative)
+    hypothesis = Hypothesis(alternative)
     if method not in ("exact", "asymptotic"):
         raise ValueError(f"`method` must be 'exact' or 'asymptotic', got {method!r}.")
     if zero_method not in ("wilcox", "pratt"):
@@ -93,7 +97,7 @@ def wilcoxon_test(
     ranks = sps.rankdata(np.abs(kept))[kept != 0]
     positive = (kept > 0)[kept != 0]
     statistic = float(ranks[positive].sum())
-    notes: tuple[str, ...] = ()
+    notes: tuple[ResultWarning, ...] = ()
     if ranks.size == 0:
         pvalue, notes = 1.0, (NO_DIFFERENCE,)
     elif method == "exact":
@@ -104,21 +108,14 @@ def wilcoxon_test(
         if correction:
             half = {"two-sided": 0.5 * np.sign(shift), "greater": 0.5, "less": -0.5}
             shift -= half[alternative]
-        _, pvalue, _ = wald_inference(shift, sd, alternative=alternative)
+        pvalue = hypothesis.wald(shift, sd).pvalue
     walsh = (difference[:, None] + difference)[np.triu_indices(difference.size)] / 2
-    return TestResult(
-        statistic=statistic,
-        pvalue=pvalue,
-        df=math.inf,
-        estimate=float(np.median(walsh)),
+    found = Inference(statistic, pvalue, estimate=float(np.median(walsh)))
+    return conclude(
+        hypothesis,
+        found,
         estimates=(float(x.mean()), float(y.mean())),
-        standard_error=math.nan,
-        confidence_interval=ConfidenceInterval(math.nan, math.nan),
-        confidence_level=0.95,
-        alternative=alternative,
-        null_value=0.0,
-        n_cases=None,
-        n_groups=None,
+        procedure=Procedure(name="wilcoxon", version=method, n_arms=2),
         method=f"Wilcoxon signed-rank test ({method}) over {x.size} tasks: {SCOPE}",
         warnings=notes,
     )
@@ -166,33 +163,24 @@ def sign_test(
     >>> print(f"{result.statistic:g} wins, p = {result.pvalue:.3f}")
     4 wins, p = 0.375
     """
-    check_alternative(alternative)
-    level = check_confidence_level(confidence_level)
+    hypothesis = Hypothesis(alternative, 0.5, confidence_level)
     x, y = as_pair(a, b)
     difference = x - y
     wins, n = int((difference > 0).sum()), int((difference != 0).sum())
-    notes: tuple[str, ...] = ()
+    notes: tuple[ResultWarning, ...] = ()
     if n == 0:
-        pvalue, share, notes = 1.0, math.nan, (NO_DIFFERENCE,)
-        interval = ConfidenceInterval(math.nan, math.nan)
+        pvalue, share, interval = 1.0, math.nan, NO_INTERVAL
+        notes = (NO_DIFFERENCE,)
     else:
         exact = sps.binomtest(wins, n, alternative=alternative)
         pvalue, share = float(exact.pvalue), wins / n
-        low, high = exact.proportion_ci(level, method="exact")
+        low, high = exact.proportion_ci(hypothesis.confidence_level, method="exact")
         interval = ConfidenceInterval(float(low), float(high))
-    return TestResult(
-        statistic=float(wins),
-        pvalue=pvalue,
-        df=math.inf,
-        estimate=share,
+    return conclude(
+        hypothesis,
+        Inference(float(wins), pvalue, estimate=share, interval=interval),
         estimates=(float(x.mean()), float(y.mean())),
-        standard_error=math.nan,
-        confidence_interval=interval,
-        confidence_level=level,
-        alternative=alternative,
-        null_value=0.5,
-        n_cases=None,
-        n_groups=None,
+        procedure=Procedure(name="sign", version="exact", n_arms=2),
         method=f"Exact sign test over {n} tasks without ties: {SCOPE}",
         warnings=notes,
     )
@@ -255,39 +243,22 @@ def paired_ttest(
     >>> print(f"t = {result.statistic:.3f}, p = {result.pvalue:.3f}")
     t = 1.987, p = 0.141
     """
+    hypothesis = Hypothesis(alternative, null_value, confidence_level)
     x, y = as_pair(a, b)
     difference = x - y
-    estimate = float(difference.mean())
     # Equal differences may leave a rounding residue; a spread below it is no spread.
     sd = float(difference.std(ddof=1))
     sd = 0.0 if sd <= 4 * np.finfo(float).eps * float(np.abs([x, y]).max()) else sd
-    standard_error = sd / math.sqrt(difference.size)
-    statistic, pvalue, interval = wald_inference(
-        estimate,
-        standard_error,
-        df=difference.size - 1,
-        null_value=null_value,
-        alternative=alternative,
-        confidence_level=confidence_level,
+    found = hypothesis.wald(
+        float(difference.mean()), sd / math.sqrt(difference.size), df=float(difference.size - 1)
     )
-    notes: tuple[str, ...] = ()
-    if math.isnan(statistic):
-        notes = (warn_degenerate("all differences are equal: no variance can be estimated"),)
-    return TestResult(
-        statistic=statistic,
-        pvalue=pvalue,
-        df=float(difference.size - 1),
-        estimate=estimate,
+    return conclude(
+        hypothesis,
+        found,
         estimates=(float(x.mean()), float(y.mean())),
-        standard_error=standard_error,
-        confidence_interval=interval,
-        confidence_level=confidence_level,
-        alternative=alternative,
-        null_value=float(null_value),
-        n_cases=None,
-        n_groups=None,
+        procedure=Procedure(name="paired-t", n_arms=2),
         method=f"Paired t test over {x.size} tasks: {SCOPE}",
-        warnings=notes,
+        warnings=(warn_degenerate(ALL_EQUAL),) if math.isnan(found.statistic) else (),
     )
 
 

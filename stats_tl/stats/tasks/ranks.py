@@ -24,7 +24,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats as sps
 
-from ..results import ConfidenceInterval, TestResult
+from .._shared.inference import Hypothesis, Inference, conclude
+from ..procedure import Procedure
+from ..results import TestResult
 
 SCOPE = "the tasks are a random sample, the measurements on each are taken as they are"
 
@@ -111,14 +113,14 @@ def friedman_test(scores: Any) -> TestResult:
     >>> print(f"chi-square = {result.statistic:.2f}, p = {result.pvalue:.3f}")
     chi-square = 3.50, p = 0.174
     """
-    values, names = _as_table(scores, minimum=3)
+    values, _ = _as_table(scores, minimum=3)
     ranks = _ranks(values)
     df = float(values.shape[1] - 1)
     if (ranks == ranks[0, 0]).all():
         statistic, pvalue = 0.0, 1.0
     else:
         statistic, pvalue = (float(x) for x in sps.friedmanchisquare(*values.T))
-    return _omnibus("Friedman rank test", statistic, pvalue, df, ranks, names)
+    return _omnibus("friedman", Inference(statistic, pvalue, df), ranks)
 
 
 def iman_davenport_test(scores: Any) -> TestResult:
@@ -163,7 +165,7 @@ def iman_davenport_test(scores: Any) -> TestResult:
     >>> print(f"F = {result.statistic:.2f}, p = {result.pvalue:.3f}")
     F = 2.33, p = 0.178
     """
-    values, names = _as_table(scores, minimum=3)
+    values, _ = _as_table(scores, minimum=3)
     n, k = values.shape
     chi2 = friedman_test(values).statistic
     df = (float(k - 1), float((k - 1) * (n - 1)))
@@ -171,7 +173,7 @@ def iman_davenport_test(scores: Any) -> TestResult:
     # Complete agreement leaves a rounding residue of either sign.
     statistic = (n - 1) * chi2 / left if left > 1e-9 * n * k else math.inf
     pvalue = float(sps.f.sf(statistic, *df))
-    return _omnibus("Iman-Davenport rank test", statistic, pvalue, df, _ranks(values), names)
+    return _omnibus("iman-davenport", Inference(statistic, pvalue, df), _ranks(values))
 
 
 def quade_test(scores: Any) -> TestResult:
@@ -216,7 +218,7 @@ def quade_test(scores: Any) -> TestResult:
     >>> print(f"F = {result.statistic:.2f}, p = {result.pvalue:.3f}")
     F = 4.66, p = 0.060
     """
-    values, names = _as_table(scores)
+    values, _ = _as_table(scores)
     n, k = values.shape
     ranks = _ranks(values)
     weights = sps.rankdata(np.ptp(values, axis=1))
@@ -230,7 +232,7 @@ def quade_test(scores: Any) -> TestResult:
         left = total - between
         statistic = (n - 1) * between / left if left > 1e-12 * total else math.inf
     pvalue = float(sps.f.sf(statistic, *df))
-    return _omnibus("Quade test", statistic, pvalue, df, ranks, names)
+    return _omnibus("quade", Inference(statistic, pvalue, df), ranks)
 
 
 def kendalls_w(scores: Any) -> float:
@@ -371,29 +373,22 @@ def nemenyi_pvalues(scores: Any) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _omnibus(
-    name: str,
-    statistic: float,
-    pvalue: float,
-    df: float | tuple[float, float],
-    ranks: np.ndarray,
-    names: list[Any],
-) -> TestResult:
-    return TestResult(
-        statistic=statistic,
-        pvalue=pvalue,
-        df=df,
-        estimate=math.nan,
-        estimates=tuple(float(r) for r in ranks.mean(axis=0)),
-        standard_error=math.nan,
-        confidence_interval=ConfidenceInterval(math.nan, math.nan),
-        confidence_level=0.95,
-        alternative="two-sided",
-        null_value=0.0,
-        n_cases=None,
-        n_groups=None,
+_NAMES = {
+    "friedman": "Friedman rank test",
+    "iman-davenport": "Iman-Davenport rank test",
+    "quade": "Quade test",
+}
+
+
+def _omnibus(name: str, found: Inference, ranks: np.ndarray) -> TestResult:
+    n_tasks, n_methods = ranks.shape
+    return conclude(
+        Hypothesis(),
+        found,
+        estimates=ranks.mean(axis=0),
+        procedure=Procedure(name=name, n_arms=n_methods),
         method=(
-            f"{name} of {len(names)} methods over {len(ranks)} tasks (estimates are average "
+            f"{_NAMES[name]} of {n_methods} methods over {n_tasks} tasks (estimates are average "
             f"ranks, 1 is best): {SCOPE}"
         ),
     )

@@ -5,17 +5,21 @@ from __future__ import annotations
 __all__ = ["mcnemar_test", "operating_point_test"]
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from scipy import stats as sps
 
-from .._shared.inference import check_alternative, check_confidence_level, wald_inference
-from .._shared.validation import as_groups, as_labels, as_scores, check_option
+from .._shared.inference import Hypothesis, Inference, SampleSize, conclude
+from .._shared.paired_sample import PairedSample
+from .._shared.validation import as_groups, as_labels, check_option
+from ..procedure import Procedure, ResultWarning
 from ..results import ConfidenceInterval, TestResult
 from .operating import check_threshold, ratio_error
 
 METHODS = ("exact", "mid-p", "chi-square", "chi-square-corrected")
+NO_DISCORDANT = ResultWarning("no-discordant-cases", "no discordant cases: p = 1 is a convention")
 
 
 def mcnemar_test(
@@ -93,53 +97,61 @@ def mcnemar_test(
         )
     codes = as_groups(groups, right_a.size)
     check_option(method, METHODS, name="method")
-    check_alternative(alternative)
-    level = check_confidence_level(confidence_level)
+    hypothesis = Hypothesis(alternative, confidence_level=confidence_level)
     difference = right_a.astype(np.float64) - right_b
-    only_a, only_b = int((difference > 0).sum()), int((difference < 0).sum())
-    estimate = (only_a - only_b) / difference.size
-    df = math.inf
     if codes is None:
-        statistic, pvalue = _mcnemar(only_a, only_b, method, alternative)
-        df = 1.0 if method.startswith("chi-square") else math.inf
-        standard_error = math.sqrt(
-            max((only_a + only_b) / difference.size - estimate**2, 0) / difference.size
-        )
-        # Adding a discordant case of each kind keeps the interval from collapsing.
-        n = difference.size + 2
-        shares = (only_a + 1) / n, (only_b + 1) / n
-        centre = shares[0] - shares[1]
-        spread = math.sqrt((sum(shares) - centre**2) / n)
-        interval = _within(centre, spread, alternative, level)
+        found = _independent(difference, method, hypothesis)
+        procedure = Procedure(name="mcnemar", version=method, n_arms=2)
         sentence = f"McNemar's test, {method}, of two paired proportions (cases random)"
     else:
-        if not codes.any():
-            raise ValueError(
-                f"`groups` puts all {codes.size} cases in one patient; at least two are needed."
-            )
-        totals = np.bincount(codes, weights=difference)
-        under_null = math.sqrt(float(np.sum(totals**2)))
-        statistic, pvalue, _ = wald_inference(
-            float(totals.sum()), under_null, alternative=alternative
-        )
-        standard_error = ratio_error(difference, codes)
-        interval = _within(estimate, standard_error, alternative, level)
+        found = _clustered(difference, codes, hypothesis)
+        procedure = Procedure(name="mcnemar", version="durkalski", clustered=True, n_arms=2)
         sentence = "Durkalski's test of two paired proportions (patients random)"
-    return TestResult(
-        statistic=statistic,
-        pvalue=pvalue,
-        df=df,
-        estimate=estimate,
+    return conclude(
+        hypothesis,
+        found,
         estimates=(float(right_a.mean()), float(right_b.mean())),
-        standard_error=standard_error,
-        confidence_interval=interval,
-        confidence_level=level,
-        alternative=alternative,
-        null_value=0.0,
-        n_cases=difference.size,
-        n_groups=None if codes is None else int(codes.max()) + 1,
+        size=SampleSize(difference.size, None if codes is None else int(codes.max()) + 1),
+        procedure=procedure,
         method=sentence,
-        warnings=() if only_a + only_b else ("no discordant cases: p = 1 is a convention",),
+        warnings=() if difference.any() else (NO_DISCORDANT,),
+    )
+
+
+def _independent(difference: np.ndarray, method: str, hypothesis: Hypothesis) -> Inference:
+    """McNemar's test with Bonett and Price's interval."""
+    only_a, only_b = int((difference > 0).sum()), int((difference < 0).sum())
+    estimate = (only_a - only_b) / difference.size
+    statistic, pvalue = _mcnemar(only_a, only_b, method, hypothesis.alternative)
+    standard_error = math.sqrt(
+        max((only_a + only_b) / difference.size - estimate**2, 0) / difference.size
+    )
+    # Adding a discordant case of each kind keeps the interval from collapsing.
+    n = difference.size + 2
+    shares = (only_a + 1) / n, (only_b + 1) / n
+    centre = shares[0] - shares[1]
+    interval = _within(centre, math.sqrt((sum(shares) - centre**2) / n), hypothesis)
+    df = 1.0 if method.startswith("chi-square") else math.inf
+    return Inference(statistic, pvalue, df, estimate, standard_error, interval)
+
+
+def _clustered(difference: np.ndarray, codes: np.ndarray, hypothesis: Hypothesis) -> Inference:
+    """Test over patients, with the Wald interval over patients."""
+    if not codes.any():
+        raise ValueError(
+            f"`groups` puts all {codes.size} cases in one patient; at least two are needed."
+        )
+    totals = np.bincount(codes, weights=difference)
+    under_null = hypothesis.wald(float(totals.sum()), math.sqrt(float(np.sum(totals**2))))
+    estimate = (int((difference > 0).sum()) - int((difference < 0).sum())) / difference.size
+    standard_error = ratio_error(difference, codes)
+    return Inference(
+        under_null.statistic,
+        under_null.pvalue,
+        math.inf,
+        estimate,
+        standard_error,
+        _within(estimate, standard_error, hypothesis),
     )
 
 
@@ -202,24 +214,21 @@ def operating_point_test(
     >>> result.estimates, result.pvalue
     ((1.0, 0.4), 0.25)
     """
-    labels = as_labels(y_true)
+    sample = PairedSample.of_scores(y_true, scores_a, scores_b, groups)
     check_option(metric, ("sensitivity", "specificity", "accuracy"), name="metric")
-    called_a = as_scores(scores_a, labels.size, name="scores_a") >= check_threshold(
-        threshold_a, "threshold_a"
-    )
-    called_b = as_scores(scores_b, labels.size, name="scores_b") >= check_threshold(
-        threshold_b, "threshold_b"
-    )
-    codes = as_groups(groups, labels.size)
+    called_a = sample.a >= check_threshold(threshold_a, "threshold_a")
+    called_b = sample.b >= check_threshold(threshold_b, "threshold_b")
+    labels = sample.labels
     selected = {"sensitivity": labels, "specificity": ~labels}.get(metric, np.ones_like(labels))
-    return mcnemar_test(
+    result = mcnemar_test(
         (called_a == labels)[selected],
         (called_b == labels)[selected],
-        groups=None if codes is None else codes[selected],
+        groups=None if sample.codes is None else sample.codes[selected],
         method=method,
         alternative=alternative,
         confidence_level=confidence_level,
     )
+    return replace(result, procedure=replace(result.procedure, name=f"mcnemar-{metric}"))
 
 
 def _mcnemar(only_a: int, only_b: int, method: str, alternative: str) -> tuple[float, float]:
@@ -245,13 +254,6 @@ def _mcnemar(only_a: int, only_b: int, method: str, alternative: str) -> tuple[f
     return float(only_a), float(min(pvalue, 1.0))
 
 
-def _within(centre: float, error: float, alternative: str, level: float) -> ConfidenceInterval:
+def _within(centre: float, error: float, hypothesis: Hypothesis) -> ConfidenceInterval:
     """Wald interval of a difference of proportions, which lies in [-1, 1]."""
-    return wald_inference(
-        centre,
-        error,
-        null_value=centre,
-        alternative=alternative,
-        confidence_level=level,
-        bounds=(-1.0, 1.0),
-    )[2]
+    return replace(hypothesis, null_value=centre).wald(centre, error, bounds=(-1.0, 1.0)).interval
