@@ -18,6 +18,7 @@ import numpy as np
 from scipy import stats as sps
 
 from ..stats import (
+    CVComponents,
     DegenerateDataWarning,
     bootstrap_auc_test,
     combined_5x2cv_ftest,
@@ -25,9 +26,8 @@ from ..stats import (
     obuchowski_rockette_test,
     permutation_auc_test,
     repeated_cv_components,
+    repeated_cv_test_from_components,
 )
-from ..stats.crossvalidation.components import CVComponents
-from ..stats.crossvalidation.repeated_cv import infer_from_components
 from .simulate import CrossValidated
 
 OFFERED = (
@@ -85,10 +85,10 @@ def conclude(
         for name in procedures:
             if name == "auto with half-sample repeats":
                 if study.half is not None and many:
-                    found[name] = _of(infer_from_components(both))
+                    found[name] = _of(repeated_cv_test_from_components(both))
             elif name in OFFERED:
                 if many or name != "larger-variance":
-                    found[name] = _of(infer_from_components(parts, method=name))
+                    found[name] = _of(repeated_cv_test_from_components(parts, method=name))
             elif name == "t over folds and repeats":
                 found[name] = _t_interval(parts.differences.ravel())
             elif name == "t over repeats":

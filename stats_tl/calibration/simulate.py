@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..stats._shared.fold_cells import fold_cells, placements_within
+from ..stats import fold_placements
 from .learners import Learner
 from .populations import DataSet, GaussianPopulation
 
@@ -147,9 +147,6 @@ def separation_for_auc(
             data = pilot.draw(n_patients, rng)
             folds = stratified_folds(patient_labels(data), n_folds, 2, rng)[:, data.patients]
             scores = learner(data.views[1], data.y_true, folds, np.random.default_rng(1))
-            positive = data.y_true.astype(bool)
-            aucs.append(
-                placements_within(positive, scores, fold_cells(positive, folds, 2))[0].mean()
-            )
+            aucs.append(fold_placements(data.y_true, scores, folds)[0].mean())
         low, high = (middle, high) if np.mean(aucs) < auc else (low, middle)
     return (low + high) / 2

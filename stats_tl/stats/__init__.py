@@ -6,13 +6,15 @@ rooms below it are private and may move or change without notice.
 
 from ._shared.resampling import Resampling
 from .crossvalidation.bayesian import BayesianTestResult, bayesian_correlated_ttest
+from .crossvalidation.comparison import RepeatedCVComparison, repeated_cv_comparison
 from .crossvalidation.components import CVComponents, repeated_cv_components
 from .crossvalidation.five_by_two import combined_5x2cv_ftest, paired_5x2cv_ttest
+from .crossvalidation.fold_placements import fold_placements
 from .crossvalidation.omnibus import repeated_cv_omnibus_test
 from .crossvalidation.operating_points import repeated_operating_point_test, repeated_proportion
-from .crossvalidation.repeated_cv import repeated_cv_test
+from .crossvalidation.repeated_cv import repeated_cv_test, repeated_cv_test_from_components
 from .crossvalidation.resampled import corrected_resampled_ttest
-from .curves.auc import roc_auc
+from .curves.auc import auc_logit_interval, roc_auc
 from .curves.bootstrap import bootstrap_auc_test
 from .curves.delong import delong_test, delong_test_unpaired
 from .curves.delong_omnibus import delong_omnibus_test
@@ -90,6 +92,7 @@ __all__ = [
     "OperatingPoint",
     "Procedure",
     "Proportion",
+    "RepeatedCVComparison",
     "RepeatedCVDesign",
     "Resampling",
     "ResultWarning",
@@ -97,6 +100,7 @@ __all__ = [
     "SubgroupResult",
     "TestResult",
     "adjust_pvalues",
+    "auc_logit_interval",
     "average_precision",
     "average_precision_test",
     "average_ranks",
@@ -116,6 +120,7 @@ __all__ = [
     "equivalence_test",
     "fit_binomial_mixed_model",
     "fit_mixed_model",
+    "fold_placements",
     "friedman_test",
     "hanley_mcneil_variance",
     "hodges_lehmann",
@@ -140,11 +145,13 @@ __all__ = [
     "permutation_auc_test",
     "placements",
     "quade_test",
+    "repeated_cv_comparison",
     "repeated_cv_components",
     "repeated_cv_design",
     "repeated_cv_omnibus_test",
     "repeated_cv_power",
     "repeated_cv_test",
+    "repeated_cv_test_from_components",
     "repeated_operating_point_test",
     "repeated_proportion",
     "roc_auc",

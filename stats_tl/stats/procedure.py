@@ -110,8 +110,10 @@ class Procedure:
         Arms compared; readers (or training runs) of each.
     random : tuple of str
         What the conclusion goes beyond in an MRMC analysis: ``"readers"``, ``"cases"``.
-    n_repeats, n_folds, n_seeds, n_half_repeats : int or None
+    n_repeats, n_folds, n_half_repeats : int or None
         Design of a repeated cross-validation; half-sample repeats that were given.
+    n_seeds : float or None
+        Training runs of each repeat, the mean where repeats differ.
     elasticity, elasticity_error : float or None
         Elasticity of the learning curve and its standard error.
     elasticity_sources : tuple of ElasticitySource
@@ -135,7 +137,7 @@ class Procedure:
     random: tuple[str, ...] = ()
     n_repeats: int | None = None
     n_folds: int | None = None
-    n_seeds: int | None = None
+    n_seeds: float | None = None
     n_half_repeats: int | None = None
     elasticity: float | None = None
     elasticity_error: float | None = None

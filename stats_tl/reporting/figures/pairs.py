@@ -73,9 +73,6 @@ def _components(aligned: Aligned, arm: str, reference: str) -> PairComponents | 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DegenerateDataWarning)
-            every = repeated_cv_components(
-                aligned.y_true, a, b, folds[0, runs], groups=aligned.patients
-            )
             parts = repeated_cv_components(
                 aligned.y_true,
                 a[first],
@@ -83,6 +80,13 @@ def _components(aligned: Aligned, arm: str, reference: str) -> PairComponents | 
                 folds[0, runs][first],
                 groups=aligned.patients,
                 half=_half_sample(aligned.half, pair),
+            )
+            every = (
+                parts
+                if len(first) == len(runs)
+                else repeated_cv_components(
+                    aligned.y_true, a, b, folds[0, runs], groups=aligned.patients
+                )
             )
     except ValueError:
         return None  # the table says why

@@ -9,38 +9,30 @@ one test set, several training runs an arm  :func:`~stats_tl.stats.obuchowski_ro
 ==========================================  =====================================
 
 Scores of different folds come from different models, so they are ranked within a fold
-only, and never stacked over repeats. Where a fold was trained with several seeds, each
-seed is a cross-validation of its own on the same split: DeLong's variance is averaged
-over all of them, as is the learning-curve variance, and the corrected t test, whose
-correction is for splits, takes the mean over seeds of each fold. The average of several
-estimates varies no more than they do on average, so that this errs on the safe side.
+only, and never stacked over repeats. Several training seeds of a fold are averaged as
+:func:`~stats_tl.stats.repeated_cv_comparison` says.
 """
 
 from __future__ import annotations
 
 __all__ = ["PairResult", "compare_pair"]
 
-import dataclasses
 import math
-import re
 import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special
-from scipy import stats as sps
 
 from ...stats import (
     ConfidenceInterval,
     DegenerateDataWarning,
     TestResult,
-    corrected_resampled_ttest,
+    auc_logit_interval,
     delong_covariance,
     delong_test,
     obuchowski_rockette_test,
-    repeated_cv_components,
-    repeated_cv_test,
+    repeated_cv_comparison,
     smallest_detectable_difference,
 )
 
@@ -150,86 +142,17 @@ def compare_pair(
 
 
 def _cross_validated(y_true, a, b, folds, repeats, half, options) -> PairResult:
-    groups, level = options["groups"], options["confidence_level"]
-    parts = repeated_cv_components(y_true, a, b, folds, groups=groups)
-    delong = repeated_cv_test(y_true, a, b, folds, method="repeat-delong", **options)
-    # One run a repeat tells which test holds: further seeds on a split are no further splits.
-    first = np.unique(repeats, return_index=True)[1]
-    primary = repeated_cv_test(
-        y_true, a[first], b[first], folds[first], half=half, method="auto", **options
-    )
-    found = re.search(r"\(([a-z-]+), ", primary.method)
-    test = found.group(1) if found else "auto"
-
-    by_repeat = np.array([parts.differences[repeats == r].mean(axis=0) for r in np.unique(repeats)])
-    corrected = corrected_resampled_ttest(
-        by_repeat,
-        n_train=parts.n_cases * (1 - 1 / parts.n_folds),
-        n_test=parts.n_cases / parts.n_folds,
-        confidence_level=level,
-    )
-    if len(first) < len(repeats):
-        if test == "nadeau-bengio":
-            base = corrected
-        elif test == "repeat-delong":
-            base = delong
-        else:
-            base = _mean_over_seeds(y_true, a, b, folds, repeats, half, test, options)
-        primary = dataclasses.replace(
-            base,
-            estimates=parts.aucs,
-            n_cases=parts.n_cases,
-            n_groups=parts.n_groups,
-            method=f"{primary.method}; averaged over {len(repeats) / len(first):g} training seeds",
-            warnings=tuple(dict.fromkeys(primary.warnings + base.warnings)),
-        )
-    # Against a constant score the components are those of the arm alone.
-    constant = np.zeros_like(a)
-    variances = [
-        repeated_cv_components(y_true, s, constant, folds, groups=groups).case_variance
-        for s in (a, b)
-    ]
+    found = repeated_cv_comparison(y_true, a, b, folds, repeats=repeats, half=half, **options)
+    variance = found.primary.procedure.variance
+    assert variance is not None
     return PairResult(
-        primary=primary,
-        test=test,
+        primary=found.primary,
+        test=variance,
         estimand=PROCEDURES,
-        intervals=_logit_intervals(parts.aucs, variances, level),
-        delong=delong.pvalue,
-        corrected_t=corrected.pvalue,
-        n_folds=parts.n_folds,
-    )
-
-
-def _mean_over_seeds(y_true, a, b, folds, repeats, half, test, options) -> TestResult:
-    """The mean estimate over seeds, with the mean of their variances and the least df."""
-    runs_of = [np.flatnonzero(repeats == repeat) for repeat in np.unique(repeats)]
-    results = []
-    for seed in range(max(map(len, runs_of))):
-        # Where a repeat has fewer seeds than others, its own are taken in turn.
-        runs = np.array([own[seed % len(own)] for own in runs_of])
-        results.append(
-            repeated_cv_test(
-                y_true, a[runs], b[runs], folds[runs], half=half, method=test, **options
-            )
-        )
-    estimate = float(np.mean([result.estimate for result in results]))
-    error = math.sqrt(np.mean([result.standard_error**2 for result in results]))
-    if not error > 0:
-        return results[0]
-    df = min(_number(result.df) for result in results)
-    statistic = estimate / error
-    width = sps.t.isf((1 - options["confidence_level"]) / 2, df) * error
-    return dataclasses.replace(
-        results[0],
-        estimate=estimate,
-        standard_error=error,
-        df=df,
-        statistic=statistic,
-        pvalue=float(2 * sps.t.sf(abs(statistic), df)),
-        confidence_interval=ConfidenceInterval(
-            max(estimate - width, -1.0), min(estimate + width, 1.0)
-        ),
-        warnings=tuple(dict.fromkeys(text for r in results for text in r.warnings)),
+        intervals=found.intervals,
+        delong=found.repeat_delong.pvalue,
+        corrected_t=found.corrected_t.pvalue,
+        n_folds=found.components.n_folds,
     )
 
 
@@ -240,11 +163,15 @@ def _number(df: Any) -> float:
 def _one_model(y_true, a, b, options) -> PairResult:
     primary = delong_test(y_true, a, b, **options)
     aucs, covariance = delong_covariance(y_true, np.stack([a, b]), groups=options["groups"])
+    low, high = (
+        auc_logit_interval(auc, error, confidence_level=options["confidence_level"])
+        for auc, error in zip(aucs, np.sqrt(np.diag(covariance)), strict=True)
+    )
     return PairResult(
         primary=primary,
         test="delong",
         estimand=MODELS,
-        intervals=_logit_intervals(aucs, np.diag(covariance), options["confidence_level"]),
+        intervals=(low, high),
         delong=primary.pvalue,
         corrected_t=math.nan,
         n_folds=1,
@@ -263,22 +190,3 @@ def _retrained(y_true, a, b, options) -> PairResult:
         corrected_t=math.nan,
         n_folds=1,
     )
-
-
-def _logit_intervals(
-    aucs: Any, variances: Any, level: float
-) -> tuple[ConfidenceInterval, ConfidenceInterval]:
-    """Wald intervals on the logit scale, so that they lie within [0, 1]."""
-    intervals = []
-    for auc, variance in zip(aucs, variances, strict=True):
-        if not (0 < auc < 1 and variance > 0):
-            intervals.append(ConfidenceInterval(math.nan, math.nan))
-            continue
-        half = sps.norm.isf((1 - level) / 2) * math.sqrt(variance) / (auc * (1 - auc))
-        centre = special.logit(auc)
-        intervals.append(
-            ConfidenceInterval(
-                float(special.expit(centre - half)), float(special.expit(centre + half))
-            )
-        )
-    return intervals[0], intervals[1]

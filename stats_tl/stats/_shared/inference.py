@@ -14,6 +14,7 @@ __all__ = [
     "check_alternative",
     "check_confidence_level",
     "conclude",
+    "logit_interval",
     "wald_inference",
 ]
 
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+from scipy import special
 from scipy import stats as sps
 
 from ..procedure import Procedure, ResultWarning
@@ -188,3 +190,19 @@ def wald_inference(
         pvalue = dist.cdf(statistic)
         high = min(high, estimate + dist.isf(1 - level) * standard_error)
     return float(statistic), float(pvalue), ConfidenceInterval(float(low), float(high))
+
+
+def logit_interval(
+    auc: float, standard_error: float, confidence_level: float
+) -> ConfidenceInterval:
+    """``expit(logit(auc) -+ z * se / (auc * (1 - auc)))``, the delta method on the logit.
+
+    NaN where the AUC is 0 or 1 or the standard error is not positive.
+    """
+    if not (0 < auc < 1 and standard_error > 0):
+        return NO_INTERVAL
+    half = special.ndtri(0.5 + confidence_level / 2) * standard_error / (auc * (1 - auc))
+    centre = special.logit(auc)
+    return ConfidenceInterval(
+        float(special.expit(centre - half)), float(special.expit(centre + half))
+    )

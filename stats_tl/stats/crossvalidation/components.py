@@ -45,6 +45,8 @@ class CVComponents:
     case_variance, shared_variance, repeat_variance : float
         See the module's notation. `shared_variance` may be negative by chance;
         it and `repeat_variance` are NaN with one repeat.
+    arm_variances : tuple of float
+        `case_variance` of either arm by itself: of its AUC, in place of the difference.
     shared_error : float
         Standard error of `shared_variance` from the sampling of cases (or patients).
     elasticity, elasticity_error : float
@@ -70,6 +72,7 @@ class CVComponents:
     estimate: float
     aucs: tuple[float, float]
     case_variance: float
+    arm_variances: tuple[float, float]
     shared_variance: float
     repeat_variance: float
     shared_error: float
@@ -190,6 +193,10 @@ def repeated_cv_components(
         estimate=float(differences.mean()),
         aucs=aucs,
         case_variance=case_variance,
+        arm_variances=(
+            _mean_variance(placed_a, labels, codes),
+            _mean_variance(placed_b, labels, codes),
+        ),
         shared_variance=shared,
         repeat_variance=repeat,
         shared_error=_error_of_variance(placed.mean(axis=0), labels, codes),
@@ -238,6 +245,13 @@ def _from_half(
         n_folds,
     )
     return estimate, cells.n_repeats
+
+
+def _mean_variance(placed: np.ndarray, labels: np.ndarray, codes: np.ndarray | None) -> float:
+    """Mean over repeats of DeLong's variance of one arm."""
+    # Placements of a constant score are 1/2: centred like the differences of two arms.
+    matrix = component_covariance(placed - 0.5, labels, codes)
+    return float(np.trace(matrix)) / len(placed)
 
 
 def _error_of_variance(

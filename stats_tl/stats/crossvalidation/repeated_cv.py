@@ -14,7 +14,7 @@ noise of a single repeat in its place; Nadeau and Bengio assume a correlation.
 
 from __future__ import annotations
 
-__all__ = ["repeated_cv_test"]
+__all__ = ["repeated_cv_test", "repeated_cv_test_from_components"]
 
 import dataclasses
 import math
@@ -178,6 +178,67 @@ def repeated_cv_test(
     return infer_from_components(parts, method=method, hypothesis=hypothesis)
 
 
+def repeated_cv_test_from_components(
+    components: CVComponents,
+    *,
+    method: str = "auto",
+    alternative: str = "two-sided",
+    null_value: float = 0.0,
+    confidence_level: float = 0.95,
+) -> TestResult:
+    """:func:`repeated_cv_test` from components that were estimated before.
+
+    Parameters
+    ----------
+    components : CVComponents
+        From :func:`repeated_cv_components`; several methods then look at the scores once.
+    method, alternative, null_value, confidence_level
+        As in :func:`repeated_cv_test`.
+
+    Returns
+    -------
+    TestResult
+        That of :func:`repeated_cv_test`.
+
+    Raises
+    ------
+    ValueError
+        If an option is unknown or a method needs more than the one repeat given.
+
+    Warns
+    -----
+    DegenerateDataWarning
+        As :func:`repeated_cv_test`.
+
+    See Also
+    --------
+    repeated_cv_comparison : All that a report says of two arms.
+
+    References
+    ----------
+    .. [1] Nadeau, C. and Bengio, Y. (2003). Inference for the generalization error.
+       Machine Learning 52, 239-281. :doi:`10.1023/A:1024068626366`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from stats_tl.stats import repeated_cv_components, repeated_cv_test_from_components
+    >>> rng = np.random.default_rng(0)
+    >>> y = np.arange(60) % 3 == 0
+    >>> folds = np.array([rng.permutation(20).repeat(3) % 5 for _ in range(4)])
+    >>> case = y + rng.standard_normal(60)
+    >>> a, b = (case + 0.5 * rng.standard_normal((4, 60)) for _ in range(2))
+    >>> parts = repeated_cv_components(y, a, b, folds)
+    >>> for method in ("learning-curve", "nadeau-bengio"):
+    ...     print(f"{repeated_cv_test_from_components(parts, method=method).pvalue:.3f}")
+    0.514
+    0.707
+    """
+    hypothesis = Hypothesis(alternative, null_value, confidence_level)
+    check_option(method, METHODS, name="method")
+    return infer_from_components(components, method=method, hypothesis=hypothesis)
+
+
 def infer_from_components(
     parts: CVComponents,
     *,
@@ -259,7 +320,7 @@ def sentence(procedure: Procedure) -> str:
         f"Repeated cross-validation test ({procedure.variance}, {_reason(procedure)}; "
         f"{procedure.n_repeats} x {procedure.n_folds}-fold"
         f"{', clustered by patient' if procedure.clustered else ''}): {ESTIMAND}"
-        + (f"; averaged over {seeds} training seeds" if seeds > 1 else "")
+        + (f"; averaged over {seeds:g} training seeds" if seeds > 1 else "")
     )
 
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["roc_auc"]
+__all__ = ["auc_logit_interval", "roc_auc"]
 
 import math
 from typing import Any
 
 import numpy as np
-from scipy import special
 
 from .._shared.auc_replicates import AUCReplicates
 from .._shared.bootstrap_results import Replicates, single_result
 from .._shared.degenerate import warn_degenerate
-from .._shared.inference import check_confidence_level, wald_inference
+from .._shared.inference import check_confidence_level, logit_interval, wald_inference
 from .._shared.paired_sample import CaseSample
 from .._shared.placements import class_sizes, component_covariance, components_of
 from .._shared.resampling import Resampler, Resampling, acceleration, resampling_of
@@ -165,7 +164,9 @@ def roc_auc(
             confidence_level=level,
         )
     standard_error = math.sqrt(variance)
-    if method == "logit":
+    if standard_error == 0:
+        interval = ConfidenceInterval(auc, auc)
+    elif method == "logit":
         interval = logit_interval(auc, standard_error, level)
     else:
         interval = wald_inference(
@@ -196,14 +197,47 @@ def roc_auc(
     )
 
 
-def logit_interval(auc: float, standard_error: float, level: float) -> ConfidenceInterval:
-    """``expit(logit(auc) -+ z * se / (auc * (1 - auc)))``, the delta method on the logit."""
-    if standard_error == 0:
-        return ConfidenceInterval(auc, auc)
-    if math.isnan(standard_error):
-        return ConfidenceInterval(math.nan, math.nan)
-    half = special.ndtri(0.5 + level / 2) * standard_error / (auc * (1 - auc))
-    centre = special.logit(auc)
-    return ConfidenceInterval(
-        float(special.expit(centre - half)), float(special.expit(centre + half))
-    )
+def auc_logit_interval(
+    auc: float, standard_error: float, *, confidence_level: float = 0.95
+) -> ConfidenceInterval:
+    """Confidence interval of an AUC on the logit scale, from its standard error.
+
+    Parameters
+    ----------
+    auc : float
+        The estimate.
+    standard_error : float
+        Its standard error on the AUC scale, from whatever design.
+    confidence_level : float, default 0.95
+        Coverage of the interval.
+
+    Returns
+    -------
+    ConfidenceInterval
+        Within (0, 1): ``expit(logit(auc) -+ z * se / (auc * (1 - auc)))``. NaN where the AUC
+        is 0 or 1 or the standard error is not positive, of which nothing can be said.
+
+    Raises
+    ------
+    ValueError
+        If `confidence_level` is not strictly between 0 and 1.
+
+    See Also
+    --------
+    roc_auc : From labels and scores.
+
+    References
+    ----------
+    .. [1] Qin G, Hotilovac L. Comparison of non-parametric confidence intervals for the
+       area under the ROC curve of a continuous-scale diagnostic test. Statistical Methods in
+       Medical Research 2008;17:207-221. :doi:`10.1177/0962280207087173`
+
+    Examples
+    --------
+    >>> from stats_tl.stats import auc_logit_interval
+    >>> low, high = auc_logit_interval(0.9, 0.03)
+    >>> round(low, 3), round(high, 3)
+    (0.823, 0.946)
+    """
+    level = check_confidence_level(confidence_level)
+    return logit_interval(float(auc), float(standard_error), level)

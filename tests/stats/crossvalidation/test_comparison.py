@@ -1,0 +1,138 @@
+"""What a report says of two arms, against the tests one by one."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import special
+from scipy import stats as sps
+
+from stats_tl.stats import (
+    auc_logit_interval,
+    corrected_resampled_ttest,
+    fold_placements,
+    repeated_cv_comparison,
+    repeated_cv_components,
+    repeated_cv_test,
+    repeated_cv_test_from_components,
+    roc_auc,
+)
+from stats_tl.stats.crossvalidation import comparison
+
+N = 120
+
+
+def simulate(repeats, seed=0):
+    """Scores of runs with these repeats; runs of a repeat share the split."""
+    rng = np.random.default_rng(seed)
+    y = np.arange(N) % 3 == 0
+    splits = np.array([rng.permutation(N // 6).repeat(6) % 5 for _ in range(max(repeats) + 1)])
+    case = y + rng.standard_normal(N)
+    a, b = (case + 0.5 * rng.standard_normal((len(repeats), N)) for _ in range(2))
+    halves = np.array([rng.permutation(N // 6).repeat(6) % 2 for _ in range(3)])
+    half = (*(case + rng.standard_normal((2, 3, N))), halves)
+    return y, a, b, splits[np.asarray(repeats)], half
+
+
+@pytest.mark.parametrize("groups", [None, np.arange(N) // 2])
+@pytest.mark.parametrize("extra", [False, True])
+def test_one_seed_is_the_primary_test(groups, extra):
+    y, a, b, folds, half = simulate(range(5))
+    half = half if extra else None
+    found = repeated_cv_comparison(y, a, b, folds, groups=groups, half=half)
+    assert found.primary == repeated_cv_test(y, a, b, folds, groups=groups, half=half)
+    delong = repeated_cv_test(y, a, b, folds, groups=groups, method="repeat-delong")
+    assert found.repeat_delong == delong
+    corrected = corrected_resampled_ttest(found.components.differences, n_train=96, n_test=24)
+    assert found.corrected_t.pvalue == corrected.pvalue
+    for scores, interval in zip((a, b), found.intervals, strict=True):
+        alone = repeated_cv_components(y, scores, np.zeros_like(scores), folds, groups=groups)
+        auc, error = alone.aucs[0], math.sqrt(alone.case_variance)
+        reach = sps.norm.isf(0.025) * error / (auc * (1 - auc))
+        expected = special.expit(special.logit(auc) + reach * np.array([-1, 1]))
+        np.testing.assert_allclose(interval, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("repeats", [[0, 0, 0, 1, 1, 1, 2, 2, 2], [0, 0, 1, 1, 1, 2]])
+def test_seeds_are_averaged(repeats):
+    repeats = np.array(repeats)
+    y, a, b, folds, half = simulate(repeats)
+    found = repeated_cv_comparison(y, a, b, folds, repeats=repeats, half=half)
+    own = [np.flatnonzero(repeats == r) for r in range(3)]
+    runs = [[runs[seed % len(runs)] for runs in own] for seed in range(3)]
+    seeds = [repeated_cv_test(y, a[r], b[r], folds[r], half=half) for r in runs]
+    variance = np.mean([seed.standard_error**2 for seed in seeds])
+    df = min(seed.df for seed in seeds)
+    primary = found.primary
+    assert primary.estimate == pytest.approx(np.mean([seed.estimate for seed in seeds]))
+    assert primary.standard_error == pytest.approx(math.sqrt(variance))
+    assert primary.df == df
+    assert primary.pvalue == pytest.approx(2 * sps.t.sf(abs(primary.statistic), df))
+    assert primary.procedure.n_seeds == len(repeats) / 3
+    assert primary.method.endswith(f"averaged over {len(repeats) / 3:g} training seeds")
+    every = repeated_cv_components(y, a, b, folds)
+    assert primary.estimates == every.aucs
+    means = [every.differences[repeats == r].mean(axis=0) for r in range(3)]
+    expected = corrected_resampled_ttest(means, n_train=96, n_test=24)
+    assert found.corrected_t == expected
+
+
+def test_one_repeat_with_seeds_is_the_corrected_test():
+    y, a, b, folds, _ = simulate([0, 0])
+    found = repeated_cv_comparison(y, a, b, folds, repeats=[0, 0])
+    assert found.primary.procedure.variance == "nadeau-bengio"
+    assert found.primary.pvalue == found.corrected_t.pvalue
+
+
+@pytest.mark.parametrize(("repeats", "looks"), [([0, 1, 2], 1), ([0, 0, 1, 1], 3), ([0, 0], 2)])
+def test_scores_are_looked_at_no_more_often_than_needed(monkeypatch, repeats, looks):
+    seen = []
+
+    def counted(*args, **options):
+        seen.append(1)
+        return repeated_cv_components(*args, **options)
+
+    monkeypatch.setattr(comparison, "repeated_cv_components", counted)
+    y, a, b, folds, half = simulate(repeats)
+    repeated_cv_comparison(y, a, b, folds, repeats=repeats, half=half)
+    assert len(seen) == looks
+
+
+def test_repeats_must_fit_the_runs():
+    y, a, b, folds, _ = simulate([0, 1])
+    with pytest.raises(ValueError, match=r"`repeats` must have one entry per run"):
+        repeated_cv_comparison(y, a, b, folds, repeats=[0])
+
+
+@pytest.mark.parametrize("method", ["auto", "learning-curve", "repeat-delong", "nadeau-bengio"])
+def test_components_give_the_same_test(method):
+    y, a, b, folds, half = simulate(range(3))
+    parts = repeated_cv_components(y, a, b, folds, half=half)
+    options = {"method": method, "alternative": "greater", "null_value": 0.01}
+    assert repeated_cv_test_from_components(parts, **options) == repeated_cv_test(
+        y, a, b, folds, half=half, **options
+    )
+    with pytest.raises(ValueError, match="`method` must be one of"):
+        repeated_cv_test_from_components(parts, method="best")
+
+
+def test_fold_placements_are_mann_whitney_shares():
+    y, a, _, folds, _ = simulate([0, 1])
+    a = np.round(a, 1)  # ties
+    aucs, placed = fold_placements(y, a, folds)
+    for repeat, fold in np.ndindex(2, 5):
+        own = folds[repeat] == fold
+        x, z = a[repeat][own & y], a[repeat][own & ~y]
+        psi = (x[:, None] > z) + 0.5 * (x[:, None] == z)
+        assert aucs[repeat, fold] == pytest.approx(psi.mean())
+        np.testing.assert_allclose(placed[repeat][own & y], psi.mean(axis=1))
+        np.testing.assert_allclose(placed[repeat][own & ~y], psi.mean(axis=0))
+
+
+def test_logit_interval_is_that_of_roc_auc():
+    y, a, _, _, _ = simulate([0])
+    result = roc_auc(y, a[0], method="logit", confidence_level=0.9)
+    own = auc_logit_interval(result.estimate, result.standard_error, confidence_level=0.9)
+    assert own == result.confidence_interval
+    for auc, error in ((1.0, 0.1), (0.8, 0.0), (0.8, math.nan)):
+        assert all(math.isnan(end) for end in auc_logit_interval(auc, error))
