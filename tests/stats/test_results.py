@@ -98,7 +98,7 @@ def every_paired_test(y, a, b, groups):
         "partial-auc": stats.partial_auc_test(y, a, b, groups=groups, resampling=how),
         "roc-point": stats.roc_point_test(y, a, b, specificity=0.8, groups=groups, resampling=how),
         "average-precision": stats.average_precision_test(y, a, b, groups=groups, resampling=how),
-        "mcnemar-sensitivity": stats.operating_point_test(
+        "mcnemar": stats.operating_point_test(
             y, a, b, threshold_a=0.5, threshold_b=0.5, groups=groups
         ),
         "delong-omnibus": stats.delong_omnibus_test(y, [a, b], groups=groups),

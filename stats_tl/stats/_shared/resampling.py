@@ -105,6 +105,7 @@ def resampling_of(
     if resampling is None:
         if "interval" in keywords:
             check_option(keywords["interval"], BOOTSTRAP_METHODS, name=interval_keyword)
+        check_positive_int(keywords["n_resamples"], name="n_resamples", minimum=minimum)
         resampling = Resampling(**keywords)
     elif isinstance(resampling, Resampling):
         for name, value in keywords.items():

@@ -220,7 +220,7 @@ def operating_point_test(
     called_b = sample.b >= check_threshold(threshold_b, "threshold_b")
     labels = sample.labels
     selected = {"sensitivity": labels, "specificity": ~labels}.get(metric, np.ones_like(labels))
-    result = mcnemar_test(
+    return mcnemar_test(
         (called_a == labels)[selected],
         (called_b == labels)[selected],
         groups=None if sample.codes is None else sample.codes[selected],
@@ -228,7 +228,6 @@ def operating_point_test(
         alternative=alternative,
         confidence_level=confidence_level,
     )
-    return replace(result, procedure=replace(result.procedure, name=f"mcnemar-{metric}"))
 
 
 def _mcnemar(only_a: int, only_b: int, method: str, alternative: str) -> tuple[float, float]:
