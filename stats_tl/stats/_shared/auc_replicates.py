@@ -140,11 +140,12 @@ class _PrefixCurve:
         np.cumsum(weights.take(self._units0, axis=1), axis=1, dtype=np.int32, out=cumulated[:, 1:])
         below = cumulated.take(self._below, axis=1)
         w1 = weights.take(self._units1, axis=1)
-        doubled = np.einsum("bi,bi->b", w1, below, dtype=np.float64)
+        doubled: np.ndarray = np.einsum("bi,bi->b", w1, below, dtype=np.float64)
+        upto = doubled
         if self._tied:
-            upto = cumulated.take(self._upto, axis=1)
-            return doubled + np.einsum("bi,bi->b", w1, upto, dtype=np.float64)
-        return 2 * doubled
+            upto = np.einsum("bi,bi->b", w1, cumulated.take(self._upto, axis=1), dtype=np.float64)
+        counts: np.ndarray = doubled + upto
+        return counts
 
 
 def _dense_ranks(values: np.ndarray) -> np.ndarray:

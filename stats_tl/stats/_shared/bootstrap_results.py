@@ -98,7 +98,7 @@ def _difference(
             )
         )
     elif kept.size:
-        interval = _interval(kept, estimate, how, hypothesis, replicates.accel, notes)
+        interval = _interval(kept, estimate, how, hypothesis, accel=replicates.accel, notes=notes)
     if not math.isnan(found.pvalue) and not math.isnan(interval.low):
         excluded = null_value < interval.low or null_value > interval.high
         if excluded != (found.pvalue < 1 - hypothesis.confidence_level):
@@ -131,7 +131,9 @@ def single_result(
         if kept.size:
             standard_error = float(kept.std(ddof=1)) if kept.size > 1 else math.nan
             hypothesis = Hypothesis(confidence_level=confidence_level)
-            interval = _interval(kept, estimate, how, hypothesis, replicates.accel, notes)
+            interval = _interval(
+                kept, estimate, how, hypothesis, accel=replicates.accel, notes=notes
+            )
     n_positive = int(sample.labels.sum())
     procedure = _procedure(name, sample, how, replicates)
     return AUCResult(
@@ -167,7 +169,7 @@ def _procedure(name: str, sample: CaseSample, how: Resampling, replicates: Repli
 
 
 def _defined(draws: np.ndarray, notes: list[ResultWarning]) -> np.ndarray:
-    kept = draws[~np.isnan(draws)]
+    kept: np.ndarray = draws[~np.isnan(draws)]
     if kept.size < draws.size:
         notes.append(
             ResultWarning(
@@ -184,6 +186,7 @@ def _interval(
     estimate: float,
     how: Resampling,
     hypothesis: Hypothesis,
+    *,
     accel: float,
     notes: list[ResultWarning],
 ) -> ConfidenceInterval:

@@ -121,7 +121,8 @@ class PairedSample(CaseSample):
     @cached_property
     def difference(self) -> np.ndarray:
         """Difference of the doubled counts: exact, zero for curves that rank alike."""
-        return self.doubled[0] - self.doubled[1]
+        difference: np.ndarray = self.doubled[0] - self.doubled[1]
+        return difference
 
     @cached_property
     def aucs(self) -> tuple[float, float]:
@@ -135,7 +136,8 @@ class PairedSample(CaseSample):
     @property
     def components(self) -> np.ndarray:
         """Differences of placement values, shape (n,)."""
-        return scale_placements(self.labels, self.difference[None])[0]
+        difference: np.ndarray = scale_placements(self.labels, self.difference[None])[0]
+        return difference
 
     def conventions(self, null_value: float = 0.0) -> list[ResultWarning]:
         """What to say of curves that are both perfect, or that rank the cases alike."""

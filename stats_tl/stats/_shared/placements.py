@@ -109,11 +109,14 @@ def component_covariance(
     """
     positive = components.compress(labels, axis=1)  # several times as fast as indexing
     negative = components.compress(~labels, axis=1)
+    covariance: np.ndarray
     n1, n0 = positive.shape[1], negative.shape[1]
     positive = positive - positive.mean(axis=1, keepdims=True)
     negative = negative - negative.mean(axis=1, keepdims=True)
     if codes is None:
-        return (positive @ positive.T) / (n1 * (n1 - 1)) + (negative @ negative.T) / (n0 * (n0 - 1))
+        within = [own @ own.T / (n * (n - 1)) for own, n in ((positive, n1), (negative, n0))]
+        covariance = within[0] + within[1]
+        return covariance
     n_groups = int(codes.max()) + 1
     sums1 = _group_sums(positive, codes[labels], n_groups) / n1
     sums0 = _group_sums(negative, codes[~labels], n_groups) / n0
@@ -121,11 +124,12 @@ def component_covariance(
         np.count_nonzero(np.bincount(codes[own], minlength=n_groups)) for own in (labels, ~labels)
     )
     cross = sums1 @ sums0.T
-    return (
+    covariance = (
         (sums1 @ sums1.T) * (groups1 / (groups1 - 1))
         + (sums0 @ sums0.T) * (groups0 / (groups0 - 1))
         + (cross + cross.T) * (n_groups / (n_groups - 1))
     )
+    return covariance
 
 
 def components_of(labels: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -31,7 +31,8 @@ def swap_coefficients(
     positives_a = np.where(labels, ranks_a, ranks_b)  # positives under a, negatives under b
     positives_b = np.where(labels, ranks_b, ranks_a)
     between = doubled_placements(labels, positives_a) - doubled_placements(labels, positives_b)
-    return (own + np.where(labels, between, -between)).astype(np.float64)
+    coefficients: np.ndarray = (own + np.where(labels, between, -between)).astype(np.float64)
+    return coefficients
 
 
 def random_swaps(n_units: int, n_resamples: int, rng: Any) -> Iterator[np.ndarray]:

@@ -191,7 +191,7 @@ def check_option(value: Any, allowed: Sequence[str], *, name: str) -> str:
     """`value`, or ValueError unless it is one of the `allowed` strings."""
     if value not in allowed:
         raise ValueError(f"`{name}` must be one of {tuple(allowed)}, got {value!r}.")
-    return value
+    return str(value)
 
 
 def variance_obstacle(

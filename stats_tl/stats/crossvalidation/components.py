@@ -26,7 +26,7 @@ import numpy as np
 from .._shared.fold_cells import FoldCells, fold_cells, placements_within
 from .._shared.paired_sample import CaseSample, score_pair
 from .._shared.placements import component_covariance
-from .elasticity import Elasticity, combine, composition_elasticity, half_elasticity
+from .elasticity import Elasticity, TwoArmMeans, combine, composition_elasticity, half_elasticity
 from .elasticity import prior as prior_elasticity
 
 HALF = "half-sample repeats"
@@ -183,10 +183,8 @@ def repeated_cv_components(
     }
     n_half = 0
     if half is not None:
-        per_repeat = (aucs_a + aucs_b).mean(axis=1) / 2
-        sources[HALF], n_half = _from_half(
-            labels, codes, half, per_repeat, pooled.mean(axis=0), cells.n_folds
-        )
+        full = TwoArmMeans((aucs_a + aucs_b).mean(axis=1) / 2, pooled.mean(axis=0))
+        sources[HALF], n_half = _from_half(sample, half, full, cells.n_folds)
     elasticity = combine(*sources.values())
     minority = min(_count(codes, labels), _count(codes, ~labels))
     return CVComponents(
@@ -216,12 +214,7 @@ def repeated_cv_components(
 
 
 def _from_half(
-    labels: np.ndarray,
-    codes: np.ndarray | None,
-    half: tuple[Any, Any, Any],
-    aucs: np.ndarray,
-    placements: np.ndarray,
-    n_folds: int,
+    sample: CaseSample, half: tuple[Any, Any, Any], full: TwoArmMeans, n_folds: int
 ) -> tuple[Elasticity, int]:
     """Elasticity from half-sample repeats, and their number."""
     if not isinstance(half, tuple | list) or len(half) != 3:
@@ -230,20 +223,14 @@ def _from_half(
         raise ValueError(
             "`half` needs more than two folds in `folds`: two-fold repeats already train on half."
         )
+    labels = sample.labels
     a, b = score_pair(half[0], half[1], labels.size, ("half[0]", "half[1]"))
     cells = fold_cells(labels, half[2], a.shape[0], name="half[2]")
     if cells.n_folds != 2:
         raise ValueError(f"`half[2]` must number two folds in every repeat, got {cells.n_folds}.")
     (aucs_a, placed_a), (aucs_b, placed_b) = (placements_within(labels, s, cells) for s in (a, b))
-    estimate = half_elasticity(
-        aucs,
-        (aucs_a + aucs_b).mean(axis=1) / 2,
-        placements,
-        (placed_a + placed_b).mean(axis=0) / 2,
-        labels,
-        codes,
-        n_folds,
-    )
+    means = TwoArmMeans((aucs_a + aucs_b).mean(axis=1) / 2, (placed_a + placed_b).mean(axis=0) / 2)
+    estimate = half_elasticity(full, means, labels, sample.codes, n_folds)
     return estimate, cells.n_repeats
 
 

@@ -15,7 +15,14 @@ observations and a prior speak of it, and are combined by their precisions:
 
 from __future__ import annotations
 
-__all__ = ["Elasticity", "combine", "composition_elasticity", "half_elasticity", "prior"]
+__all__ = [
+    "Elasticity",
+    "TwoArmMeans",
+    "combine",
+    "composition_elasticity",
+    "half_elasticity",
+    "prior",
+]
 
 import math
 from typing import NamedTuple
@@ -29,6 +36,21 @@ from .._shared.placements import component_covariance
 # Set on the selection half of the calibration study, before its other half was seen.
 PRIOR_SLOPE, PRIOR_SD, PRIOR_MOST = 0.08, 0.12, 0.5
 COMPOSITION_BIAS, COMPOSITION_SD = 1.5, 0.08
+
+
+class TwoArmMeans(NamedTuple):
+    """Averages over the two arms of a cross-validation.
+
+    Attributes
+    ----------
+    aucs : ndarray of shape (repeats,)
+        Mean AUC in every repeat.
+    placements : ndarray of shape (n,)
+        Placement values, averaged over repeats too.
+    """
+
+    aucs: np.ndarray
+    placements: np.ndarray
 
 
 class Elasticity(NamedTuple):
@@ -103,10 +125,8 @@ def composition_elasticity(
 
 
 def half_elasticity(
-    aucs: np.ndarray,
-    half_aucs: np.ndarray,
-    placements: np.ndarray,
-    half_placements: np.ndarray,
+    full: TwoArmMeans,
+    half: TwoArmMeans,
     labels: np.ndarray,
     codes: np.ndarray | None,
     n_folds: int,
@@ -115,10 +135,8 @@ def half_elasticity(
 
     Parameters
     ----------
-    aucs, half_aucs : ndarray of shape (repeats,)
-        Mean AUC of the arms in every repeat of K-fold and of two-fold cross-validation.
-    placements, half_placements : ndarray of shape (n,)
-        Placement values, averaged over arms and repeats.
+    full, half : TwoArmMeans
+        Of K-fold and of two-fold cross-validation.
     labels : ndarray of bool, shape (n,)
     codes : ndarray of int, shape (n,), or None
         Patient of each case.
@@ -130,17 +148,17 @@ def half_elasticity(
     Elasticity
         Nothing where a mean AUC is .5 or less, or 1.
     """
-    full, half = float(aucs.mean()), float(half_aucs.mean())
-    if not (0.5 < full < 1 and 0.5 < half < 1):
+    auc, half_auc = float(full.aucs.mean()), float(half.aucs.mean())
+    if not (0.5 < auc < 1 and 0.5 < half_auc < 1):
         return NOTHING
     distance = math.log(2 * (n_folds - 1) / n_folds)
-    z, z_half = (float(special.ndtri(auc)) for auc in (full, half))
+    z, z_half = (float(special.ndtri(value)) for value in (auc, half_auc))
     rate, rate_half = (
         math.sqrt(2 * math.pi) * math.exp(v * v / 2) / v / distance for v in (z, z_half)
     )
-    influence = rate * placements - rate_half * half_placements
+    influence = rate * full.placements - rate_half * half.placements
     variance = float(component_covariance(influence[None], labels, codes)[0, 0])
-    for own, factor in ((aucs, rate), (half_aucs, rate_half)):
+    for own, factor in ((full.aucs, rate), (half.aucs, rate_half)):
         if own.size > 1:
             variance += factor**2 * float(own.var(ddof=1)) / own.size
     return Elasticity((math.log(z) - math.log(z_half)) / distance, max(variance, 1e-12))

@@ -172,4 +172,5 @@ def _as_five_by_two(differences: Any) -> np.ndarray:
 
 def _within_repeats(values: np.ndarray) -> np.ndarray:
     """Variance within each repeat, on one degree of freedom."""
-    return (values[:, 0] - values[:, 1]) ** 2 / 2
+    variances: np.ndarray = (values[:, 0] - values[:, 1]) ** 2 / 2
+    return variances

@@ -179,4 +179,5 @@ def repeated_cv_omnibus_test(
 def _positive(matrix: np.ndarray) -> np.ndarray:
     """The nearest covariance matrix: negative variances, which arise by chance, to zero."""
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
-    return (vectors * np.maximum(values, 0)) @ vectors.T
+    nearest: np.ndarray = (vectors * np.maximum(values, 0)) @ vectors.T
+    return nearest

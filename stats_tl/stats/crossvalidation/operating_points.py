@@ -277,7 +277,7 @@ def _codes(codes: np.ndarray | None, selected: np.ndarray) -> np.ndarray:
     """Patient of each selected case; every case its own where patients are not named."""
     if codes is None:
         return np.arange(int(selected.sum()))
-    own = codes[selected]
+    own: np.ndarray = codes[selected]
     if np.unique(own).size < 2:
         raise ValueError("`groups` puts all cases of a class in one patient; two are needed.")
     return own

@@ -237,7 +237,7 @@ def auc_logit_interval(
     >>> from stats_tl.stats import auc_logit_interval
     >>> low, high = auc_logit_interval(0.9, 0.03)
     >>> round(low, 3), round(high, 3)
-    (0.823, 0.946)
+    (0.824, 0.945)
     """
     level = check_confidence_level(confidence_level)
     return logit_interval(float(auc), float(standard_error), level)

@@ -68,7 +68,7 @@ class _Statistic:
         values = self.estimates(weights)
         if len(values) == 1:
             return values[0]
-        difference = values[0] - values[1]
+        difference: np.ndarray = values[0] - values[1]
         difference[np.abs(difference) < ROUNDING] = 0.0
         return difference
 
@@ -152,7 +152,9 @@ def _jackknife(statistic: _Statistic, resampler: Resampler, chunk: int) -> np.nd
         weights = np.ones((units.size, n_units), dtype=np.int32)
         weights[np.arange(units.size), units] = 0
         values.append(statistic(weights))
-    without = np.nan_to_num(np.concatenate(values), nan=float(statistic(_ones(resampler))[0]))
+    without: np.ndarray = np.nan_to_num(
+        np.concatenate(values), nan=float(statistic(_ones(resampler))[0])
+    )
     start = 0
     for size in resampler.sizes:
         part = without[start : start + size]

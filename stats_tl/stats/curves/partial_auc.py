@@ -379,11 +379,11 @@ class _Point:
     def __call__(self, true_positives: np.ndarray, false_positives: np.ndarray) -> np.ndarray:
         if self.given == "specificity":
             x, y = false_positives, true_positives
-            return _interpolate(x, y, (1 - self.at) * x[:, -1]) / y[:, -1]
-        # From the other end: specificity lost as a function of sensitivity lost.
-        x = true_positives[:, -1:] - true_positives[:, ::-1]
-        y = false_positives[:, -1:] - false_positives[:, ::-1]
-        return _interpolate(x, y, (1 - self.at) * x[:, -1]) / y[:, -1]
+        else:  # from the other end: specificity lost as a function of sensitivity lost
+            x = true_positives[:, -1:] - true_positives[:, ::-1]
+            y = false_positives[:, -1:] - false_positives[:, ::-1]
+        values: np.ndarray = _interpolate(x, y, (1 - self.at) * x[:, -1]) / y[:, -1]
+        return values
 
 
 def _area(specificity: Bounds | None, sensitivity: Bounds | None, corrected: bool) -> _Area:
@@ -424,4 +424,5 @@ def _interpolate(x: np.ndarray, y: np.ndarray, at: np.ndarray) -> np.ndarray:
     step = x[rows, following] - x[rows, last]
     share = np.divide(at - x[rows, last], step, out=np.zeros(len(x)), where=step > 0)
     share = np.maximum(share, 0)
-    return y[rows, last] + share * (y[rows, following] - y[rows, last])
+    values: np.ndarray = y[rows, last] + share * (y[rows, following] - y[rows, last])
+    return values

@@ -211,4 +211,5 @@ def _average_precision(true_positives: np.ndarray, false_positives: np.ndarray) 
     precision = np.divide(
         true_positives[:, 1:], selected, out=np.zeros(selected.shape), where=selected > 0
     )
-    return np.sum(gained * precision, axis=1) / true_positives[:, -1]
+    average: np.ndarray = np.sum(gained * precision, axis=1) / true_positives[:, -1]
+    return average

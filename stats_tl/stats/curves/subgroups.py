@@ -172,7 +172,13 @@ def subgroup_auc_test(
     if enough:
         position = np.searchsorted(enough, member[use])
         estimates, covariance = _estimates(
-            labels[use], a[:, use], b[:, use], fold[:, use], position, clusters[use], len(enough)
+            labels[use],
+            a[:, use],
+            b[:, use],
+            folds=fold[:, use],
+            member=position,
+            clusters=clusters[use],
+            n_levels=len(enough),
         )
     for order, number in enumerate(enough):
         errors = np.sqrt(covariance[:, order, order])
@@ -220,6 +226,7 @@ def _estimates(
     labels: np.ndarray,
     a: np.ndarray,
     b: np.ndarray,
+    *,
     folds: np.ndarray,
     member: np.ndarray,
     clusters: np.ndarray,

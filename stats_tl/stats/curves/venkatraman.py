@@ -190,7 +190,8 @@ def _notes(sample: PairedSample, *, same: bool) -> list[ResultWarning]:
 def _area(ordered_a: np.ndarray, ordered_b: np.ndarray) -> np.ndarray:
     """E of each row, from the labels (replicates, n) in increasing order under either arm."""
     steps = ordered_a.astype(np.int8) - ordered_b.astype(np.int8)
-    return 2 * np.abs(steps.cumsum(axis=1, dtype=np.int32)).sum(axis=1, dtype=np.int64)
+    areas: np.ndarray = 2 * np.abs(steps.cumsum(axis=1, dtype=np.int32)).sum(axis=1, dtype=np.int64)
+    return areas
 
 
 def _active_units(

@@ -194,7 +194,8 @@ def _adjust(p: np.ndarray, method: str) -> np.ndarray:
     if method == "none":
         return p
     if method == "bonferroni":
-        return np.minimum(1.0, m * p)
+        adjusted: np.ndarray = np.minimum(1.0, m * p)
+        return adjusted
     if method == "hommel":
         return _hommel(p)
     order = np.argsort(p, kind="stable")

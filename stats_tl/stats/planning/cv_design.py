@@ -190,7 +190,7 @@ def repeated_cv_design(
         difference=difference,
         standard_error=error,
         df=df,
-        power=power_of_t(difference, error, df, alpha, "two-sided", error),
+        power=power_of_t(difference, error, df, alpha, "two-sided", used_error=error),
         smallest_detectable_difference=smallest_detectable_difference(
             error, df, alpha=alpha, power=power
         ),

@@ -13,6 +13,7 @@ from __future__ import annotations
 __all__ = ["binormal_difference_variance", "delong_power", "delong_sample_size"]
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from scipy import special
@@ -99,14 +100,25 @@ def binormal_difference_variance(
     }.get(method)
     if covariance is None:
         raise ValueError(f"`method` must be 'empirical' or 'obuchowski-mcclish', got {method!r}.")
-    own = sum(covariance(x, x, 1.0, 1.0, n1, n0, sd_ratio) for x in z)
-    return max(own - 2 * covariance(z[0], z[1], r1, r0, n1, n0, sd_ratio), 0.0)
+    model = _Binormal(r1, r0, n1, n0, sd_ratio)
+    alone = model._replace(r1=1.0, r0=1.0)
+    own = sum(covariance(x, x, alone) for x in z)
+    return max(own - 2 * covariance(z[0], z[1], model), 0.0)
 
 
-def _empirical_covariance(
-    z1: float, z2: float, r1: float, r0: float, n1: int, n0: int, b: float
-) -> float:
+class _Binormal(NamedTuple):
+    """Correlations between the arms, numbers of cases, and the ratio of standard deviations."""
+
+    r1: float
+    r0: float
+    n1: int
+    n0: int
+    b: float
+
+
+def _empirical_covariance(z1: float, z2: float, model: _Binormal) -> float:
     """Covariance of two U statistics from pairs sharing either case or both."""
+    r1, r0, n1, n0, b = model
     positive, negative = r1 / (1 + b * b), r0 * b * b / (1 + b * b)
     return (
         (n0 - 1) * _excess(z1, z2, positive)
@@ -123,10 +135,9 @@ def _excess(z1: float, z2: float, rho: float) -> float:
     return float(half * (WEIGHTS * np.exp(exponent)).sum() / (2 * math.pi))
 
 
-def _parametric_covariance(
-    z1: float, z2: float, r1: float, r0: float, n1: int, n0: int, b: float
-) -> float:
+def _parametric_covariance(z1: float, z2: float, model: _Binormal) -> float:
     """Delta method on the maximum-likelihood estimates of a = (mu1 - mu0) / sigma1 and b."""
+    r1, r0, n1, n0, b = model
     q = 1 + b * b
     a1, a2 = z1 * math.sqrt(q), z2 * math.sqrt(q)
     gradients = []

@@ -241,7 +241,9 @@ def repeated_cv_power(
             "`method` must be 'learning-curve', 'repeat-delong' or 'larger-variance', "
             f"got {method!r}; see `corrected_ttest_power` for Nadeau-Bengio."
         )
-    return power_of_t(difference, math.sqrt(true), used[1], alpha, alternative, math.sqrt(used[0]))
+    return power_of_t(
+        difference, math.sqrt(true), used[1], alpha, alternative, used_error=math.sqrt(used[0])
+    )
 
 
 def mrmc_power(
@@ -339,6 +341,7 @@ def power_of_t(
     df: float,
     alpha: float,
     alternative: str,
+    *,
     used_error: float | None = None,
 ) -> float:
     """Power of a t test whose estimate varies by `true_error` but is divided by `used_error`."""

@@ -13,6 +13,7 @@ __all__ = ["simulate_design"]
 import itertools
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -145,34 +146,40 @@ def simulate_design(
     draws = check_positive_int(n_resamples, name="n_resamples", minimum=100)
     units = (parts.n_units,) if n_units is None else tuple(n_units)
     entropy = np.random.default_rng(rng).integers(2**63)
+    question = _Question(float(difference), method, alpha, power, elasticity, seed, draws)
     rows = []
     for n, m, s in itertools.product(units, n_repeats, n_seeds):
         check_positive_int(n, name="n_units", minimum=10)
         check_positive_int(m, name="n_repeats", minimum=2)
         check_positive_int(s, name="n_seeds")
         generator = np.random.default_rng(entropy)
-        rows.append(
-            _one_design(
-                parts, difference, n, m, s, seed, elasticity, method, alpha, power, draws, generator
-            )
-        )
+        rows.append(_one_design(parts, question, (n, m, s), generator))
     return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class _Question:
+    """What is asked of every design."""
+
+    difference: float
+    method: str
+    alpha: float
+    power: float
+    elasticity: float
+    seed_variance: float
+    draws: int
 
 
 def _one_design(
     parts: CVComponents,
-    difference: float,
-    n: int,
-    m: int,
-    s: int,
-    seed_variance: float,
-    elasticity: float,
-    method: str,
-    alpha: float,
-    power: float,
-    draws: int,
+    question: _Question,
+    design: tuple[int, int, int],
     rng: np.random.Generator,
 ) -> dict[str, float]:
+    """Size and power with (units, repeats, seeds) as in `design`."""
+    n, m, s = design
+    elasticity, draws = question.elasticity, question.draws
+    seed_variance, difference = question.seed_variance, question.difference
     repeat = max(parts.repeat_variance - seed_variance, 0.0) + seed_variance / s
     kept = repeat / parts.repeat_variance if parts.repeat_variance > 0 else 1.0
     larger = parts.n_units / n
@@ -187,11 +194,11 @@ def _one_design(
     curve = (1 + elasticity) ** 2 * shared * cases + between
     with np.errstate(divide="ignore"):
         curve_df = np.where(between > 0, (m - 1) * (curve / between) ** 2, math.inf)
-    if method == "learning-curve":
+    if question.method == "learning-curve":
         variance, df = curve, curve_df
-    elif method == "repeat-delong":
+    elif question.method == "repeat-delong":
         variance, df = delong
-    elif method == "larger-variance":
+    elif question.method == "larger-variance":
         variance = np.maximum(curve, delong[0])
         df = np.where(curve >= delong[0], curve_df, math.inf)
     else:
@@ -201,7 +208,7 @@ def _one_design(
         variance = (1 / (m * k) + 1 / (k - 1)) * spread * rng.chisquare(fold_df, draws) / fold_df
         df = np.full(draws, float(fold_df))
     # A t of a million degrees of freedom is a normal, and scipy's quantile takes it.
-    threshold = sps.t.isf(alpha / 2, np.minimum(df, 1e6)) * np.sqrt(variance)
+    threshold = sps.t.isf(question.alpha / 2, np.minimum(df, 1e6)) * np.sqrt(variance)
     found = float(np.mean(np.sign(difference) * (difference + noise) > threshold))
     return {
         "n_units": n,
@@ -214,7 +221,7 @@ def _one_design(
         "smallest_detectable_difference": smallest_detectable_difference(
             math.sqrt(float(np.mean(variance))),
             df=float(min(np.median(df), 1e6)),
-            alpha=alpha,
-            power=power,
+            alpha=question.alpha,
+            power=question.power,
         ),
     }

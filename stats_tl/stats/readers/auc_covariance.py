@@ -106,4 +106,5 @@ def _unbiased_covariance(
     same_negative = n1**2 * (v01 @ v01.T)
     everything = (n1 * n0) ** 2 * np.outer(aucs, aucs)
     neither = (everything - same_positive - same_negative + both) / (n1 * (n1 - 1) * n0 * (n0 - 1))
-    return np.outer(aucs, aucs) - neither
+    covariance: np.ndarray = np.outer(aucs, aucs) - neither
+    return covariance

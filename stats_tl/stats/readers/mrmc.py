@@ -228,7 +228,7 @@ def obuchowski_rockette_test(
         ),
         warnings=_degenerate(statistic, parts),
         procedure=procedure,
-        arms=_arm_table(aucs, parts, matrix, readers, cases, level),
+        arms=_arm_table(aucs, parts, matrix, readers=readers, cases=cases, level=level),
         differences=differences,
         reader_differences=(
             _reader_table(aucs, matrix, level) if readers == "fixed" else pd.DataFrame()
@@ -300,6 +300,7 @@ def _arm_table(
     aucs: np.ndarray,
     parts: Decomposition,
     matrix: np.ndarray,
+    *,
     readers: str,
     cases: str,
     level: float,

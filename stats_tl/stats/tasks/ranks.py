@@ -271,7 +271,7 @@ def kendalls_w(scores: Any) -> float:
     """
     values, _ = _as_table(scores, minimum=3)
     n, k = values.shape
-    return friedman_test(values).statistic / (n * (k - 1))
+    return float(friedman_test(values).statistic / (n * (k - 1)))
 
 
 def nemenyi_critical_difference(n_methods: int, n_tasks: int, *, alpha: float = 0.05) -> float:
@@ -399,7 +399,8 @@ def _rank_error(n_methods: int, n_tasks: int) -> float:
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    return sps.rankdata(-values, axis=1)
+    ranks: np.ndarray = sps.rankdata(-values, axis=1)
+    return ranks
 
 
 def _as_table(scores: Any, minimum: int = 2) -> tuple[np.ndarray, list[Any]]:
