@@ -155,6 +155,9 @@ CAUSES = {
         tasks=[{"name": "mine", "adapter": "csv", "path": "no.csv"}],
     ),
     ("weights are not there", "run_grid"): bad_weights,
+    ("a weight file is something else", "run_grid"): lambda w: (
+        text("w.safetensors", "version https://git-lfs.github.com/spec/v1"), bad_weights(w),
+    )[1],
     ("the archive is of another plan", "run_grid"): lambda w: (
         w.archive(), w.plan(training={"epochs": 31}),
     )[1],

@@ -120,13 +120,17 @@ class Candidate:
 
     @cached_property
     def misshapen(self) -> list[str]:
-        """Tensors of another shape, but for a first layer of one channel."""
+        """Tensors of another shape, but for a first layer of one channel.
+
+        Not those that are no plain numbers, whose shape is not known: they are refused as that.
+        """
         state, expected = self.group.state, shapes(self.backbone)
         first = next(iter(expected))
         return [
             f"{source} {tuple(state[source].shape)} for {tuple(expected[key])}"
             for key, source in self.keys.items()
             if source in state
+            and not isinstance(state[source], StoredTensor)
             and state[source].shape != expected[key]
             and not (key == first and _is_grey(state[source].shape, expected[key]))
         ]

@@ -5,7 +5,7 @@ the tests compare pooled features of the libraries' own networks. What comes in 
 the names (``module.``, ``encoder.``) is no part of a layout; it is found in the file.
 
 - torchvision's and timm's own; ``features`` alone;
-- a Sequential of a network's children (RadImageNet, fastai, MONAI's TorchVisionFCModel),
+- a Sequential of a network's children (RadImageNet, MONAI's TorchVisionFCModel),
   which numbers them: ``4.0.conv1.weight`` is ``layer1.0.conv1.weight`` of a ResNet;
 - Hugging Face's ResNet, which has names of its own;
 - MONAI's DenseNet, which has ``layers`` inside each dense layer.

@@ -101,7 +101,7 @@ def read_state_file(path: Path, *, expected_sha256: str | None = None) -> StateF
         holds no tensors.
     """
     try:
-        data = bytearray(path.read_bytes())
+        data = path.read_bytes()
     except OSError as error:
         raise UserError(f"weights {path}: cannot be read ({error.strerror})") from None
     sha256 = hashlib.sha256(data).hexdigest()
@@ -112,10 +112,10 @@ def read_state_file(path: Path, *, expected_sha256: str | None = None) -> StateF
         )
     if _is_safetensors(data) or (path.suffix == ".safetensors" and not data.startswith(ZIP)):
         _refuse_by_kind(data, path)
-        state, record = _read_safetensors(bytes(data), path)
+        state, record = _read_safetensors(data, path)
         return StateFile(path.name, sha256, {"": state}, record)
     _refuse_by_kind(data, path)
-    content = _read_torch(data, path)
+    content = _read_torch(bytearray(data), path)
     groups, strangers = _groups(content)
     if isinstance(content, Inert) or not groups or any(place in groups for place, _ in strangers):
         raise _not_a_state_dict(groups, strangers, content, path)
@@ -125,12 +125,12 @@ def read_state_file(path: Path, *, expected_sha256: str | None = None) -> StateF
     return StateFile(path.name, sha256, groups, {}, arch if isinstance(arch, str) else "", notes)
 
 
-def _is_safetensors(data: bytearray) -> bool:
+def _is_safetensors(data: bytes) -> bool:
     length = int.from_bytes(data[:8], "little")
     return data[8:9] == b"{" and length <= len(data) - 8
 
 
-def _refuse_by_kind(data: bytearray, path: Path) -> None:
+def _refuse_by_kind(data: bytes, path: Path) -> None:
     """Raise an error that says what the file is, where it is of no kind that is read."""
     kind = next((text for start, text in SIGNATURES.items() if data.startswith(start)), "")
     if data[:512].lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
@@ -144,7 +144,7 @@ def _refuse_by_kind(data: bytearray, path: Path) -> None:
         raise UserError(f"weights {path}: {kind}. {EXPECTED}")
 
 
-def _kind_of_zip(data: bytearray) -> str:
+def _kind_of_zip(data: bytes) -> str:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             names = archive.namelist()
