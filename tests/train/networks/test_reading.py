@@ -201,6 +201,7 @@ def zipped(*names: str) -> bytes:
         (zipped("a.txt"), "a zip file of a.txt, not one that torch.save wrote"),
         (gzip.compress(b"weights"), "compressed with gzip"),
     ],
+    ids=["git-lfs", "html", "torchscript", "keras", "zip", "gzip"],
 )
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors", ".keras"])
 def test_other_kinds_are_named(tmp_path, data, message, suffix):
