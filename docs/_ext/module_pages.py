@@ -27,7 +27,7 @@ def module_names(package: str) -> list[str]:
 def page(package: str) -> str:
     lines = [package, "=" * len(package), ""]
     for name in module_names(package):
-        heading = f"``{name}``"
+        heading = f"``{name.removeprefix(f'{package}.')}``"
         lines += [heading, "-" * len(heading), "", f".. automodule:: {name}", ""]
     return "\n".join(lines)
 

@@ -37,7 +37,7 @@ def subgroup_table(
     title: str = "",
     cautions: Sequence[str] = (),
 ) -> Table:
-    """Subgroups to print, from the rows of :func:`compare_subgroups`."""
+    """Subgroups to print, from the rows of :func:`.compare_subgroups`."""
     level = f"{100 * (1 - options.alpha):g} %"
     labels = comparison_labels(numbers)
     several = len(numbers[[*SETTING, "arm"]].drop_duplicates()) > 1
