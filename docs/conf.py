@@ -28,6 +28,7 @@ extensions = [
     "mathml",
     "module_pages",
     "private_names",
+    "reference_pages",
 ]
 exclude_patterns = ["_build", "examples", "sg_execution_times.*", "**/sg_execution_times.*"]
 templates_path = ["_templates"]
