@@ -6,7 +6,7 @@ __all__ = ["BinomialMixedModelResult", "fit_binomial_mixed_model"]
 
 import math
 import warnings as _warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,7 +19,8 @@ from ..procedure import ResultWarning
 from ..results import format_number
 from .inference import Wald
 from .likelihood.laplace import LaplaceCriterion
-from .likelihood.solver import SINGULAR_TOLERANCE, slope_scales
+from .likelihood.optimize import Derivatives, Minimum, minimize_newton
+from .likelihood.solver import SINGULAR_TOLERANCE, better, random_basis
 from .means import MarginalMeans, marginal_means
 from .specification.design import MixedDesign, build_design
 from .specification.formula import parse_formula
@@ -37,8 +38,9 @@ _SEPARATED = 15.0
 
 
 _NO_MAXIMUM = (
-    "the likelihood has no maximum where the search ended (outcomes that the fixed effects "
-    "separate perfectly do this)"
+    "none of {count} starts led to a maximum of the likelihood; the searches ended at "
+    "log-likelihoods {ends}. It may rise without bound (outcomes that the fixed effects separate), "
+    "or the random effects may be too many for the outcomes: simplify them"
 )
 
 
@@ -231,12 +233,12 @@ def fit_binomial_mixed_model(
         raise ValueError(
             f"The response {response!r} is {design.y[0]:g} in every row; both classes are needed."
         )
-    scales = [slope_scales(t.z) for t in design.random]
-    zs = [t.z / s for t, s in zip(design.random, scales, strict=True)]
+    bases = [random_basis(t.z) for t in design.random]
+    zs = [np.linalg.solve(T.T, t.z.T).T for t, T in zip(design.random, bases, strict=True)]
     # An orthonormal basis of X keeps the search and its differences well scaled.
     Q, R = np.linalg.qr(design.fixed.matrix)
     unit = math.sqrt(design.n_rows)
-    criterion = LaplaceCriterion(design.random, zs, unit * Q, design.y)
+    criterion = LaplaceCriterion(design.random, zs, unit * Q, design.y, design.fixed.offset)
     parameters, hessian, failure = _maximise(criterion)
     size = len(criterion.map.entries)
     theta = criterion.map.normalised(parameters[:size])
@@ -268,11 +270,14 @@ def fit_binomial_mixed_model(
     names = design.fixed.names
     coefficients = _coefficient_table(names, blank * beta, blank * vcov, level)
     covariances = [
-        blank * f @ f.T / np.outer(s, s)
-        for f, s in zip(criterion.map.factors(theta), scales, strict=True)
+        blank * np.linalg.solve(T, f) @ np.linalg.solve(T, f).T
+        for f, T in zip(criterion.map.factors(theta), bases, strict=True)
     ]
     variances, correlations = component_tables(design.random, covariances, None)
-    effects = [blank * values / s for values, s in zip(mode.effects, scales, strict=True)]
+    effects = [
+        blank * np.linalg.solve(T, values.T).T
+        for values, T in zip(mode.effects, bases, strict=True)
+    ]
     count = size + len(names)
     log_likelihood = -blank * mode.deviance / 2
     return BinomialMixedModelResult(
@@ -314,9 +319,32 @@ def _numeric_response(formula: str, data: pd.DataFrame) -> pd.DataFrame:
 
 
 def _maximise(criterion: LaplaceCriterion) -> tuple[np.ndarray, np.ndarray, str]:
-    """Minimise the deviance: quasi-Newton, then Newton steps with the Hessian of the result."""
-    theta = criterion.map.start()
-    start = np.concatenate([theta, criterion.mode(theta).beta])
+    """Minimise the deviance, from further starts where the first does not end inside.
+
+    Returns the parameters, the Hessian there, and why there is no maximum ('' where there is).
+    """
+    best, deviances = None, []
+    for factor in (1.0, 0.3, 3.0):
+        theta = factor * criterion.map.start()
+        start = np.concatenate([theta, criterion.mode(theta).beta])
+        end = _search(criterion, start)
+        deviances.append(end.value)
+        best = end if best is None else better(best, end)
+        own = criterion.map.normalised(end.x[: len(theta)])[criterion.map.diagonal]
+        if end.converged and (own >= SINGULAR_TOLERANCE).all():
+            break
+    assert best is not None
+    hessian = _second_differences(criterion, best.x)
+    if not np.isfinite(hessian).all():
+        return best.x, np.eye(len(best.x)), "the likelihood could not be evaluated at its maximum"
+    if best.converged:
+        return best.x, hessian, ""
+    ends = ", ".join(f"{-value / 2:.6g}" for value in deviances)
+    return best.x, hessian, _NO_MAXIMUM.format(count=len(deviances), ends=ends)
+
+
+def _search(criterion: LaplaceCriterion, start: np.ndarray) -> Minimum:
+    """Quasi-Newton, then Newton steps, which leave saddles and reach the boundary."""
     found = optimize.minimize(
         criterion.deviance,
         start,
@@ -324,23 +352,22 @@ def _maximise(criterion: LaplaceCriterion) -> tuple[np.ndarray, np.ndarray, str]
         method="BFGS",
         options={"gtol": 1e-3, "maxiter": 200},
     )
-    x = found.x
-    hessian = _second_differences(criterion, x)
-    at = x
-    for _ in range(15):
-        gradient = _differences(criterion, x, 1e-4)
-        if not (np.isfinite(hessian).all() and np.isfinite(gradient).all()):
-            return x, np.eye(len(x)), "the likelihood could not be evaluated near its maximum"
-        step = -np.linalg.pinv(hessian, hermitian=True, rcond=1e-8) @ gradient
-        if np.abs(step).max() < 1e-6:
-            break
-        x = x + step * min(1.0, 1.0 / np.abs(step).max())
-    else:
-        return x, hessian, _NO_MAXIMUM
-    if np.abs(x - at).max() > 1e-4:
-        hessian = _second_differences(criterion, x)
-    values = np.linalg.eigvalsh(hessian)
-    return x, hessian, _NO_MAXIMUM if values[0] < -1e-4 * values[-1] else ""
+
+    def evaluate(x: np.ndarray) -> tuple[float, Callable[[], Derivatives]]:
+        value = criterion.deviance(x)
+        return value, lambda: (_differences(criterion, x, 1e-4), _curvature(criterion, x))
+
+    return minimize_newton(evaluate, found.x, tolerance=1e-8, max_iterations=30)
+
+
+def _curvature(criterion: LaplaceCriterion, x: np.ndarray, h: float = 1e-3) -> np.ndarray:
+    """Hessian good enough for a Newton step."""
+    columns = [
+        (_differences(criterion, x + h * e, h) - _differences(criterion, x - h * e, h)) / (2 * h)
+        for e in np.eye(len(x))
+    ]
+    H = np.array(columns)
+    return np.asarray((H + H.T) / 2)
 
 
 def _differences(criterion: LaplaceCriterion, x: np.ndarray, h: float) -> np.ndarray:

@@ -15,7 +15,6 @@ from __future__ import annotations
 __all__ = ["MarginalMeans", "marginal_means"]
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -25,11 +24,9 @@ from scipy import special
 from scipy import stats as sps
 
 from .._shared.inference import check_confidence_level
-from ..decisions.multiplicity import adjust_pvalues
+from .comparisons import ADJUSTMENTS, MeanRows, compare, named_weights
 from .inference import Inference
 from .specification.design import FixedDesign
-
-ADJUSTMENTS = ("holm", "tukey", "bonferroni", "none")
 
 
 @dataclass(frozen=True)
@@ -50,6 +47,11 @@ class MarginalMeans:
         The scale of the response from which the table was brought back.
     description : str
         One sentence on what was averaged.
+
+    Notes
+    -----
+    `pairs` compares all levels with each other, `against_reference` each with one (Dunnett),
+    `contrasts` whatever is named.
     """
 
     table: pd.DataFrame
@@ -58,9 +60,18 @@ class MarginalMeans:
     confidence_level: float
     transform: str | None
     description: str
-    weights: np.ndarray = field(repr=False)
-    _beta: np.ndarray = field(repr=False)
-    _inference: Inference | None = field(repr=False)
+    _rows: MeanRows = field(repr=False)
+
+    @property
+    def weights(self) -> np.ndarray:
+        """Weights of the coefficients in each mean; NaN where it is not estimable."""
+        return self._rows.kept
+
+    @property
+    def labels(self) -> list[str]:
+        """Names of the means: the levels, with those of `by` behind them."""
+        names = [*self.factors, *self.by]
+        return [" ".join(map(str, row)) for row in self.table[names].itertuples(index=False)]
 
     def to_frame(self) -> pd.DataFrame:
         """A copy of the table, unrounded."""
@@ -71,10 +82,13 @@ class MarginalMeans:
 
         Parameters
         ----------
-        adjust : {"holm", "tukey", "bonferroni", "none"}
-            Adjustment for the number of pairs, within each combination of `by`. Tukey
-            uses the studentised range. Intervals are simultaneous: by Bonferroni for
-            Holm (which has no intervals of its own), by the studentised range for Tukey.
+        adjust : {"holm", "tukey", "mvt", "bonferroni", "none"}
+            Adjustment for the number of pairs, within each combination of `by`. "mvt" is
+            the joint multivariate t distribution of the estimates, exact where they have
+            one number of degrees of freedom; Tukey uses the studentised range, which is
+            that distribution in a balanced design. Intervals are simultaneous: by
+            Bonferroni for Holm (which has no intervals of its own), otherwise those that
+            belong to the p values. A pair that is not estimable counts in no family.
         reverse : bool
             Second minus first: candidate minus reference, where the reference is the
             first level.
@@ -85,36 +99,134 @@ class MarginalMeans:
             The `by` factors, ``contrast``, ``estimate``, ``standard_error``, ``df``,
             ``statistic``, ``pvalue``, ``ci_low``, ``ci_high``, ``adjust``.
         """
-        if adjust not in ADJUSTMENTS:
-            raise ValueError(f"`adjust` must be one of {ADJUSTMENTS}, got {adjust!r}.")
-        labels = self.table[list(self.factors)].astype(str).agg(" ".join, axis=1).tolist()
-        strata = (
-            [np.arange(len(self.table))]
-            if not self.by
-            else [
-                np.asarray(rows)
-                for rows in self.table.groupby(
-                    list(self.by), sort=False, observed=True
-                ).indices.values()
-            ]
+        pairs = {
+            stratum: [(b, a) if reverse else (a, b) for a, b in itertools.combinations(rows, 2)]
+            for stratum, rows in self._strata().items()
+        }
+        return self._differences(pairs, adjust)
+
+    def against_reference(
+        self, reference: object = None, adjust: str = "mvt", *, reverse: bool = False
+    ) -> pd.DataFrame:
+        """Dunnett's comparisons: every level minus the reference level.
+
+        Parameters
+        ----------
+        reference : optional
+            The level (or combination, as it stands in `labels`) that the others are compared
+            with; by default the first.
+        adjust : {"mvt", "holm", "bonferroni", "none"}
+            "mvt" is Dunnett's: the joint multivariate t distribution of the differences.
+        reverse : bool
+            Reference minus the others.
+
+        Returns
+        -------
+        DataFrame
+            As of :meth:`pairs`.
+
+        References
+        ----------
+        Dunnett CW (1955). J Am Stat Assoc 50:1096. doi:10.1080/01621459.1955.10501294
+        """
+        if adjust == "tukey":
+            raise ValueError("`adjust`: Tukey's is for all pairs; use 'mvt' against a reference.")
+        names = self._names_in_stratum()
+        pairs = {}
+        for stratum, rows in self._strata().items():
+            first = rows[0]
+            if reference is not None:
+                found = [row for row in rows if names[row] == str(reference)]
+                if not found:
+                    levels = ", ".join(repr(names[row]) for row in rows)
+                    raise ValueError(f"`reference` must be one of {levels}, got {reference!r}.")
+                first = found[0]
+            others = [row for row in rows if row != first]
+            pairs[stratum] = [(first, b) if reverse else (b, first) for b in others]
+        return self._differences(pairs, adjust)
+
+    def contrasts(
+        self, contrasts: Mapping[str, Mapping[str, float]], adjust: str = "holm"
+    ) -> pd.DataFrame:
+        """Contrasts between means by name, and contrasts of contrasts.
+
+        Parameters
+        ----------
+        contrasts : mapping
+            For each contrast its name and the weights of the means, which are named as in
+            `labels`. A weight may also be that of a contrast defined before it.
+        adjust : {"holm", "mvt", "bonferroni", "none"}
+            Adjustment for the number of contrasts.
+
+        Returns
+        -------
+        DataFrame
+            As of :meth:`pairs`.
+
+        Examples
+        --------
+        Does the gain of b over a differ between the backbones p and q?
+
+        >>> import numpy as np, pandas as pd
+        >>> from stats_tl.stats import fit_mixed_model
+        >>> rng = np.random.default_rng(0)
+        >>> cells = [(t, arm, bb) for t in range(8) for arm in "ab" for bb in "pq"]
+        >>> data = pd.DataFrame(cells, columns=["task", "arm", "bb"])
+        >>> data["auc"] = 0.8 + 0.02 * (data["arm"] == "b") + rng.normal(0, 0.01, len(data))
+        >>> means = fit_mixed_model("auc ~ arm * bb + (1 | task)", data).marginal_means("arm | bb")
+        >>> table = means.contrasts({
+        ...     "gain in p": {"b p": 1, "a p": -1},
+        ...     "gain in q": {"b q": 1, "a q": -1},
+        ...     "difference of gains": {"gain in p": 1, "gain in q": -1},
+        ... }, adjust="none")
+        >>> table["estimate"].round(3).tolist()
+        [0.022, 0.021, 0.002]
+        """
+        if adjust == "tukey":
+            raise ValueError("`adjust`: Tukey's is for all pairs; use 'mvt' for other contrasts.")
+        _check_adjustment(adjust)
+        weights = named_weights(contrasts, self.labels)
+        if not len(weights):
+            raise ValueError("`contrasts` is empty.")
+        return compare(
+            self._rows, weights, list(contrasts), adjust=adjust, level=self.confidence_level
         )
+
+    def _strata(self) -> dict[tuple[object, ...], list[int]]:
+        """Rows of the table within each combination of the `by` factors."""
+        if not self.by:
+            return {(): list(range(len(self.table)))}
+        strata: dict[tuple[object, ...], list[int]] = {}
+        for row, key in enumerate(self.table[list(self.by)].itertuples(index=False, name=None)):
+            strata.setdefault(key, []).append(row)
+        return strata
+
+    def _names_in_stratum(self) -> list[str]:
+        return [
+            " ".join(map(str, row))
+            for row in self.table[list(self.factors)].itertuples(index=False)
+        ]
+
+    def _differences(
+        self, pairs: Mapping[tuple[object, ...], Sequence[tuple[int, int]]], adjust: str
+    ) -> pd.DataFrame:
+        """One family of differences for each combination of the `by` factors."""
+        _check_adjustment(adjust)
+        names, unit = self._names_in_stratum(), np.eye(len(self.table))
         frames = []
-        for rows in strata:
-            pairs = list(itertools.combinations(rows, 2))
-            if reverse:
-                pairs = [(b, a) for a, b in pairs]
-            frame = pd.DataFrame(
-                [
-                    {
-                        **{name: self.table[name].iloc[a] for name in self.by},
-                        "contrast": f"{labels[a]} - {labels[b]}",
-                        **_linear(self._inference, self._beta, self.weights[a] - self.weights[b]),
-                    }
-                    for a, b in pairs
-                ]
+        for stratum, chosen in pairs.items():
+            if not chosen:
+                continue
+            frame = compare(
+                self._rows,
+                np.array([unit[a] - unit[b] for a, b in chosen]),
+                [f"{names[a]} - {names[b]}" for a, b in chosen],
+                adjust=adjust,
+                level=self.confidence_level,
             )
-            if len(frame):
-                frames.append(_adjusted(frame, adjust, len(rows), self.confidence_level))
+            for position, (name, level) in enumerate(zip(self.by, stratum, strict=True)):
+                frame.insert(position, name, np.full(len(frame), level, dtype=object))
+            frames.append(frame)
         if not frames:
             raise ValueError("`pairs` needs a factor with at least two levels.")
         return pd.concat(frames, ignore_index=True)
@@ -159,34 +271,29 @@ def marginal_means(
         raise ValueError("`factors` must name at least one factor.")
     numbers = grid.groupby([*within, *wanted], sort=False, observed=True).ngroup().to_numpy()
     full = np.array([rows[numbers == i].mean(axis=0) for i in range(numbers.max() + 1)])
-    estimable = np.abs(full @ fixed.null_space).max(axis=1, initial=0.0) < 1e-8
-    weights = np.where(estimable[:, None], full[:, fixed.kept], np.nan)
     offsets = fixed.offset_of(grid)
     offset = np.array([offsets[numbers == i].mean() for i in range(numbers.max() + 1)])
     table = grid.loc[[int(np.argmax(numbers == i)) for i in range(len(full))], keys]
     table = table.reset_index(drop=True)
-    columns = _mean_columns(
-        inference, beta, weights, offset=offset, transform=transform, level=level
-    )
-    for column, values in columns.items():
-        table[column] = values
     # As in R: within the `by` factors, the first factor named varies fastest.
     order = np.lexsort([pd.factorize(table[name])[0] for name in keys])
+    means = MeanRows(full[order], offset[order], fixed, beta, inference)
+    table = table.iloc[order].reset_index(drop=True)
+    for column, values in _mean_columns(means.table(), transform, level).items():
+        table[column] = values
     averaged = [name for name in fixed.factors if name not in keys]
     text = f"Marginal means of {', '.join(wanted)}"
     text += f" within {', '.join(within)}" if within else ""
     text += f", averaged with equal weights over {', '.join(averaged)}" if averaged else ""
     text += f"; back-transformed from the {transform} scale" if transform else ""
     return MarginalMeans(
-        table=table.iloc[order].reset_index(drop=True),
+        table=table,
         factors=tuple(wanted),
         by=tuple(within),
         confidence_level=level,
         transform=transform,
         description=text,
-        weights=weights[order],
-        _beta=beta,
-        _inference=inference,
+        _rows=means,
     )
 
 
@@ -217,27 +324,15 @@ def _reference_grid(fixed: FixedDesign, at: Mapping[str, object]) -> pd.DataFram
     return grid[list(axes)] if axes else pd.DataFrame(index=[0])
 
 
-def _linear(inference: Inference | None, beta: np.ndarray, weights: np.ndarray) -> dict[str, float]:
-    if inference is None or not np.isfinite(weights).all():
-        return {"estimate": math.nan, "standard_error": math.nan, "df": math.nan}
-    return {
-        "estimate": float(weights @ beta),
-        "standard_error": inference.standard_error(weights),
-        "df": inference.df(weights),
-    }
+def _check_adjustment(adjust: str) -> None:
+    if adjust not in ADJUSTMENTS:
+        raise ValueError(f"`adjust` must be one of {ADJUSTMENTS}, got {adjust!r}.")
 
 
 def _mean_columns(
-    inference: Inference | None,
-    beta: np.ndarray,
-    weights: np.ndarray,
-    *,
-    offset: np.ndarray,
-    transform: str | None,
-    level: float,
+    frame: pd.DataFrame, transform: str | None, level: float
 ) -> dict[str, np.ndarray]:
-    frame = pd.DataFrame([_linear(inference, beta, row) for row in weights])
-    estimate, se = frame["estimate"].to_numpy() + offset, frame["standard_error"].to_numpy()
+    estimate, se = frame["estimate"].to_numpy(), frame["standard_error"].to_numpy()
     half = sps.t.isf((1 - level) / 2, frame["df"].to_numpy()) * se
     low, high = estimate - half, estimate + half
     if transform is not None:
@@ -252,32 +347,3 @@ def _mean_columns(
         "ci_low": low,
         "ci_high": high,
     }
-
-
-def _adjusted(frame: pd.DataFrame, adjust: str, n_means: int, level: float) -> pd.DataFrame:
-    """Statistics, p values and simultaneous intervals of one family of pairs."""
-    t = (frame["estimate"] / frame["standard_error"]).to_numpy()
-    df = frame["df"].to_numpy()
-    raw = 2 * sps.t.sf(np.abs(t), df)
-    pvalue, m = raw, len(frame)
-    critical = sps.t.isf((1 - level) / 2, df)
-    if adjust == "bonferroni":
-        pvalue = np.minimum(raw * m, 1.0)
-    elif adjust == "holm":
-        pvalue = adjust_pvalues(raw, "holm")
-    if adjust in ("bonferroni", "holm"):
-        critical = sps.t.isf((1 - level) / (2 * m), df)
-    elif adjust == "tukey" and n_means > 2:
-        root = math.sqrt(2)
-        pvalue = np.minimum(sps.studentized_range.sf(np.abs(t) * root, n_means, df), 1.0)
-        # One quantile for each distinct df: the quantile is slow.
-        values, back = np.unique(df, return_inverse=True)
-        critical = (sps.studentized_range.isf(1 - level, n_means, values) / root)[back]
-    half = critical * frame["standard_error"]
-    return frame.assign(
-        statistic=t,
-        pvalue=pvalue,
-        ci_low=frame["estimate"] - half,
-        ci_high=frame["estimate"] + half,
-        adjust=adjust,
-    )

@@ -166,3 +166,30 @@ def test_correlated_slopes_agree_with_glmer():
     assert_allclose(fit.variance_components["variance"], [0.32576254973, 0.71547665336], rtol=5e-5)
     assert_allclose(fit.correlations["correlation"], [0.1018139997], atol=1e-4)
     assert_allclose(fit.log_likelihood, -254.528915721, atol=1e-6)
+
+
+def test_a_maximum_on_the_boundary_is_found():
+    """Correlation -1 in small clusters; maximum of an independent dense Laplace likelihood
+
+    (Newton per cluster, Nelder-Mead from five starts) and of lme4 1.1-31 with bobyqa.
+    """
+    data = pd.read_csv(Path(__file__).parent / "reference" / "binary_boundary.csv")
+    with pytest.warns(SingularFitWarning):
+        fit = fit_binomial_mixed_model("y ~ arm + (x | g)", data)
+    assert_allclose(fit.log_likelihood, -52.822892, atol=1e-5)
+    assert_allclose(fit.coefficients["estimate"], [-0.04877, 0.10886], atol=2e-5)
+    assert_allclose(fit.correlations["correlation"], [-1.0], atol=1e-6)
+    shifted = data.assign(x=1000 * (data["x"] + 30))
+    with pytest.warns(SingularFitWarning):
+        moved = fit_binomial_mixed_model("y ~ arm + (x | g)", shifted)
+    assert_allclose(moved.log_likelihood, fit.log_likelihood, atol=1e-6)
+    assert_allclose(moved.coefficients, fit.coefficients, rtol=1e-3)
+
+
+def test_offset_of_the_log_odds():
+    data = simulate(6)
+    fit = fit_binomial_mixed_model("correct ~ arm + offset(two) + (1 | case)", data.assign(two=2.0))
+    plain = fit_binomial_mixed_model("correct ~ arm + (1 | case)", data)
+    assert_allclose(fit.log_likelihood, plain.log_likelihood, rtol=1e-8)
+    assert_allclose(fit.coefficients.iloc[0, 0], plain.coefficients.iloc[0, 0] - 2, atol=1e-5)
+    assert_allclose(fit.fitted, plain.fitted, atol=1e-5)

@@ -56,6 +56,8 @@ class LaplaceCriterion:
         Fixed design.
     y : ndarray of shape (n,)
         Outcomes, 0 or 1.
+    offset : ndarray of shape (n,)
+        Known part of the linear predictor.
     """
 
     def __init__(
@@ -64,8 +66,10 @@ class LaplaceCriterion:
         scaled_z: Sequence[np.ndarray],
         X: np.ndarray,
         y: np.ndarray,
+        offset: np.ndarray,
     ) -> None:
         self.terms, self.z, self.X, self.y = terms, scaled_z, X, y
+        self.offset = offset
         self.map = ThetaMap([z.shape[1] for z in scaled_z])
         self._last: list[np.ndarray] | None = None
 
@@ -85,7 +89,7 @@ class LaplaceCriterion:
             mean = special.expit(eta)
             weight = np.maximum(mean * (1 - mean), _MIN_WEIGHT)
             root = np.sqrt(weight)
-            working = eta + (self.y - mean) / weight
+            working = eta - self.offset + (self.y - mean) / weight
             target = working if joint else working - self.X @ beta
             products = CrossProducts(
                 self.terms,
@@ -127,7 +131,7 @@ class LaplaceCriterion:
         return self.mode(parameters[:size], parameters[size:]).deviance
 
     def _predictor(self, beta: np.ndarray, effects: Sequence[np.ndarray]) -> np.ndarray:
-        eta: np.ndarray = self.X @ beta
+        eta: np.ndarray = self.offset + self.X @ beta
         for term, z, values in zip(self.terms, self.z, effects, strict=True):
             eta = eta + (z * values[term.codes]).sum(axis=1)
         return eta

@@ -13,6 +13,7 @@ __all__ = [
     "SINGULAR_TOLERANCE",
     "Solution",
     "Standardized",
+    "better",
     "random_basis",
     "slope_scales",
     "solve",
@@ -278,7 +279,7 @@ def solve(std: Standardized, *, reml: bool) -> Solution:
         for factor in (5.0,) if best.converged else (5.0, 0.2):
             other = minimize_newton(evaluate, factor * theta_map.start())
             iterations += other.iterations
-            best = _better(best, other)
+            best = better(best, other)
     theta = theta_map.normalised(best.x)
     state = std.state(theta)
     failure = ""
@@ -303,7 +304,8 @@ def _condition(products: CrossProducts, state: VarianceState) -> float:
     return rows * max(float((f**2).sum()) for f in state.factors)
 
 
-def _better(a: Minimum, b: Minimum) -> Minimum:
+def better(a: Minimum, b: Minimum) -> Minimum:
+    """The lower of two ends; one that converged before one that did not."""
     if a.converged != b.converged:
         return a if a.converged else b
     return b if b.value < a.value - 1e-9 * (1 + abs(a.value)) else a

@@ -57,7 +57,7 @@ designs <- list(
   list("arm * x + (1 | g)", quote(effect(g, 1)), "arm", "arm + x", weights = TRUE),
   list("arm + (x | g)", quote(effect(g, 1) + slope(g, x, .5)), "arm", "1", weights = TRUE),
   list("I(x > 3) * site + (1 | g)", quote(effect(g, 1)), NA, "site"),
-  list("C(arm, contr.sum) * C(bb, contr.sum) + (1 | g)", quote(effect(g, 1)), "arm", "bb")
+  list("C(arm, contr.sum) * C(bb, contr.sum) + (1 | g)", quote(effect(g, 1)), NA, "bb")
 )
 quiet <- function(x) suppressWarnings(suppressMessages(x))
 table_of <- function(x) cbind(name = rownames(x), as.data.frame(x, check.names = FALSE))
