@@ -318,8 +318,9 @@ def wald_intervals(solution: Solution, level: float, *, converged: bool) -> pd.D
         inverse = np.linalg.inv(std.bases[t])
         D = inverse @ factor @ factor.T @ inverse.T
         slopes = np.empty((k, k, len(solution.theta)))
-        for (r, s), rows in ((key[1:], J[i]) for key, i in elements.items() if key[0] == t):
-            slopes[r, s] = slopes[s, r] = rows
+        for (own, r, s), i in elements.items():
+            if own == t:
+                slopes[r, s] = slopes[s, r] = J[i]
         slopes = np.einsum("ir,rsa,js->ija", inverse, slopes, inverse)
         sd = np.sqrt(np.diag(cov))
         interior = converged and bool((np.diag(factor) >= SINGULAR_TOLERANCE).all())

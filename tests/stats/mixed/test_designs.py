@@ -101,7 +101,7 @@ class TestDesigns:
         full, reduced = (
             fit(table, name, formula, reml=False, ddf="wald") for formula in (None, smaller)
         )
-        assert_allclose(full.log_likelihood, ml, rtol=1e-9)
+        assert_allclose(full.log_likelihood, ml, rtol=1e-7 if name in COLLINEAR else 1e-9)
         test = likelihood_ratio_test(reduced, full)
         assert_allclose(test.statistic, chisq, rtol=loose, atol=1e-7)
 

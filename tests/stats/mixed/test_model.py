@@ -587,7 +587,7 @@ REFUSED = [
     ("y ~ arm + (1 | g", "unbalanced"),
     ("y ~ arm + (1 | nope)", "no column 'nope'"),
     ("y ~ nope + (1 | g)", "no column 'nope'"),
-    ("y ~ arm + (1 | row)", "as there are|one row a"),
+    ("y ~ arm + (1 | row)", "as there are|one row per"),
     ("y ~ arm + (1 | one)", "one level only"),
     ("y ~ arm + (x | pair)", "not identifiable"),
     ("y ~ arm + (1 | g) + (1 | g)", "same random term twice"),
