@@ -20,6 +20,8 @@ from .layout import NEEDED, OPTIONAL, arrange
 
 _MOST_BYTES = 4 * 2**30
 _LONGEST_LINE = 2**20
+_DIALECT_BYTES = 2**16
+_DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?")
 _TEXT = ("case", "patient", "arm", "design", "task", "backbone", "head", "unfreeze")
 _PARTITIONS = {
     "test": "test",
@@ -142,7 +144,10 @@ def read_csv(path: Path, columns: Mapping[str, str] | None = None) -> tuple[pd.D
         if path.stat().st_size > _MOST_BYTES:
             raise UserError(f"{path}: larger than 4 GiB; split it by task")
         digest = _digest(path)
-        header = pd.read_csv(path, header=None, nrows=1, dtype=str, encoding="utf-8-sig").iloc[0]
+        separator, decimal = _dialect(path)
+        header = pd.read_csv(
+            path, header=None, nrows=1, dtype=str, encoding="utf-8-sig", sep=separator
+        ).iloc[0]
         # pandas would rename the second of two columns of one name.
         names = header.fillna("").str.strip()
         if names.duplicated().any():
@@ -157,6 +162,7 @@ def read_csv(path: Path, columns: Mapping[str, str] | None = None) -> tuple[pd.D
             frame = pd.read_csv(
                 path, header=None, skiprows=1, names=range(len(names)), dtype=text,
                 keep_default_na=False, na_values=[""], index_col=False, encoding="utf-8-sig",
+                sep=separator, decimal=decimal,
             )  # fmt: skip
     except UnicodeDecodeError:
         raise UserError(f"{path}: not a text file in UTF-8; save it as CSV in UTF-8") from None
@@ -168,6 +174,21 @@ def read_csv(path: Path, columns: Mapping[str, str] | None = None) -> tuple[pd.D
         raise UserError(f"{path}: not a CSV table: {error}") from None
     frame.columns = list(names)
     return frame, digest
+
+
+def _dialect(path: Path) -> tuple[str, str]:
+    """Separator of a CSV, and its decimal mark.
+
+    Where commas are decimal marks, spreadsheets separate by semicolons. The separator is the
+    one of comma, semicolon and tab that is most frequent in the header; the mark is a comma
+    if it is not the separator and a field of the first lines is such a number.
+    """
+    with path.open("rb") as file:
+        first, *rows = file.read(_DIALECT_BYTES).decode("utf-8-sig", "replace").splitlines() or [""]
+    separator = max(",;\t", key=first.count)
+    fields = (field.strip(' "') for row in rows for field in row.split(separator))
+    marked = separator != "," and any(_DECIMAL_COMMA.fullmatch(field) for field in fields)
+    return separator, "," if marked else "."
 
 
 def _digest(path: Path) -> str:

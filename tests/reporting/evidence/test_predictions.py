@@ -17,6 +17,22 @@ def write(tmp_path, text, name="p.csv"):
 
 
 class TestPredictions:
+    @pytest.mark.parametrize("separator", [";", "\t", ","])
+    @pytest.mark.parametrize("decimal", [",", "."])
+    def test_separators_and_decimal_marks_of_spreadsheets(self, tmp_path, separator, decimal):
+        text = GOOD.replace(",", separator)
+        if separator != ",":
+            text = text.replace(".", decimal)
+        evidence = read_predictions(write(tmp_path, text))
+        expected = read_predictions(write(tmp_path, GOOD))
+        assert evidence.scores().equals(expected.scores())
+
+    def test_commas_in_identifiers_are_no_decimal_marks(self, tmp_path):
+        text = GOOD.replace(",", ";").replace("\n1;", "\na,1;").replace("\n2;", "\na,2;")
+        evidence = read_predictions(write(tmp_path, text))
+        assert sorted(set(evidence.scores()["case"].astype(str))) == ["a,1", "a,2"]
+        assert sorted(evidence.scores()["score"]) == [0.1, 0.2, 0.3, 0.7]
+
     def test_defaults_fill_the_keys(self, tmp_path):
         evidence = read_predictions(write(tmp_path, GOOD, "my study (1).csv"))
         assert evidence.name == "my-study-1"
