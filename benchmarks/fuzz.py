@@ -32,8 +32,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import imagecodecs
+import nibabel
 import numpy as np
 import pandas as pd
+import tifffile
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -230,7 +233,9 @@ def case_table(folder: Path) -> Target:
 
 
 def images(folder: Path) -> Target:
-    """Image files; among the seeds one whose header claims 100,000 x 100,000 pixels."""
+    """Image files of every format; one claims 100,000 x 100,000 pixels in its header."""
+    from tests.data.formats.dicoms import dicom
+
     pixels = np.random.default_rng(0).integers(0, 255, (9, 11, 3), dtype=np.uint8)
     seeds = []
     for kind in ("PNG", "JPEG", "BMP", "TIFF"):
@@ -242,6 +247,26 @@ def images(folder: Path) -> Target:
     bomb = bytearray(seeds[0])
     bomb[16:24] = struct.pack(">II", 100_000, 100_000)
     seeds.append(bytes(bomb))
+    deep = pixels.astype(np.uint16) * 16
+    for kind in ("GIF", "WEBP", "JPEG2000"):
+        Image.fromarray(pixels).save(buffer := io.BytesIO(), kind)
+        seeds.append(buffer.getvalue())
+    seeds.append(imagecodecs.png_encode(deep))
+    for layout, stored in (("contig", deep), ("separate", np.moveaxis(deep, 2, 0).copy())):
+        tifffile.imwrite(
+            buffer := io.BytesIO(),
+            stored,
+            photometric="rgb",
+            planarconfig=layout,
+            compression="lzw",
+        )
+        seeds.append(buffer.getvalue())
+    np.save(buffer := io.BytesIO(), pixels)
+    seeds.append(buffer.getvalue())
+    seeds.append(nibabel.Nifti1Image(deep[..., :1], np.eye(4)).to_bytes())
+    window = {"WindowCenter": 900, "WindowWidth": 2500, "RescaleSlope": 2, "RescaleIntercept": -9}
+    seeds.append(dicom(deep[..., 0], **window))
+    seeds.append(dicom(pixels, photometric="RGB"))
     return mutated_bytes(seeds), decode
 
 

@@ -4,8 +4,10 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from benchmarks.damage import quiet
 from stats_tl import report, run_grid
@@ -17,6 +19,7 @@ from stats_tl.train import grid
 
 from .archive.conftest import RAW, fill, make_result
 from .archive.test_maintenance import commit
+from .data.formats.dicoms import dicom
 from .test_run_grid_command import toml
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs/errors.md").read_text(encoding="utf-8")
@@ -93,6 +96,21 @@ def runs_is_a_file(world):
     return [*world.plan(tasks=[tiny], arms=arms, grid=grid), "--jobs", "1"]
 
 
+def stray_files(world):
+    for label in ("no", "yes"):
+        Path("d", label).mkdir(parents=True)
+        Image.new("L", (8, 8)).save(Path("d", label, "a.png"))
+    Path("d/yes/report.txt").write_text("x")
+    return world.plan(tasks=[{"name": "mine", "adapter": "folders", "path": "d"}])
+
+
+def dicom_files(world):
+    for label in ("no", "yes"):
+        Path("d", label).mkdir(parents=True)
+        Path("d", label, "IM1").write_bytes(dicom(np.zeros((8, 8), np.uint16)))
+    return world.plan(tasks=[{"name": "mine", "adapter": "folders", "path": "d"}])
+
+
 def bad_weights(world):
     arms = json.loads(json.dumps(RAW["arms"]))
     arms[1].update(source="checkpoint", files={"resnet18": "w.safetensors"})
@@ -154,6 +172,8 @@ CAUSES = {
     ("data are not where the plan says", "run_grid"): lambda w: w.plan(
         tasks=[{"name": "mine", "adapter": "csv", "path": "no.csv"}],
     ),
+    ("class folders hold what is no image", "run_grid"): stray_files,
+    ("nobody knows whose DICOM files they are", "run_grid"): dicom_files,
     ("weights are not there", "run_grid"): bad_weights,
     ("a weight file is something else", "run_grid"): lambda w: (
         text("w.safetensors", "version https://git-lfs.github.com/spec/v1"), bad_weights(w),

@@ -117,7 +117,7 @@ def _frames_of(dataset: Dataset) -> int:
 
 def _samples(dataset: Dataset, number: int) -> tuple[np.ndarray, str]:
     """The samples of a frame, colour as RGB, and what they then are."""
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
 
     meta = getattr(dataset, "file_meta", None)
     syntax = meta.get("TransferSyntaxUID") if meta is not None else None
@@ -143,7 +143,7 @@ def _samples(dataset: Dataset, number: int) -> tuple[np.ndarray, str]:
 
 def _palette(samples: np.ndarray, dataset: Dataset) -> np.ndarray:
     """Palette colour as RGB, uint8 or uint16."""
-    from pydicom.pixels import apply_color_lut
+    from pydicom.pixels.processing import apply_color_lut
 
     entries, first = dataset.RedPaletteColorLookupTableDescriptor[:2]
     # Clipped here: pydicom lets positions beyond a table of 8-bit entries wrap around.

@@ -86,8 +86,8 @@ def map_samples(samples: np.ndarray, function: Callable[[np.ndarray], np.ndarray
     unsigned = np.dtype(f"u{samples.dtype.itemsize}")
     table = np.zeros(256**unsigned.itemsize, dtype=np.uint8)
     table[values.astype(samples.dtype).view(unsigned)] = function(values.astype(np.float64))
-    mapped: np.ndarray = table[samples.view(unsigned)]
-    return mapped
+    # Every position is in the table; `take` is twice as fast as indexing.
+    return np.take(table, samples.view(unsigned))
 
 
 def grey_or_colour(pixels: np.ndarray | Image.Image) -> Image.Image:

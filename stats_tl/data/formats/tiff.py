@@ -38,7 +38,8 @@ def decode(data: bytes, reading: Reading, frame: int | None = None) -> Image.Ima
         if _is_plain(page) and series is tiff.series[0] and len(tiff.pages) == len(series):
             return _by_pillow(data, number, reading)
         if photometric in _BY_PILLOW:
-            return _by_pillow(data, int(series[number].index), reading)
+            shown = series[number] or page
+            return _by_pillow(data, int(shown.index), reading)
         samples = _samples(tiff, series, number)
         orientation = page.tags.get("Orientation")
         image = render(samples, reading.intensity)

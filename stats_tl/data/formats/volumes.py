@@ -99,7 +99,8 @@ def _nifti(data: bytes) -> Any:
         if len(data) > MAX_VOLUME_BYTES:
             raise UnreadableImageError(f"inflates to more than {MAX_VOLUME_BYTES:,} bytes")
     kind = nibabel.Nifti2Image if data[4:8] == b"n+2\0" else nibabel.Nifti1Image
-    image = nibabel.as_closest_canonical(kind.from_bytes(data))
+    to_canonical: Any = nibabel.as_closest_canonical  # not typed there
+    image = to_canonical(kind.from_bytes(data))
     shape = image.shape
     while len(shape) > 3 and shape[-1] == 1:
         shape = shape[:-1]
