@@ -25,23 +25,23 @@ examples:
   python -m stats_tl.report
       every archive under runs/, each into analysis/<study>
   python -m stats_tl.report --runs runs/busbra --margin 0.02
-      one archive; differences within 0.02 count as equivalent
+      one archive; differences within 0.02 are considered negligible
   python -m stats_tl.report --scores predictions.csv --reference imagenet
       predictions of any trainer: columns case,y_true,arm,score, optionally
       patient,task,backbone,head,unfreeze,repeat,fold,seed,design,partition; others are
       covariates
   python -m stats_tl.report --scores wide.csv --reference imagenet \\
           --columns case=image,y_true=malignant --arms imagenet=p_in,radimagenet=p_rin
-      one row a case, a score column for each arm, other names
+      one row per case, a score column for each arm, other column names
   python -m stats_tl.report --scores predictions.csv --plan analysis.toml
-      as registered: [analysis] in a file whose hash the report prints
+      as registered: the [analysis] table of a file whose hash the report prints
   python -m stats_tl.report --aucs grid.csv --reference imagenet
-      a published grid, one row a model: arm,auc and configuration (or what tells models
-      apart), optionally task,backbone
+      a published grid, one row per model: arm,auc and configuration (or other columns that
+      distinguish models), optionally task,backbone
   python -m stats_tl.report --design n=780,prevalence=0.27,auc=0.8,difference=0.04
       what a planned study of 780 patients could detect
   python -m stats_tl.report --runs runs/busbra --check
-      whether analysis/busbra holds what the archive says; writes nothing
+      check that analysis/busbra agrees with the archive; writes nothing
 
 exit codes: 0 done, 1 --check found differences, 2 wrong use or bad input, 3 archive
 damaged, 4 incomplete, 130 interrupted.
@@ -52,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m stats_tl.report",
-        description="Compare the arms of a study: tables, figures, words and a page.",
+        description="Compare the arms of a study: tables, figures, text and a web page.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -69,13 +69,13 @@ def build_parser() -> argparse.ArgumentParser:
         "--scores",
         type=Path,
         metavar="CSV",
-        help="predictions made elsewhere, one row a case and arm, or wide with --arms",
+        help="predictions of any trainer, one row per case and arm, or wide with --arms",
     )
     source.add_argument(
         "--aucs",
         type=Path,
         metavar="CSV",
-        help="AUCs of trained models without their scores: a mixed model only",
+        help="AUCs of trained models without their scores: mixed model only",
     )
     source.add_argument(
         "--design",
@@ -92,13 +92,13 @@ def build_parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--arms",
         metavar="ARM=COLUMN,...",
-        help="the CSV is wide, one row a case, with a score column for each arm: "
+        help="the CSV is wide, one row per case, with a score column for each arm: "
         "imagenet=p_in,radimagenet=p_rin",
     )
     what.add_argument(
         "--allow-incomplete",
         action="store_true",
-        help="compare on the complete runs and say so below every table "
+        help="compare complete runs only and say so below every table "
         "(default: incomplete pairs are an error)",
     )
     how = parser.add_argument_group("how to analyse")
@@ -115,7 +115,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--margin",
         type=float,
         metavar="AUC",
-        help="differences within ± AUC are equivalent (default: the plan's)",
+        help="equivalence margin: differences within ± AUC are negligible (default: the plan's)",
     )
     how.add_argument(
         "--correction",
@@ -131,13 +131,13 @@ def build_parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--primary",
         metavar="KEY=VALUE,...",
-        help="the primary comparison, of the keys task, backbone, head, unfreeze, arm "
+        help="the primary comparison, by the keys task, backbone, head, unfreeze, arm "
         "(default: the plan's)",
     )
     how.add_argument(
         "--families",
         metavar="KEY,...",
-        help="adjust secondary comparisons within the values of these keys (default: the plan's, "
+        help="adjust secondary comparisons within each value of these keys (default: the plan's, "
         "else all together)",
     )
     how.add_argument(
@@ -150,8 +150,15 @@ def build_parser() -> argparse.ArgumentParser:
         "--target-sensitivity",
         type=float,
         metavar="SHARE",
-        help="set thresholds at this sensitivity on the tuning cases (default: the plan's, else "
-        "at the largest Youden index)",
+        help="set thresholds at this sensitivity on the tuning cases (default: the plan's, else at "
+        "the largest Youden index)",
+    )
+    how.add_argument(
+        "--labels",
+        type=Path,
+        metavar="FILE",
+        help="TOML file with labels for names of tasks, arms, backbones, heads and covariates "
+        "(default: those of --plan and of the archive's plan)",
     )
     where = parser.add_argument_group("what to write")
     where.add_argument(
@@ -215,6 +222,7 @@ def report(
             analysis_options(evidence, options),
             allow_incomplete=options.allow_incomplete,
             formats=formats,
+            labels=labels(options),
             progress=progress,
         )
     return finish(result, options, out)
@@ -231,18 +239,18 @@ def finish(result: Report | GridReport, options: argparse.Namespace, out: Path |
             print(problem, file=sys.stderr)
         if problems:
             print(
-                f"{folder} differs from {result.name}: run python -m stats_tl.report again",
+                f"{folder} does not agree with {result.name}; run python -m stats_tl.report again",
                 file=sys.stderr,
             )
             return EXIT_DIFFERS
-        print(f"{folder}: {len(result.files)} files, as {result.name} says")
+        print(f"{folder}: all {len(result.files)} files agree with {result.name}")
         return 0
     # Written first: a reader of the output that goes away, as `head` does, loses nothing.
     written = write_report(result, folder)
     print(plain_table(result.terminal))
     for part in result.absent:
         print(f"No {part.what}: {part.reason}.")
-    print("\nwritten:")
+    print("\nWritten:")
     for path in written:
         print(f"  {path}")
     print()
@@ -254,7 +262,9 @@ def grid_report(options: argparse.Namespace, formats: list[str]) -> GridReport:
     from .reporting import AnalysisOptions, build_grid_report, parse_mapping, read_aucs
 
     if options.arms:
-        raise UserError("--arms describes a table of --scores; --aucs has one row a model and arm")
+        raise UserError(
+            "--arms describes a table of --scores; --aucs has one row per model and arm"
+        )
     columns = options.columns and parse_mapping(options.columns, "--columns", "auc=test_auc")
     frame, digest = read_aucs(options.aucs, columns=columns)
     analysis = overridden(planned(AnalysisOptions(), options), options)
@@ -265,6 +275,7 @@ def grid_report(options: argparse.Namespace, formats: list[str]) -> GridReport:
         digest=digest,
         allow_incomplete=options.allow_incomplete,
         formats=formats,
+        labels=labels(options),
     )
 
 
@@ -280,7 +291,7 @@ def predictions(options: argparse.Namespace) -> Predictions:
     )
     if found.ignored:
         print(
-            f"note: not used, as they differ between the rows of a case: "
+            "note: columns left unused, because they differ between the rows of a case: "
             f"{', '.join(found.ignored)}",
             file=sys.stderr,
         )
@@ -313,6 +324,17 @@ def planned(analysis: AnalysisOptions, options: argparse.Namespace) -> AnalysisO
         return given
     changes = {**({"reference": reference} if reference else {}), **table}
     return analysis.override(f"in {options.plan.name}", **changes)
+
+
+def labels(options: argparse.Namespace) -> dict[str, dict[str, str]]:
+    """The labels in the files of ``--plan`` and ``--labels``; the latter prevail."""
+    from .study.labels import read_labels
+
+    found: dict[str, dict[str, str]] = {}
+    for path in filter(None, (options.plan, options.labels)):
+        for kind, names in read_labels(path).items():
+            found[kind] = {**found.get(kind, {}), **names}
+    return found
 
 
 def overridden(analysis: AnalysisOptions, options: argparse.Namespace) -> AnalysisOptions:
@@ -350,7 +372,7 @@ class Progress:
         return self
 
     def __call__(self, step: str, done: int, total: int) -> None:
-        """Say that a step begins: its name, its number, and how many there are."""
+        """Show that a step begins: its name, its number, and how many there are."""
         elapsed = time.monotonic() - self._start
         if elapsed < self.AFTER_SECONDS or not sys.stderr.isatty():
             return
@@ -385,8 +407,8 @@ def find_archives(folder: Path | None) -> list[Path]:
     if not archives:
         where = f"no run archive in {root}{'' if root.is_dir() else ' (there is no such folder)'}"
         raise UserError(
-            f"{where}; `python -m stats_tl.run_grid` makes one (its built-in example without "
-            "arguments), and --scores reads predictions made elsewhere"
+            f"{where}; `python -m stats_tl.run_grid` makes one (without arguments, of its built-in "
+            "example), and --scores reads predictions of any trainer"
         )
     return archives
 

@@ -16,6 +16,7 @@ import pandas as pd
 from ..errors import ArchiveDamagedError, UserError
 from ..study.cells import plan_cells
 from ..study.keys import CELL_KEYS
+from ..study.labels import plan_labels, without_labels
 from ..study.loading import parse_plan
 from .assemble import assemble_scores
 from .descriptions import divided_patients, read_header, read_task, task_files
@@ -269,19 +270,24 @@ class Archive:
         return str(next(arm["name"] for arm in self.plan["arms"] if arm["reference"]))
 
     @property
+    def labels(self) -> dict[str, dict[str, str]]:
+        """Labels that the plan gives to names, by kind, as from :func:`plan_labels`."""
+        return plan_labels(self.plan)
+
+    @property
     def synthetic(self) -> bool:
         """True if any data set is made up."""
         return any(task["synthetic"] for task in self.tasks.values())
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the scientific content: plan, data sets and scores, not times or places."""
+        """SHA-256 of plan, data sets and scores; of no times, places or labels."""
         lines = [
             f"{name} {task['labels_sha256']} {task['images_sha256']}"
             for name, task in sorted(self.tasks.items())
         ]
         lines += [f"{c} {row.scores_sha256}" for c, row in sorted(self._records.items())]
-        return checksum("\n".join([repr(_sorted(self.plan)), *lines]).encode())
+        return checksum("\n".join([repr(_sorted(without_labels(self.plan))), *lines]).encode())
 
     def records(self) -> Iterator[dict[str, Any]]:
         """The full record of each verified cell of both designs, part by part."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 __all__ = ["FORMATS", "Report", "build_report"]
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,6 +96,7 @@ def build_report(
     *,
     allow_incomplete: bool = False,
     formats: Collection[str] = FORMATS,
+    labels: Mapping[str, Mapping[str, str]] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
     """Compute and render a report; writes nothing.
@@ -108,6 +109,9 @@ def build_report(
     allow_incomplete : bool, optional
         Compare on the complete runs only, and say so below every table.
     formats : collection of {"latex", "csv", "figures", "words", "json", "html"}, optional
+    labels : mapping of str to mapping, optional
+        Labels by kind (``arms``, ``tasks``, …) and name, as from
+        :func:`~stats_tl.study.labels.read_labels`; they prevail over those of the plan.
     progress : callable, optional
         Called as ``progress(step, done, total)`` when a step begins.
 
@@ -125,7 +129,9 @@ def build_report(
     drawn = bool({"figures", "html"} & set(formats))
     steps = _Steps(progress, 3 + len(contents.TABLES) + drawn)
     steps("reading the scores")
-    material = gather_material(evidence, options, allow_incomplete=allow_incomplete, step=steps)
+    material = gather_material(
+        evidence, options, allow_incomplete=allow_incomplete, labels=labels, step=steps
+    )
     parts: list[Section | Absent] = []
     for build in contents.TABLES:
         steps(build.__name__.strip("_").replace("_", " "))
@@ -177,7 +183,11 @@ def build_report(
         audit=audit,
         summary=summary,
         terminal=terminal_table(
-            material.comparisons, options, title=material.title, cautions=test_notes(material)
+            material.comparisons,
+            options,
+            title=material.title,
+            cautions=test_notes(material),
+            labels=material.labels,
         ),
         words=words,
         files=files,

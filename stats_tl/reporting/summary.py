@@ -15,6 +15,7 @@ import pandas as pd
 
 from .. import __version__
 from .rendering.encoding import SUMMARY_VERSION, plain, records
+from .rendering.labels import KINDS
 from .rendering.parts import Absent, Section
 from .results.material import Material
 
@@ -38,6 +39,7 @@ def summarize(
             "synthetic": bool(material.synthetic),
             "incomplete": list(material.lacking),
         },
+        "labels": {kind: dict(getattr(material.labels, kind)) for kind in KINDS},
         "analysis": plain(
             {
                 "reference": material.reference,

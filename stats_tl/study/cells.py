@@ -47,9 +47,11 @@ class Setting:
 
     @cached_property
     def configuration(self) -> dict[str, Any]:
-        """The scientific configuration, as JSON types; paths and names of files left out."""
-        task = self.task.model_dump(mode="json", exclude={"path"})
-        arm = self.arm.model_dump(mode="json", exclude={"files", "network", "reference", "sha256"})
+        """The scientific configuration, as JSON types; no label, path or name of a file."""
+        task = self.task.model_dump(mode="json", exclude={"path", "label"})
+        arm = self.arm.model_dump(
+            mode="json", exclude={"files", "label", "network", "reference", "sha256"}
+        )
         if self.arm.source != "imagenet":
             del arm["variant"]
         # A checkpoint is what its hash says; other sources are known by name.
@@ -60,7 +62,7 @@ class Setting:
             "version": CONFIGURATION_VERSION,
             "task": task,
             "backbone": self.backbone,
-            "head": self.head.model_dump(mode="json"),
+            "head": self.head.model_dump(mode="json", exclude={"label"}),
             "unfreeze": self.unfreeze,
             "arm": arm,
             "training": self.training.model_dump(mode="json"),

@@ -7,16 +7,19 @@ __all__ = ["describe_difference", "plan_differences"]
 from collections.abc import Mapping
 from typing import Any
 
+from .labels import without_labels
+
 
 def _science(plan: Mapping[str, Any]) -> dict[str, Any]:
-    """The plan without the names of files, which may change while their content does not."""
+    """The plan without labels and without the names of files, which change no result."""
+    plan = without_labels(plan)
     tasks = [{k: v for k, v in task.items() if k != "path"} for task in plan["tasks"]]
     arms = [{k: v for k, v in arm.items() if k != "files"} for arm in plan["arms"]]
     return {**plan, "tasks": tasks, "arms": arms}
 
 
 def plan_differences(archived: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
-    """Lines that name what differs between two plans, names of files aside."""
+    """Lines that name what differs between two plans, names of files and labels aside."""
     return describe_difference(_science(archived), _science(given))
 
 

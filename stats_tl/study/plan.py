@@ -19,6 +19,7 @@ __all__ = [
     "Head",
     "Intensity",
     "Keep",
+    "LabelTable",
     "Plan",
     "Study",
     "Task",
@@ -30,6 +31,7 @@ from pathlib import PurePath
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -97,6 +99,23 @@ class _Named(_Table):
     _named = field_validator("name")(_check_name)
 
 
+def _check_label(label: str) -> str:
+    if label != label.strip() or not label.isprintable():
+        raise ValueError("a label is printable text on one line, without spaces at its ends")
+    return label
+
+
+Label = Annotated[str, Field(max_length=60), AfterValidator(_check_label)]
+
+
+class _Labelled(_Named):
+    """A named table whose name readers may see as something else."""
+
+    label: Label = Field(
+        "", description="What text, tables and figures call it; default: a known label or the name."
+    )
+
+
 class Study(_Named):
     """``[study]``: what this is."""
 
@@ -149,7 +168,7 @@ class Intensity(_Table):
 YOUNGER_TASK_KEYS = {"intensity": None, "frames": "one", "plane": None}
 
 
-class Task(_Named):
+class Task(_Labelled):
     """``[[tasks]]``: a data set with a binary reference standard."""
 
     adapter: Adapter = Field(description="How the data lie on disk.")
@@ -207,7 +226,7 @@ class CrossValidation(_Table):
     )
 
 
-class Head(_Named):
+class Head(_Labelled):
     """``[[heads]]``: a classifier on the pooled features (four are built in)."""
 
     kind: Literal["linear", "nonlinear", "conv", "convskip"]
@@ -222,7 +241,7 @@ BUILTIN_HEADS = tuple(
 )
 
 
-class Arm(_Named):
+class Arm(_Labelled):
     """``[[arms]]``: a source of pretrained weights; exactly one is the reference."""
 
     source: Literal["imagenet", "radimagenet", "random", "checkpoint"]
@@ -378,6 +397,20 @@ class Keep(_Table):
     )
 
 
+class LabelTable(_Table):
+    """``[labels]``: what readers see in place of names; no result depends on it.
+
+    For names that have no table of their own in the plan; it prevails over `label` there.
+    """
+
+    tasks: dict[str, Label] = Field({}, description="By name of the task.")
+    arms: dict[str, Label] = Field({}, description="By name of the arm.")
+    backbones: dict[str, Label] = Field({}, description="By name of the backbone.")
+    heads: dict[str, Label] = Field({}, description="By name of the head.")
+    unfreeze: dict[str, Label] = Field({}, description='By depth, as text: "0", "2", "all".')
+    covariates: dict[str, Label] = Field({}, description="By name of the cases' covariate.")
+
+
 class Plan(_Table):
     """A whole plan, defaults filled in."""
 
@@ -391,6 +424,7 @@ class Plan(_Table):
     analysis: Analysis = Analysis()
     audit: Audit = Audit()
     keep: Keep = Keep()
+    labels: LabelTable = LabelTable()
 
     def portable(self) -> dict[str, Any]:
         """The plan as JSON types, with files named but not where they lie."""
@@ -413,6 +447,14 @@ class Plan(_Table):
             del plan["cv"]["learning_curve_repeats"]
         if plan["keep"]["identifiers"] == "as-given":
             del plan["keep"]["identifiers"]
+        # A label that is not given is left out, as in the plans of older archives.
+        for table in ("tasks", "arms", "heads"):
+            for entry in plan[table]:
+                if not entry["label"]:
+                    del entry["label"]
+        plan["labels"] = {kind: names for kind, names in plan["labels"].items() if names}
+        if not plan["labels"]:
+            del plan["labels"]
         return plan
 
     @property

@@ -25,6 +25,7 @@ from ..errors import ArchiveDamagedError, UserError, suggest
 from ..study.cells import Cell, plan_cells
 from ..study.differences import plan_differences
 from ..study.keys import CELL_KEYS
+from ..study.labels import plan_labels
 from ..study.plan import Plan, Task
 from ..study.splits import PARTITIONS, partition_cases, partition_digest
 from .planning.units import image_size
@@ -227,8 +228,13 @@ class GridState:
     @property
     def stale(self) -> bool:
         """True if the archive has to be written although no cell may be pending."""
-        return self.archive is not None and bool(
-            self.archive.damaged or plan_differences(self.archive.plan, self.plan.portable())
+        if self.archive is None:
+            return False
+        archived, given = self.archive.plan, self.plan.portable()
+        return bool(
+            self.archive.damaged
+            or plan_differences(archived, given)
+            or plan_labels(archived) != plan_labels(given)
         )
 
     def task_path(self, task: Task) -> Path | None:

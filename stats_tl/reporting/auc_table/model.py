@@ -1,6 +1,6 @@
 """A mixed model from a table of AUCs, where no scores were kept: published grids, for instance.
 
-One row a trained model: ``arm, auc``, and what tells models apart. A *configuration* is what
+One row per trained model: ``arm, auc``, and what distinguishes models. A *configuration* is what
 the arms of a pair share, and is the unit: for every task
 
     auc = arm + (1 | configuration)                     over all configurations
@@ -91,7 +91,7 @@ class GridFit:
 def read_aucs(
     path: str | Path, *, columns: Mapping[str, str] | None = None
 ) -> tuple[pd.DataFrame, str]:
-    """Read a CSV of AUCs, one row a trained model.
+    """Read a CSV of AUCs, one row per trained model.
 
     Parameters
     ----------
@@ -134,19 +134,21 @@ def _checked(frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
     if absent:
         raise UserError(
             f"no column {join_words(absent)}; found: {', '.join(map(str, frame.columns))}. One row "
-            "a trained model is expected: arm,auc and configuration or what tells models apart; "
-            "other names: --columns auc=THEIRS"
+            "per trained model is expected: arm,auc and configuration, or other columns that "
+            "distinguish models; for other column names use --columns auc=THEIRS"
         )
     aucs = pd.to_numeric(frame["auc"], errors="coerce")
     wrong = ~aucs.between(0, 1)
     if wrong.any():
         raise UserError(
-            f"column 'auc' has {int(wrong.sum())} values that are no AUC between 0 and 1, the "
-            f"first {str(frame.loc[wrong, 'auc'].iloc[0])!r}"
+            f"column 'auc' has {plural(int(wrong.sum()), 'value')} outside 0 to 1, the first "
+            f"{str(frame.loc[wrong, 'auc'].iloc[0])!r}"
         )
     rest = [c for c in frame.columns if c not in ("arm", "auc", "task")]
     if not rest:
-        raise UserError("nothing tells the models of an arm apart; a column configuration does")
+        raise UserError(
+            "no column distinguishes the models of an arm; add the column configuration"
+        )
     text = frame[[c for c in frame.columns if c != "auc"]].astype(str)
     result = pd.DataFrame(
         {
@@ -167,8 +169,8 @@ def _checked(frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
         first = doubled.iloc[0]
         raise UserError(
             f"{plural(len(doubled), 'row repeats', 'rows repeat')} a configuration of an arm, the "
-            f"first {first['configuration']!r} of {first['arm']!r}; tell them apart in the column "
-            "configuration (fold or seed, say), or average first"
+            f"first {first['configuration']!r} of {first['arm']!r}; distinguish them in the "
+            "column configuration (by fold or seed, say), or average them first"
         )
     return result.sort_values(["task", "backbone", "configuration", "arm"], ignore_index=True)
 
@@ -219,7 +221,7 @@ def fit_grid(
     if reference not in set(frame["arm"]):
         raise UserError(f"no arm is called {reference!r}; {suggest(reference, set(frame['arm']))}")
     if not arms:
-        raise UserError(f"there is no arm beside the reference {reference!r}")
+        raise UserError(f"there is no arm other than the reference {reference!r}")
     frame, remarks = _matched(frame, [reference, *arms], allow_incomplete)
     effects, means, variances = [], [], []
     rule = ""
@@ -240,7 +242,8 @@ def fit_grid(
                 {"task": task, "source": source, "variance": row["variance"], "sd": row["sd"]}
             )
         if fit.singular:
-            remarks.append(f"{task or 'All'}: the variance of configurations is estimated as zero.")
+            of = f" of {task}" if task else ""
+            remarks.append(f"The variance between configurations{of} was estimated as zero.")
         backbones = sorted(set(own["backbone"]))
         if len(backbones) > 1:
             fit, formula = _fit(own, reference, arms, backbones, confidence_level)
@@ -282,7 +285,7 @@ def _matched(
             f"{plural(len(names), 'configuration lacks', 'configurations lack')} one of the arms "
             f"{join_words(arms)}: {shown}. Add them, or leave them out with --allow-incomplete"
         )
-    return frame[counts == len(arms)], [f"Incomplete, left out for lack of an arm: {shown}."]
+    return frame[counts == len(arms)], [f"Configurations that lack an arm were left out: {shown}."]
 
 
 def _fit(
@@ -301,7 +304,7 @@ def _fit(
         terms += [f"backbone{number}", *(f"{name}:backbone{number}" for name in names)]
     formula = f"auc ~ {' + '.join(terms)} + (1 | configuration)"
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # told in the remarks
+        warnings.simplefilter("ignore")  # given in the remarks
         fit = fit_mixed_model(
             formula, data.reset_index(drop=True), ddf="kenward-roger", confidence_level=level
         )
@@ -395,7 +398,9 @@ def grid_table(
             body.append(
                 Row(
                     (
-                        Cell(row["effect"] + (f" in {row['backbone']}" if row["backbone"] else "")),
+                        Cell(
+                            row["effect"] + (f" with {row['backbone']}" if row["backbone"] else "")
+                        ),
                         Cell("" if joint else format_number(row["estimate"])),
                         Cell("" if joint else format_number(row["standard_error"])),
                         Cell("" if joint else format_interval(row["ci_low"], row["ci_high"])),
@@ -409,8 +414,8 @@ def grid_table(
     reference = fit.effects["reference"].iloc[0]
     return Table(
         name="grid",
-        caption=f"Mixed model of AUCs of matched configurations, {arms} compared with {reference}."
-        + (f" {title}." if title else ""),
+        caption="Mixed model of the AUCs of matched configurations: "
+        f"{arms} compared with {reference}." + (f" {title}." if title else ""),
         columns=(
             Column("Effect", "wrap", width=58),
             Column("Estimate", "decimal"),
@@ -422,12 +427,12 @@ def grid_table(
         ),
         body=tuple(body),
         notes=(
-            "Difference in AUC: candidate − reference, so that positive values favor the "
-            f"candidate. Restricted maximum likelihood, {RULES.get(fit.ddf, fit.ddf)} degrees of "
-            "freedom; auc ~ arm + (1 | configuration), and within backbones auc ~ arm * backbone "
-            "+ (1 | configuration).",
-            "The conclusions are about configurations like these on this test set: they share "
-            "its cases, so that other patients are not covered. P values are not adjusted.",
+            "Differences in AUC are candidate − reference, so that positive values favour the "
+            "candidate. The models were fitted by restricted maximum likelihood with "
+            f"{RULES.get(fit.ddf, fit.ddf)} degrees of freedom: auc ~ arm + (1 | configuration), "
+            "and within backbones auc ~ arm * backbone + (1 | configuration).",
+            "The conclusions apply to configurations like these on this test set: they share its "
+            "cases, so that other patients are not covered. P values are not adjusted.",
             *fit.remarks,
             *cautions,
         ),

@@ -1,10 +1,11 @@
-"""The report of a table of AUCs: as :mod:`..build` from scores, with less to say."""
+"""The report of a table of AUCs: as :mod:`..build` makes one from scores, but shorter."""
 
 from __future__ import annotations
 
 __all__ = ["GridReport", "build_grid_report"]
 
-from collections.abc import Collection, Sequence
+import dataclasses
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -14,13 +15,14 @@ from ...errors import UserError
 from ..evidence.options import AnalysisOptions
 from ..rendering.encoding import SUMMARY_VERSION, csv_bytes, json_bytes, plain, records
 from ..rendering.files import VERSION_LINE
-from ..rendering.labels import RULES, join_words
+from ..rendering.labels import Labels
 from ..rendering.latex import latex_document, latex_table
-from ..rendering.numbers import format_interval, format_number, format_p
+from ..rendering.numbers import format_number
 from ..rendering.parts import Absent, Section
 from ..rendering.table import Cell, Column, Panel, Row, Table
 from ..tables.mixed import mean_columns, mean_row
 from ..tables.notes import exploratory_notes, plan_notes
+from ..text.auc_table import grid_methods, grid_results
 from ..text.prose import prose_latex, prose_markdown
 from ..text.references import cited_keys, references_bib
 from .model import GridFit, fit_grid, grid_table
@@ -46,6 +48,7 @@ def build_grid_report(
     digest: str,
     allow_incomplete: bool = False,
     formats: Collection[str] = ("latex", "csv", "words", "json"),
+    labels: Mapping[str, Mapping[str, str]] | None = None,
 ) -> GridReport:
     """Fit and render; writes nothing.
 
@@ -60,6 +63,8 @@ def build_grid_report(
     allow_incomplete : bool, optional
         Leave out configurations that lack an arm.
     formats : collection of {"latex", "csv", "words", "json"}, optional
+    labels : mapping of str to mapping, optional
+        Labels by kind and name, as from :func:`~stats_tl.study.labels.read_labels`.
 
     Returns
     -------
@@ -79,11 +84,13 @@ def build_grid_report(
         confidence_level=1 - options.alpha,
         allow_incomplete=allow_incomplete,
     )
+    names = {"tasks": frame["task"], "arms": frame["arm"], "backbones": frame["backbone"]}
+    shown = _shown(fit, Labels.of_names(names, labels or {}))
     cautions = [*exploratory_notes(options), *plan_notes(options)]
     sections = (
-        Section(grid_table(fit, alpha=options.alpha, cautions=cautions), fit.effects),
-        Section(_means_table(fit, options, cautions), fit.means),
-        Section(_variance_table(fit, cautions), fit.variances),
+        Section(grid_table(shown, alpha=options.alpha, cautions=cautions), fit.effects),
+        Section(_means_table(shown, options, cautions), fit.means),
+        Section(_variance_table(shown, cautions), fit.variances),
     )
     provenance = [f"{VERSION_LINE}{__version__}", f"AUCs sha256: {digest}"]
     if options.plan_sha256:
@@ -96,26 +103,41 @@ def build_grid_report(
             text = latex_table(section.table, provenance=provenance)
             files[f"tables/{section.name}.tex"] = text.encode("ascii")
     if "words" in formats:
-        files |= _words(fit, options, provenance)
+        files |= _texts(shown, options, provenance)
     if "json" in formats:
         files["summary.json"] = json_bytes(_summary(fit, sections, options, name, digest))
     if "latex" in formats:
-        shown: list[str] = [path for path in ("methods.tex", "results.tex") if path in files]
-        shown += [path for path in files if path.startswith("tables/") and path.endswith(".tex")]
-        files["all.tex"] = latex_document(name, shown, provenance=provenance).encode("ascii")
+        inputs: list[str] = [path for path in ("methods.tex", "results.tex") if path in files]
+        inputs += [path for path in files if path.startswith("tables/") and path.endswith(".tex")]
+        files["all.tex"] = latex_document(name, inputs, provenance=provenance).encode("ascii")
     return GridReport(name, fit, sections, (), sections[0].table, files)
+
+
+def _shown(fit: GridFit, labels: Labels) -> GridFit:
+    """The same models with labels in place of names."""
+    effects = labels.applied(fit.effects)
+    differences = effects["arm"] != ""
+    effects.loc[differences, "effect"] = (
+        effects.loc[differences, "arm"] + " − " + effects.loc[differences, "reference"]
+    )
+    return dataclasses.replace(
+        fit,
+        effects=effects,
+        means=labels.applied(fit.means),
+        variances=labels.applied(fit.variances),
+    )
 
 
 def _means_table(fit: GridFit, options: AnalysisOptions, cautions: Sequence[str]) -> Table:
     body: list[Row | Panel] = []
     for (task, backbone), rows in fit.means.groupby(["task", "backbone"], sort=False):
-        words = [str(task), str(backbone) or "all backbones"]
+        words = [str(task), str(backbone) or "All backbones"]
         body.append(Panel(": ".join(filter(None, words))))
         for row in rows.to_dict("records"):
             body.append(mean_row(row))
     return Table(
         name="grid_means",
-        caption="Mixed model of AUCs of matched configurations: marginal means.",
+        caption="Mixed model of the AUCs of matched configurations: marginal means.",
         columns=mean_columns(f"{100 * (1 - options.alpha):g} %"),
         body=tuple(body),
         notes=tuple([*fit.remarks, *cautions]),
@@ -132,7 +154,7 @@ def _variance_table(fit: GridFit, cautions: Sequence[str]) -> Table:
             body.append(Row((Cell(row["source"]), Cell(variance), Cell(sd))))
     return Table(
         name="grid_variances",
-        caption="Mixed model of AUCs of matched configurations: variance components.",
+        caption="Mixed model of the AUCs of matched configurations: variance components.",
         columns=(
             Column("Source"),
             Column("Variance × 1000", "decimal"),
@@ -143,45 +165,19 @@ def _variance_table(fit: GridFit, cautions: Sequence[str]) -> Table:
     )
 
 
-def _words(fit: GridFit, options: AnalysisOptions, provenance: Sequence[str]) -> dict[str, bytes]:
-    arms = join_words(list(dict.fromkeys(filter(None, fit.effects["arm"]))))
-    methods = (
-        f"AUCs of matched configurations with {arms} and with {options.reference} (the reference) "
-        "were compared by linear mixed models with a random intercept of the configuration "
-        f"[@bates2015], restricted maximum likelihood and {RULES.get(fit.ddf, fit.ddf)} degrees "
-        "of freedom [@kenward1997]; where there were several backbones, a second model had the "
-        "interaction of arm and backbone. Scores of cases were not available, so that nothing "
-        "can be concluded about other patients. The analysis was done with stats_tl [@stats_tl].",
-        " ".join(exploratory_notes(options)),
-    )
-    results = [_sentence(row, options.alpha) for row in fit.effects.to_dict("records")]
-    paragraphs = (" ".join(results), " ".join(fit.remarks))
+def _texts(fit: GridFit, options: AnalysisOptions, provenance: Sequence[str]) -> dict[str, bytes]:
+    methods = grid_methods(fit.effects, fit.ddf, options)
+    results = grid_results(fit.effects, fit.remarks, options.alpha)
     keys = cited_keys(methods)
     entries = [f"% {line}" for line in provenance] + list(references_bib(keys).values())
     files = {"references.bib": ("\n".join(entries) + "\n").encode("ascii")}
     for name, title, texts in (
         ("methods", "Methods: statistical analysis", methods),
-        ("results", "Results", paragraphs),
+        ("results", "Results", results),
     ):
-        shown = [text for text in texts if text]
-        files[f"{name}.tex"] = prose_latex(shown, provenance).encode("ascii")
-        files[f"{name}.md"] = prose_markdown(title, shown, provenance).encode()
+        files[f"{name}.tex"] = prose_latex(texts, provenance).encode("ascii")
+        files[f"{name}.md"] = prose_markdown(title, texts, provenance).encode()
     return files
-
-
-def _sentence(row: dict, alpha: float) -> str:
-    pvalue = format_p(row["pvalue"], alpha)
-    told = f"P {pvalue[0]} {pvalue[1:]}" if pvalue[0] in "<>" else f"P = {pvalue}"
-    where = ", ".join(filter(None, [row["task"], row["backbone"]]))
-    opening = f"In {where}, the" if where else "The"
-    if row["effect"].endswith("(F test)"):
-        return f"{opening} interaction of arm and backbone had {told}."
-    level = f"{100 * row['confidence_level']:g} % CI"
-    return (
-        f"{opening} mean difference in AUC, {row['effect']}, was {format_number(row['estimate'])} "
-        f"(SE {format_number(row['standard_error'])}; {level}, "
-        f"{format_interval(row['ci_low'], row['ci_high'])}; {told})."
-    )
 
 
 def _summary(

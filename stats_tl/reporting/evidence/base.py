@@ -20,6 +20,9 @@ class Evidence(Protocol):
     def reference(self) -> str | None: ...
 
     @property
+    def labels(self) -> dict[str, dict[str, str]]: ...
+
+    @property
     def synthetic(self) -> bool: ...
 
     @property

@@ -58,6 +58,7 @@ class Predictions:
     def __init__(self, scores: pd.DataFrame, *, name: str = "predictions", digest: str = ""):
         self.name = name
         self.plan: dict[str, Any] = {}
+        self.labels: dict[str, dict[str, str]] = {}
         self.digest = digest
         partition = _partitions(scores)
         checked = check_scores(scores).assign(partition=partition)

@@ -26,7 +26,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..evidence.alignment import SETTING, Aligned
-from ..rendering.labels import describe_unfreeze, varies
+from ..rendering.labels import Labels, varies
 from .style import COLUMN_WIDTH, GREY, column_figure, printable
 
 if TYPE_CHECKING:
@@ -43,15 +43,16 @@ class CurveScores:
     Attributes
     ----------
     title : str
-        What tells the setting from the others shown.
+        What distinguishes the setting from the others shown.
     setting : dict of str to str
     reference : str
+        Its label.
     y_true : ndarray of bool, shape (cases,)
     patients : ndarray of int, shape (cases,)
         Code of each case's patient; of the case itself where no patients are named.
     folds : ndarray of int, shape (runs, cases)
     scores : dict of str to ndarray of shape (runs, cases)
-        By arm, the reference first.
+        By label of the arm, the reference first.
     repeats : ndarray of shape (runs,)
     """
 
@@ -110,17 +111,17 @@ def curve_settings(material: Material) -> tuple[list[CurveScores], str]:
     result = []
     for _, numbers in chosen:
         row = table.iloc[numbers[0]]
-        words = [
-            describe_unfreeze(row[key]) if key == "unfreeze" else str(row[key]) for key in varying
-        ]
+        title = ", ".join(material.labels.setting(row, varying))
         arms = [material.reference, *table["arm"].iloc[numbers]]
-        scores = _complete(material.aligned(row), arms, ", ".join(filter(None, words)))
+        scores = _complete(material.aligned(row), arms, title, material.labels)
         if scores is not None:
             result.append(scores)
     return result, why
 
 
-def _complete(aligned: Aligned, arms: Sequence[str], title: str) -> CurveScores | None:
+def _complete(
+    aligned: Aligned, arms: Sequence[str], title: str, shown: Labels
+) -> CurveScores | None:
     """The runs in which every arm tested every case; None where there is none."""
     which = [aligned.arm(arm) for arm in arms]
     folds = aligned.folds[which]
@@ -138,11 +139,14 @@ def _complete(aligned: Aligned, arms: Sequence[str], title: str) -> CurveScores 
     return CurveScores(
         title=title,
         setting=aligned.setting,
-        reference=arms[0],
+        reference=shown.arm(arms[0]),
         y_true=y_true,
         patients=pd.factorize(np.asarray(people))[0],
         folds=folds[0, runs],
-        scores={arm: aligned.scores[number, runs] for arm, number in zip(arms, which, strict=True)},
+        scores={
+            shown.arm(arm): aligned.scores[number, runs]
+            for arm, number in zip(arms, which, strict=True)
+        },
         repeats=np.array([aligned.runs[run][0] for run in runs]),
     )
 

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..rendering.labels import Labels
 from .forest import difference_axis
 from .pairs import PairComponents
 from .rows import close_rows, label_rows, row_layout, rows_figure
@@ -21,7 +22,10 @@ _HEIGHT, _SPREAD = 1.9, 0.79
 
 
 def differences_data(
-    table: pd.DataFrame, components: Sequence[PairComponents | None]
+    table: pd.DataFrame,
+    components: Sequence[PairComponents | None],
+    *,
+    labels: Labels | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Folds and runs of every comparison.
 
@@ -30,7 +34,9 @@ def differences_data(
     table : DataFrame
         As from :func:`~stats_tl.reporting.compare_arms`.
     components : sequence of PairComponents or None
-        One a row of `table`.
+        One per row of `table`.
+    labels : Labels, optional
+        What is shown in place of names.
 
     Returns
     -------
@@ -40,6 +46,7 @@ def differences_data(
         One row a fold: ``row`` (of `layout`), ``repeat, run, fold, difference, y``; within a
         comparison every run has a height of its own.
     """
+    table = (labels or Labels()).applied(table)
     known = [number for number, parts in enumerate(components) if parts is not None]
     layout = row_layout(table.iloc[known].reset_index(drop=True), height=_HEIGHT)
     layout["estimate"] = table["difference"].to_numpy()[known]
@@ -120,15 +127,17 @@ def differences_figure(
     table: pd.DataFrame,
     components: Sequence[PairComponents | None],
     *,
+    labels: Labels | None = None,
     synthetic: bool = False,
     incomplete: bool = False,
 ) -> Figure:
     """The paired differences as a figure one column wide; arguments as above."""
-    layout, points = differences_data(table, components)
+    shown = labels or Labels()
+    layout, points = differences_data(table, components, labels=shown)
     lines = warning_lines(synthetic=synthetic, incomplete=incomplete)
     with styled():
         figure, ax = rows_figure(layout, extra=0.12 * len(lines))
-        draw_differences(layout, points, ax=ax, reference=table["reference"].iloc[0])
+        draw_differences(layout, points, ax=ax, reference=shown.arm(table["reference"].iloc[0]))
         seeds = len(points[["row", "repeat"]].value_counts()) < len(
             points[["row", "run"]].value_counts()
         )
@@ -137,6 +146,6 @@ def differences_figure(
             "lane each. Line: mean of all."
         )
         if layout["label"].str.contains("†").any():
-            note += " †: primary."
+            note += " †: primary comparison."
         close_rows(figure, ax, note, lines)
     return figure

@@ -11,27 +11,30 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..rendering.labels import Labels
 from ..rendering.numbers import MINUS, format_interval, format_number
 from .rows import close_rows, label_rows, row_layout, rows_figure
 from .style import GREY, arm_styles, printable, styled, tick_label, warning_lines
 
 
-def forest_data(table: pd.DataFrame) -> pd.DataFrame:
+def forest_data(table: pd.DataFrame, *, labels: Labels | None = None) -> pd.DataFrame:
     """What a forest plot shows, from the rows of :func:`~stats_tl.reporting.compare_arms`.
 
     Parameters
     ----------
     table : DataFrame
         As from :func:`~stats_tl.reporting.compare_arms`.
+    labels : Labels, optional
+        What is shown in place of names.
 
     Returns
     -------
     DataFrame
-        One row a comparison: ``task, label, arm, difference, low, high, significant, text``,
+        One row per comparison: ``task, label, arm, difference, low, high, significant, text``,
         ``y``, its height, and ``top``, that of its label's upper end; tasks are groups with
         a line for their name above them.
     """
-    layout = row_layout(table)
+    layout = row_layout((labels or Labels()).applied(table))
     rows = table.reset_index(drop=True)
     return layout.assign(
         difference=rows["difference"],
@@ -108,7 +111,11 @@ def difference_axis(ax: Axes, arms: list[str], reference: str) -> None:
 
 
 def forest_figure(
-    table: pd.DataFrame, *, synthetic: bool = False, incomplete: bool = False
+    table: pd.DataFrame,
+    *,
+    labels: Labels | None = None,
+    synthetic: bool = False,
+    incomplete: bool = False,
 ) -> Figure:
     """The forest plot as a figure one column wide.
 
@@ -116,25 +123,31 @@ def forest_figure(
     ----------
     table : DataFrame
         As from :func:`~stats_tl.reporting.compare_arms`.
+    labels : Labels, optional
+        What is shown in place of names.
     synthetic : bool, optional
-        Say in the figure that the data are made up.
+        Say in the figure that the data are synthetic.
     incomplete : bool, optional
         Say in the figure that runs are left out.
     """
-    data = forest_data(table)
+    shown = labels or Labels()
+    data = forest_data(table, labels=shown)
     level = f"{100 * table['confidence_level'].iloc[0]:g} %"
     lines = warning_lines(synthetic=synthetic, incomplete=incomplete)
     with styled():
         figure, ax = rows_figure(data, extra=0.12 * len(lines))
         draw_forest(
-            data, ax=ax, reference=table["reference"].iloc[0], margin=table["margin"].iloc[0]
+            data,
+            ax=ax,
+            reference=shown.arm(table["reference"].iloc[0]),
+            margin=table["margin"].iloc[0],
         )
         note = (
             f"Bars: {level} confidence interval. Filled: adjusted P < {table['alpha'].iloc[0]:g}."
         )
         if not math.isnan(table["margin"].iloc[0]):
-            note += f" Grey: margin of ± {table['margin'].iloc[0]:g}."
+            note += f" Grey: equivalence margin, ± {table['margin'].iloc[0]:g}."
         if data["label"].str.contains("†").any():
-            note += " †: primary."
+            note += " †: primary comparison."
         close_rows(figure, ax, note, lines)
     return figure

@@ -39,23 +39,25 @@ from .style import GREY, arm_styles, styled, warning_lines
 from .variance import variance_data, variance_figure
 
 _NO_CURVES = "no setting has a complete run of all its arms with both classes in every fold"
-_NO_FOLDS = "the scores are of one test set, not of a cross-validation"
+_NO_FOLDS = "the scores are from one fixed test set, not from cross-validation"
 
 
 def forest(material: Material) -> Drawing | Absent:
     """Differences with their intervals."""
-    table = material.comparisons
-    figure = forest_figure(table, **_warnings(material))
+    table = material.shown
+    figure = forest_figure(material.comparisons, labels=material.labels, **_warnings(material))
     caption = (
-        f"Differences in AUC, candidate {MINUS} {material.reference}, with {_level(material)} "
-        "confidence intervals; positive values favor the candidate. Filled: adjusted P < "
-        f"{table['alpha'].iloc[0]:g}."
+        f"Differences in AUC (candidate {MINUS} {_reference(material)}) with {_level(material)} "
+        "confidence intervals; positive values favour the candidate. Filled symbols mark an "
+        f"adjusted P < {table['alpha'].iloc[0]:g}."
     )
     if not math.isnan(table["margin"].iloc[0]):
-        caption += f" Grey band: margin of equivalence, ± {table['margin'].iloc[0]:g}."
+        caption += f" The grey band is the equivalence margin, ± {table['margin'].iloc[0]:g}."
     listed = "; ".join(
         f"{name}: {row['text']}"
-        for name, row in zip(_names(table), forest_data(table).to_dict("records"), strict=True)
+        for name, row in zip(
+            _names(table), forest_data(material.comparisons).to_dict("records"), strict=True
+        )
     )
     return Drawing(figure, caption, f"Forest plot. {listed}.")
 
@@ -67,11 +69,10 @@ def roc(material: Material) -> Drawing | Absent:
         return Absent("roc", "ROC curves", _NO_CURVES)
     level = 1 - material.options.alpha
     data = [roc_data(scores, confidence_level=level) for scores in settings]
-    table = material.comparisons
 
     def draw(number: int, ax: Any) -> None:
-        aucs = _auc_texts(table, settings[number])
-        draw_roc(data[number], ax=ax, reference=material.reference, aucs=aucs)
+        aucs = _auc_texts(material, settings[number])
+        draw_roc(data[number], ax=ax, reference=_reference(material), aucs=aucs)
 
     figure = _curve_figure(
         material,
@@ -86,29 +87,28 @@ def roc(material: Material) -> Drawing | Absent:
     if crossed:
         average = ", averaged vertically over the test folds of a repeat"
         average += " and then over repeats" if several else ""
-        average += "; scores of different models are never ranked together"
     elif several:
         average = ", averaged vertically over training runs"
     caption = (
-        f"ROC curves{average}. Bands: pointwise {_level(material)} confidence band for new "
+        f"ROC curves{average}. Bands are pointwise {_level(material)} confidence bands for new "
         f"patients{_clustered(material)}, from the variance of one "
-        f"{'repeat' if crossed else 'training run'}; it holds point by point, not for the whole "
-        "curve at once, and overlapping bands are no test of a difference."
+        f"{'repeat' if crossed else 'training run'}; they do not cover the whole curve "
+        "simultaneously, and their overlap is not a test of a difference."
     )
     if several:
         what = "repeats" if crossed else "training runs"
         caption += (
-            f" Thin lines: lowest and highest of the {what} at each point, which is what "
-            f"{'splitting and ' if crossed else ''}training again changes on the same patients, "
-            "not a confidence interval."
+            f" Thin lines are the lowest and highest of the {what} at each point; they show the "
+            f"variability of {'splitting and ' if crossed else ''}training on the same patients "
+            "and are not a confidence interval."
         )
-    caption += f" Numbers: AUC ({_level(material)} confidence interval).{_shown(why)}"
+    caption += f" Numbers are AUCs ({_level(material)} confidence interval).{_shown(why)}"
     alt = "; ".join(
         f"{scores.title or 'all cases'}: "
         + ", ".join(
             f"{arm} AUC {text}, sensitivity {_at(frame, arm, 0.1)} at a false positive rate of "
             f".10 and {_at(frame, arm, 0.3)} at .30"
-            for arm, text in _auc_texts(table, scores).items()
+            for arm, text in _auc_texts(material, scores).items()
         )
         for scores, frame in zip(settings, data, strict=True)
     )
@@ -117,16 +117,18 @@ def roc(material: Material) -> Drawing | Absent:
 
 def differences(material: Material) -> Drawing | Absent:
     """Folds and repeats of every comparison."""
-    table = material.comparisons
+    table = material.shown
     components = pair_components(material)
     if not any(components):
-        return Absent("differences", "differences per fold and repeat", _NO_FOLDS)
-    figure = differences_figure(table, components, **_warnings(material))
+        return Absent("differences", "figure of differences per fold and repeat", _NO_FOLDS)
+    figure = differences_figure(
+        material.comparisons, components, labels=material.labels, **_warnings(material)
+    )
     caption = (
-        f"Differences in AUC of every test fold (dots) and repeat (bars, one lane each), candidate "
-        f"{MINUS} {material.reference}; black line: mean of all. Folds of a repeat share most of "
-        "their training cases, and repeats share all their cases: the dots are no independent "
-        "observations, and their spread is no confidence interval."
+        f"Differences in AUC (candidate {MINUS} {_reference(material)}) of each test fold (dots) "
+        "and repeat (bars, one lane each); the black line is the mean of all. Folds of a repeat "
+        "share most of their training cases, and repeats share all cases, so that the dots are not "
+        "independent observations and their spread is not a confidence interval."
     )
     listed = []
     for name, parts in zip(_names(table), components, strict=True):
@@ -143,21 +145,21 @@ def differences(material: Material) -> Drawing | Absent:
 
 def variance(material: Material) -> Drawing | Absent:
     """Components of the variance of a difference, and shares in the mixed model."""
-    table, mixed = material.comparisons, material.mixed
+    table, mixed = material.shown, material.mixed
     components = pair_components(material)
-    layout, parts = variance_data(table, components)
+    layout, parts = variance_data(material.comparisons, components, labels=material.labels)
     if not len(layout) and mixed.reason:
-        why = _NO_FOLDS if not any(components) else "one repeat does not show it"
-        return Absent("variance", "components of the variance", why)
+        why = _NO_FOLDS if not any(components) else "at least two repeats are needed"
+        return Absent("variance", "figure of the components of variance", why)
     figure = variance_figure(layout, parts, mixed.variance_components, **_warnings(material))
-    caption, listed = "Where the variance comes from.", []
+    caption, listed = "Sources of variance.", []
     if len(layout):
         caption += (
-            " Variance of a difference in AUC, of one repeat and of all. That between patients is "
-            "shared by all repeats, and only more patients reduce it; its part as training cases "
-            "is not seen in out-of-fold scores but estimated from the learning curve. That between "
-            "splits and trainings falls with the number of repeats. Line: squared standard error "
-            "that the test uses."
+            " Coloured bars show the variance of a difference in AUC, for one repeat and for all. "
+            "Variance between patients is shared by all repeats, and only more patients reduce it; "
+            "the part of patients as training cases cannot be seen in out-of-fold scores and was "
+            "estimated from the learning curve. Variance between splits and trainings falls with "
+            "the number of repeats. The line is the squared standard error used by the test."
         )
         shared = [own.parts.shared_variance for own in components if own is not None]
         if any(value < 0 for value in shared):
@@ -172,7 +174,7 @@ def variance(material: Material) -> Drawing | Absent:
                 f"{one['splits'] + one['seeds']:.1f} (× 10⁻⁴)"
             )
     if not mixed.reason:
-        caption += " Grey bars: shares of the variance of single folds’ AUCs in the mixed model."
+        caption += " Grey bars show shares of the variance of fold AUCs in the mixed model."
         listed += [
             f"{row['source']}: {100 * row['share']:.0f} %"
             for row in mixed.variance_components.to_dict("records")
@@ -193,17 +195,18 @@ def calibration(material: Material) -> Drawing | Absent:
 
     def draw(number: int, ax: Any) -> None:
         data = calibration_data(risks[number], confidence_level=level)
-        draw_calibration(data, summaries[number], ax=ax, reference=material.reference)
+        draw_calibration(data, summaries[number], ax=ax, reference=_reference(material))
 
     figure = _curve_figure(
-        material, risks, draw, xlabel="Predicted risk", ylabel="Observed share of events"
+        material, risks, draw, xlabel="Predicted risk", ylabel="Observed proportion of events"
     )
     caption = (
-        "Calibration: observed share of events against predicted risk in groups of equal size, "
-        f"each case predicted by models that have not seen it; bars: {_level(material)} confidence "
-        f"interval{_clustered(material)}; curves: logistic recalibration; diagonal: perfect. a: "
-        "calibration intercept (0 is ideal; below 0: risks too high), b: slope (1 is ideal; below "
-        f"1: risks too extreme). {note}".rstrip()
+        "Calibration curves: observed proportion of events against predicted risk, in groups of "
+        "equal size; every case was predicted by models that were not trained on it. Bars are "
+        f"{_level(material)} confidence intervals{_clustered(material)}, curves are logistic "
+        "recalibrations, and the diagonal is perfect calibration; a is the calibration intercept "
+        "(ideal, 0; below 0, risks are too high) and b the calibration slope (ideal, 1; below 1, "
+        f"risks are too extreme). {note}".rstrip()
         + _shown(why)
     )
     alt = "; ".join(
@@ -230,10 +233,11 @@ def decision(material: Material) -> Drawing | Absent:
         return Absent("decision", "decision curves", reason)
     level = 1 - material.options.alpha
     data = [decision_data(scores, confidence_level=level) for scores in risks]
+    several = any(len(scores.folds) > 1 for scores in risks)
     most = highest_threshold(data)
 
     def draw(number: int, ax: Any) -> None:
-        draw_decision(data[number], ax=ax, reference=material.reference, most=most)
+        draw_decision(data[number], ax=ax, reference=_reference(material), most=most)
 
     figure = _curve_figure(
         material,
@@ -242,14 +246,14 @@ def decision(material: Material) -> Drawing | Absent:
         xlabel="Threshold of risk",
         ylabel="Net benefit",
         aspect=0.75,
-        more=[("treat all; treat none (level line)", {"color": GREY, "linestyle": "-"})],
+        more=[("treat all; treat none (horizontal line)", {"color": GREY, "linestyle": "-"})],
     )
     caption = (
-        "Decision curves: net benefit of acting where the predicted risk reaches a threshold, "
-        f"means over repeats; bands: pointwise {_level(material)} confidence band"
-        f"{_clustered(material)}. Grey: acting in all cases, and in none. Out-of-fold risks as "
-        "they come, not recalibrated: a curve below the grey lines says that the risks as such "
-        f"should not be acted on at that threshold. {note}".rstrip()
+        "Decision curves: net benefit of intervening where the predicted risk reaches a threshold"
+        f"{', averaged over repeats' if several else ''}. Bands are pointwise "
+        f"{_level(material)} confidence bands{_clustered(material)}; grey lines are intervention "
+        "in all cases and in none. Risks were not recalibrated: where a curve lies below the grey "
+        f"lines, acting on the risks would do harm at that threshold. {note}".rstrip()
         + _shown(why)
     )
     listed = []
@@ -268,21 +272,21 @@ def decision(material: Material) -> Drawing | Absent:
 
 def critical_difference(material: Material) -> Drawing | Absent:
     """Average ranks over tasks."""
-    table, reason = rank_table(material.aucs)
+    table, reason = rank_table(material.aucs, labels=material.labels)
     if reason:
         return Absent("critical_difference", "critical-difference diagram", reason)
     alpha = material.options.alpha
     ranks, cliques, critical = ranks_data(table, alpha=alpha)
     figure = ranks_figure(table, alpha=alpha, **_warnings(material))
     caption = (
-        f"Critical-difference diagram: average rank by AUC over {len(table)} tasks, which are the "
-        "sample; 1 is best. Methods joined by a bar differ by less than the critical difference "
-        f"of Nemenyi’s test ({format_number(critical, 2)}; family-wise level {alpha:g}). A bar "
-        "means that the tasks do not tell them apart, not that they are equal."
+        f"Critical-difference diagram: average ranks of the AUC over {len(table)} tasks, which are "
+        "the sampling units; rank 1 is best. Methods joined by a bar differ by less than the "
+        f"critical difference of Nemenyi’s test ({format_number(critical, 2)}; family-wise level, "
+        f"{alpha:g}). A bar means that a difference was not shown, not that the methods are equal."
     )
     listed = ", ".join(f"{row.method} {row.rank:.2f}" for row in ranks.itertuples())
     joined = "; ".join(
-        f"not told apart: {', '.join(ranks['method'].iloc[start : stop + 1])}"
+        f"no difference shown: {', '.join(ranks['method'].iloc[start : stop + 1])}"
         for start, stop in cliques
     )
     return Drawing(figure, caption, f"Average ranks: {listed}. {joined}.")
@@ -290,7 +294,7 @@ def critical_difference(material: Material) -> Drawing | Absent:
 
 def detectable(material: Material) -> Drawing | Absent:
     """Power over differences, patients and repeats."""
-    table, options = material.comparisons, material.options
+    table, options = material.shown, material.options
     chosen = _few(table)
     components = pair_components(material)
     titles, draws, listed = [], [], []
@@ -328,14 +332,14 @@ def detectable(material: Material) -> Drawing | Absent:
         listed.append(
             f"{_names(table)[number]}: with {plural(units, 'patient')} a difference of "
             f"{format_interval(own['low'], own['high']) if bands else format_number(own['low'])} "
-            f"is found with {100 * options.power:g} % power"
+            f"is detected with {100 * options.power:g} % power"
         )
     if not draws:
         return Absent(
             "detectable",
-            "figure of what could have been detected",
-            "the design gives no components of variance to plan from (one run, several training "
-            "runs on one test set, or no variance)",
+            "figure of detectable differences",
+            "the design gives no components of variance (it has one run, several training runs on "
+            "one test set, or no variance)",
         )
     several = set(styles) != {1}
     key = [(plural(count, "repeat"), style) for count, style in styles.items()] if several else []
@@ -354,25 +358,27 @@ def detectable(material: Material) -> Drawing | Absent:
             draw_detectable_difference(sizes, ax=axes[2 * number + 1], present=units)
     power = f"{100 * options.power:g} %"
     caption = (
-        "What could have been detected. Left: power of the test used over the true difference, at "
-        f"this study’s patients; the level line marks {power}. Right: the smallest difference "
-        f"found with {power} power over the number of patients; the upright line marks this study."
-        + (" Grey band: margin of equivalence." if options.margin is not None else "")
+        "Detectable differences. Left: the power of the test depends on the true difference, at "
+        f"the number of patients of this study; the horizontal line marks {power}. Right: the "
+        f"smallest difference detected with {power} power depends on the number of patients; the "
+        "vertical line marks this study."
+        + (" The grey band is the equivalence margin." if options.margin is not None else "")
     )
     if bands:
         caption += (
-            " Coloured bands: what the 95 % interval of the elasticity of the learning curve "
-            "leaves open, which is how much a case matters as a training case."
+            " Coloured bands cover the 95 % interval of the elasticity of the learning curve, that "
+            "is, of how much a case matters as a training case."
         )
     caption += (
-        " Computed from this study’s variances as if they were known; it is no second verdict on "
+        " The curves take the variances of this study as known; they are no second verdict on "
         "its P values."
     )
     if len(chosen) < len(table):
-        caption += " Shown: " + (
-            "the primary comparison."
-            if (table["role"].iloc[chosen] == "primary").all()
-            else "the first comparison of each task in the order of the tables, two at most."
+        primary = (table["role"].iloc[chosen] == "primary").all()
+        caption += _shown(
+            "the primary comparison"
+            if primary
+            else "the first comparison of each task in the order of the tables, at most two"
         )
     return Drawing(figure, caption, f"Power curves. {'; '.join(listed)}.")
 
@@ -386,7 +392,7 @@ def _curve_figure(
     **options: Any,
 ):
     arms = list(dict.fromkeys(arm for scores in settings for arm in scores.scores))
-    styles = arm_styles(arms, material.reference)
+    styles = arm_styles(arms, _reference(material))
     with styled():
         figure, axes = panels(
             [scores.title for scores in settings],
@@ -399,14 +405,14 @@ def _curve_figure(
     return figure
 
 
-def _auc_texts(table: pd.DataFrame, scores: CurveScores) -> dict[str, str]:
+def _auc_texts(material: Material, scores: CurveScores) -> dict[str, str]:
     """AUC with its interval for every arm of a setting, as in the significance table."""
-    own = table
+    own = material.comparisons
     for key, word in scores.setting.items():
         own = own[own[key].astype(str) == word]
-    first = own.iloc[0]
-    texts = {scores.reference: _estimate(first, "auc_reference")}
-    return texts | {str(row["arm"]): _estimate(row, "auc") for _, row in own.iterrows()}
+    shown = material.shown.loc[own.index]
+    texts = {scores.reference: _estimate(shown.iloc[0], "auc_reference")}
+    return texts | {str(row["arm"]): _estimate(row, "auc") for _, row in shown.iterrows()}
 
 
 def _estimate(row: pd.Series, name: str) -> str:
@@ -443,11 +449,15 @@ def _repeated(parts: Any) -> bool:
 
 
 def _patients(material: Material) -> bool:
-    return bool(material.comparisons["n_patients"].notna().all())
+    return bool(material.shown["n_patients"].notna().all())
 
 
 def _clustered(material: Material) -> str:
     return ", clustered by patient" if _patients(material) else ""
+
+
+def _reference(material: Material) -> str:
+    return material.labels.arm(material.reference)
 
 
 def _level(material: Material) -> str:
@@ -455,7 +465,7 @@ def _level(material: Material) -> str:
 
 
 def _shown(why: str) -> str:
-    return f" Shown: {why}." if why else ""
+    return f" The figure shows {why}." if why else ""
 
 
 def _warnings(material: Material) -> dict[str, bool]:

@@ -22,7 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ...stats import average_ranks, nemenyi_critical_difference
-from ..rendering.labels import describe_unfreeze, varies
+from ..rendering.labels import Labels, varies
 from .rows import close_rows
 from .style import column_figure, printable, styled, tick_label, warning_lines
 
@@ -31,13 +31,15 @@ FEWEST_TASKS = 5
 _LABEL_WIDTH = 25
 
 
-def rank_table(aucs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+def rank_table(aucs: pd.DataFrame, *, labels: Labels | None = None) -> tuple[pd.DataFrame, str]:
     """Mean AUC of every method on every task, and why there is none.
 
     Parameters
     ----------
     aucs : DataFrame
-        One row a cell: ``task, backbone, head, unfreeze, arm, auc``.
+        One row per cell: ``task, backbone, head, unfreeze, arm, auc``.
+    labels : Labels, optional
+        What is shown in place of names.
 
     Returns
     -------
@@ -47,24 +49,22 @@ def rank_table(aucs: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     reason : str
         Why it is empty.
     """
+    aucs = (labels or Labels()).applied(aucs)
     tasks = aucs["task"].nunique()
     if tasks < FEWEST_TASKS:
         return pd.DataFrame(), (
-            f"ranks take the tasks as the sample and need at least {FEWEST_TASKS} of them; "
-            f"this study has {tasks}"
+            f"ranks have the tasks as sampling units and need at least {FEWEST_TASKS}; this study "
+            f"has {tasks}"
         )
     if aucs["arm"].nunique() >= 3:
         method = aucs["arm"].astype(str)
     else:
         keys = [k for k in ("arm", "backbone", "head", "unfreeze") if varies(aucs[k])]
-        words = aucs[keys].astype(str)
-        if "unfreeze" in keys:
-            words["unfreeze"] = words["unfreeze"].map(describe_unfreeze)
-        method = words.agg(", ".join, axis=1)
+        method = aucs[keys].astype(str).agg(", ".join, axis=1)
     table = aucs.assign(method=method).pivot_table(index="task", columns="method", values="auc")
     table = table.dropna(axis=1)
     if table.shape[1] < 3:
-        return pd.DataFrame(), "ranks need at least three methods that are measured on every task"
+        return pd.DataFrame(), "ranks need at least three methods measured on every task"
     return table, ""
 
 

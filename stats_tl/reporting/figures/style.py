@@ -128,7 +128,7 @@ def printable(text: str) -> str:
 
 def warning_lines(*, synthetic: bool, incomplete: bool) -> list[str]:
     """What a figure must say of itself, wherever it is shown without its caption."""
-    lines = ["Incomplete: the table lists what is left out."] if incomplete else []
+    lines = ["Incomplete: the tables list what was left out."] if incomplete else []
     return [*lines, "Synthetic data."] if synthetic else lines
 
 

@@ -23,6 +23,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ..rendering.labels import Labels
 from .pairs import PairComponents
 from .rows import label_rows, row_layout
 from .style import COLUMN_WIDTH, GREY, column_figure, printable, styled, tick_label, warning_lines
@@ -40,7 +41,10 @@ _SCALE = 1e4
 
 
 def variance_data(
-    table: pd.DataFrame, components: Sequence[PairComponents | None]
+    table: pd.DataFrame,
+    components: Sequence[PairComponents | None],
+    *,
+    labels: Labels | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Components of the variance of each difference, for one repeat and for all.
 
@@ -49,7 +53,9 @@ def variance_data(
     table : DataFrame
         As from :func:`~stats_tl.reporting.compare_arms`.
     components : sequence of PairComponents or None
-        One a row of `table`.
+        One per row of `table`.
+    labels : Labels, optional
+        What is shown in place of names.
 
     Returns
     -------
@@ -61,6 +67,7 @@ def variance_data(
         `source` is ``patients`` (as test cases), ``learning`` (as training cases), ``splits``
         (with training) or ``seeds``.
     """
+    table = (labels or Labels()).applied(table)
     known = [
         number
         for number, parts in enumerate(components)
@@ -159,7 +166,7 @@ def draw_shares(components: pd.DataFrame, *, ax: Axes) -> Axes:
     ax.set_yticks(y, labels, linespacing=1.05)
     ax.set(ylim=(y[-1] + 0.75, -0.75), xlim=(0, 114), xticks=[0, 50, 100])
     ax.tick_params(axis="y", length=0, pad=2, labelsize=6.5)
-    ax.set_xlabel("Share of the variance of a fold’s AUC (%)")
+    ax.set_xlabel("Share of the variance of fold AUCs (%)")
     sns.despine(ax=ax, left=True)
     return ax
 
@@ -216,13 +223,13 @@ def _key(parts: pd.DataFrame) -> list[tuple[str, str | None]]:
     repeats = sorted(set(parts["repeats"]))
     most = f"{repeats[-1]} repeats" if len(repeats) <= 2 else "all repeats"
     key: list[tuple[str, str | None]] = [
-        ("patients as test cases, shared by all repeats", "patients"),
-        ("patients as training cases, estimated", "learning"),
+        ("patients as test cases (shared by all repeats)", "patients"),
+        ("patients as training cases (estimated)", "learning"),
         ("splits and training", "splits"),
     ]
     if (parts.loc[parts["source"] == "seeds", "variance"] > 0).any():
         key[2:] = [("splits", "splits"), ("training seeds", "seeds")]
-    return [*key, (f"bars: above one repeat, below {most}; line: what the test uses", None)]
+    return [*key, (f"upper bar: one repeat; lower bar: {most}; line: used by the test", None)]
 
 
 def _place(figure: Figure, axes: list[Axes]) -> None:

@@ -15,6 +15,7 @@ import jinja2
 import pandas as pd
 from markupsafe import Markup
 
+from ..rendering.labels import Labels
 from ..rendering.parts import Absent, RenderedDrawing, Words
 from ..rendering.table import Table
 from ..results.findings import Finding
@@ -71,6 +72,7 @@ def build_page(
     """
     style, script = _resource("page.css"), _resource("page.js")
     references = number_references(words)
+    labels = Labels(**summary.get("labels", {}))
     text = _template().render(
         title=title,
         study=summary["study"],
@@ -91,7 +93,8 @@ def build_page(
         audit=audit_rows(audit),
         marks=AUDIT_MARKS,
         cautions=cautions_of_tests(warnings),
-        cells=cell_table(cells),
+        cells=cell_table(cells, labels),
+        labels=labels,
     )
     return text.encode("utf-8")
 

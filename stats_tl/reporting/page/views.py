@@ -21,16 +21,18 @@ from typing import Any
 
 import pandas as pd
 
+from ..rendering.labels import Labels
 from ..rendering.numbers import MINUS, MISSING, format_number
 from ..rendering.parts import Absent, RenderedDrawing
 from ..rendering.table import Column, Panel, Row, Table
 
 #: Shown and read aloud for each finding of the audit.
-AUDIT_MARKS = {"ok": ("✓", "in order"), "problem": ("!", "problem"), "unknown": ("?", "not known")}
+AUDIT_MARKS = {"ok": ("✓", "no problem"), "problem": ("!", "problem"), "unknown": ("?", "unknown")}
 #: A page is to be read; whoever needs every cell has them in the archive.
 MOST_CELLS = 2000
 _SHORT = 24
 _CELL_KEYS = ("task", "backbone", "head", "unfreeze", "arm", "repeat", "fold", "seed")
+_CELL_HEADERS = {"unfreeze": "Training"}
 _CELL_NUMBERS = {"auc": "Test AUC", "validation_auc": "Tuning AUC", "epoch": "Epoch"}
 
 
@@ -87,7 +89,7 @@ def sort_key(text: str) -> str:
 
 
 def figure_view(drawing: RenderedDrawing, number: int) -> dict[str, Any]:
-    """A figure: the image as a data address, caption, and its content in words."""
+    """A figure: the image as a data address, caption, and a description."""
     png = drawing.files[".png"]
     width, height = struct.unpack(">II", png[16:24])
     kind, _, details = drawing.alt.partition(". ")
@@ -99,7 +101,7 @@ def figure_view(drawing: RenderedDrawing, number: int) -> dict[str, Any]:
         "width": round(width / 3),
         "height": round(height / 3),
         "caption": drawing.caption,
-        "alt": f"{kind}; its content in words follows the caption." if details else kind,
+        "alt": f"{kind}; a text description follows the caption." if details else kind,
         "details": [part for part in re.split(r"; ", details.rstrip(".")) if part],
     }
 
@@ -116,8 +118,9 @@ def audit_rows(audit: pd.DataFrame) -> list[dict[Any, Any]]:
     return sorted(rows, key=lambda row: order.get(row["finding"], 0))
 
 
-def cell_table(cells: pd.DataFrame) -> dict[str, Any]:
+def cell_table(cells: pd.DataFrame, labels: Labels) -> dict[str, Any]:
     """Trained cells with their AUC, and how many are not listed."""
+    cells = labels.applied(cells)
     keys = [key for key in _CELL_KEYS if key in cells and cells[key].astype(str).ne("").any()]
     numbers = [name for name in _CELL_NUMBERS if name in cells]
     rows = []
@@ -130,7 +133,10 @@ def cell_table(cells: pd.DataFrame) -> dict[str, Any]:
         rows.append([{"text": text, "key": sort_key(text)} for text in texts])
     return {
         "columns": [
-            *({"header": key.capitalize(), "align": "left"} for key in keys),
+            *(
+                {"header": _CELL_HEADERS.get(key, key.capitalize()), "align": "left"}
+                for key in keys
+            ),
             *({"header": _CELL_NUMBERS[name], "align": "number"} for name in numbers),
         ],
         "rows": rows,

@@ -9,7 +9,15 @@ not be estimated is an en dash.
 
 from __future__ import annotations
 
-__all__ = ["MINUS", "MISSING", "format_count", "format_interval", "format_number", "format_p"]
+__all__ = [
+    "MINUS",
+    "MISSING",
+    "equals_p",
+    "format_count",
+    "format_interval",
+    "format_number",
+    "format_p",
+]
 
 import math
 
@@ -78,6 +86,18 @@ def format_p(pvalue: float, alpha: float = 0.05) -> str:
     while digits < 6 and pvalue < alpha <= round(pvalue, digits):
         digits += 1
     return f"{pvalue:.{digits}f}".removeprefix("0")
+
+
+def equals_p(pvalue: float, alpha: float = 0.05) -> str:
+    """A P value with its sign, to stand after "P" in a sentence.
+
+    Examples
+    --------
+    >>> equals_p(0.034), equals_p(0.0002)
+    ('= .03', '< .001')
+    """
+    text = format_p(pvalue, alpha)
+    return f"{text[0]} {text[1:]}" if text[0] in "<>" else f"= {text}"
 
 
 def format_count(value: float) -> str:

@@ -1,4 +1,4 @@
-"""What was checked about the data and the runs, and what was found: for the page and the words.
+"""What was checked about the data and the runs, and what was found: for the page and summary.
 
 Nothing is checked again here: splits and patients are verified whenever an archive is
 opened, near-duplicates when the data were read. This lists the findings side by side.
@@ -39,7 +39,9 @@ def audit_findings(material: Material) -> pd.DataFrame:
     if mixed.reason:
         rows.append(("mixed model", "", "unknown", f"not fitted: {mixed.reason}"))
     elif mixed.singular:
-        rows.append(("mixed model", "", "problem", "singular: a variance is estimated as zero"))
+        rows.append(
+            ("mixed model", "", "problem", "the fit is singular: a variance was estimated as zero")
+        )
     else:
         rows.append(("mixed model", "", "ok", "converged"))
     return pd.DataFrame(rows, columns=list(COLUMNS))
@@ -48,15 +50,18 @@ def audit_findings(material: Material) -> pd.DataFrame:
 def _data_findings(task: str, known: dict[str, Any] | None, material: Material) -> list:
     own = material.sample.set_index("task").loc[task]
     if pd.isna(own["n_patients"]):
-        leak = ("unknown", "no patients are named, so that no check is possible")
+        leak = ("unknown", "patients are not identified, so that no check is possible")
     elif known is not None:
-        leak = ("ok", "no patient lies on two sides of a split (verified on the archive)")
+        leak = ("ok", "no patient is on two sides of a split (verified on the archive)")
     else:
         straddling = _straddling(task, material)
         leak = (
-            ("problem", f"{plural(straddling, 'patient is', 'patients are')} in several test folds")
+            (
+                "problem",
+                f"{plural(straddling, 'patient is', 'patients are')} in several folds of a repeat",
+            )
             if straddling
-            else ("ok", "no patient is in two test folds of a repeat; training sets are not known")
+            else ("ok", "no patient is in two test folds of a repeat; training sets are unknown")
         )
     found = (known or {}).get("near_duplicates")
     if not found:
@@ -64,11 +69,14 @@ def _data_findings(task: str, known: dict[str, Any] | None, material: Material) 
     elif found.get("across_partitions", 0):
         copies = (
             "problem",
-            f"{plural(found['across_partitions'], 'near-duplicate pair')} across partitions, "
-            f"of {found['pairs']}",
+            f"{found['across_partitions']} of {plural(found['pairs'], 'near-duplicate pair')} "
+            f"{'is' if found['across_partitions'] == 1 else 'are'} split across partitions",
         )
     else:
-        copies = ("ok", f"{plural(found['pairs'], 'near-duplicate pair')}, none across partitions")
+        copies = (
+            "ok",
+            f"{plural(found['pairs'], 'near-duplicate pair')}, none split across partitions",
+        )
     return [("patients across partitions", task, *leak), ("near-duplicates", task, *copies)]
 
 
@@ -94,14 +102,23 @@ def _cell_findings(material: Material) -> list:
         detail = f"{plural(len(missing), 'planned cell')} without a result"
         rows.append(("missing cells", "", "problem", "; ".join([detail, *material.lacking])))
     else:
-        rows.append(("missing cells", "", "ok", f"none of {plural(trained, 'cell')}"))
+        rows.append(
+            (
+                "missing cells",
+                "",
+                "ok",
+                f"none; {plural(trained, 'cell was', 'cells were')} trained",
+            )
+        )
     for cell, failure in sorted(failures.items()):
         rows.append(("failed cells", "", "problem", f"{cell}: {failure.get('reason', 'unknown')}"))
     undefined = int(material.aucs["auc"].isna().sum())
     if undefined:
-        detail = f"{plural(undefined, 'test fold')} without both classes: no AUC"
+        detail = (
+            f"{plural(undefined, 'test fold')} with cases of one class only, and thus without AUC"
+        )
         rows.append(("test folds", "", "problem", detail))
     chance = material.aucs[material.aucs["auc"] <= 0.5]
-    detail = f"{plural(len(chance), 'cell')} with a test AUC of .5 or less"
+    detail = f"{plural(len(chance), 'cell')} with a test AUC of 0.5 or less"
     rows.append(("untrained models", "", "problem" if len(chance) else "ok", detail))
     return rows

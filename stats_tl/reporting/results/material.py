@@ -9,7 +9,7 @@ from __future__ import annotations
 
 __all__ = ["Material", "gather_material"]
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -21,6 +21,7 @@ from ...errors import IncompleteError, UserError
 from ..evidence.alignment import SETTING, Aligned, align, check_scores
 from ..evidence.base import Evidence
 from ..evidence.options import AnalysisOptions
+from ..rendering.labels import KINDS, Labels
 from .comparisons import Comparisons, compare_study, fold_aucs
 from .mixed import MixedReport, mixed_report
 from .sample import sample_table
@@ -39,6 +40,8 @@ class Material:
     evidence : Archive or Predictions
     options : AnalysisOptions
         With a reference.
+    labels : Labels
+        What readers see in place of names.
     settings : tuple of Aligned
         Test scores of every task, backbone, head and depth as arrays.
     aucs : DataFrame
@@ -55,6 +58,7 @@ class Material:
 
     evidence: Evidence
     options: AnalysisOptions
+    labels: Labels
     settings: tuple[Aligned, ...] = field(repr=False)
     aucs: pd.DataFrame = field(repr=False)
     compared: Comparisons = field(repr=False)
@@ -76,6 +80,11 @@ class Material:
     def reference(self) -> str:
         """The arm that the others are compared with."""
         return str(self.options.reference)
+
+    @cached_property
+    def shown(self) -> pd.DataFrame:
+        """The comparisons with labels in place of names."""
+        return self.labels.applied(self.comparisons)
 
     @property
     def synthetic(self) -> bool:
@@ -109,6 +118,7 @@ def gather_material(
     options: AnalysisOptions,
     *,
     allow_incomplete: bool = False,
+    labels: Mapping[str, Mapping[str, str]] | None = None,
     step: Callable[[str], None] = lambda _: None,
 ) -> Material:
     """Read the scores of a study and compute what its report shows.
@@ -120,6 +130,8 @@ def gather_material(
         With a reference.
     allow_incomplete : bool, optional
         Compare on the complete runs only.
+    labels : mapping of str to mapping, optional
+        Labels by kind and name that prevail over those of the plan.
     step : callable, optional
         Called with the name of each long step.
 
@@ -156,13 +168,17 @@ def gather_material(
     step("mixed model")
     aucs = _cell_aucs(evidence)
     cases = {task: grouped_cases(evidence, task) for task in tasks}
+    shown = _labels(evidence, options, cases, labels or {})
     return Material(
         evidence=evidence,
         options=options,
+        labels=shown,
         settings=tuple(settings),
         aucs=aucs,
         compared=compared,
-        mixed=mixed_report(aucs, options.reference, confidence_level=1 - options.alpha),
+        mixed=mixed_report(
+            aucs, options.reference, confidence_level=1 - options.alpha, labels=shown
+        ),
         sample=sample_table(cases, evidence.cells),
         thresholds=(
             pd.concat(thresholds, ignore_index=True)
@@ -170,6 +186,31 @@ def gather_material(
             else pd.DataFrame(columns=[*THRESHOLD_KEYS, "threshold", "n_tuning"])
         ),
     )
+
+
+def _labels(
+    evidence: Evidence,
+    options: AnalysisOptions,
+    cases: Mapping[str, pd.DataFrame],
+    given: Mapping[str, Mapping[str, str]],
+) -> Labels:
+    """Labels of all names of the study: those given, those of its plan, else known ones."""
+    cells = evidence.cells
+    names: dict[str, set[str]] = {
+        kind: {str(name) for column in columns if column in cells for name in cells[column]}
+        for kind, columns in KINDS.items()
+    }
+    names["arms"].add(str(options.reference))
+    names["covariates"] |= {
+        str(column)
+        for own in cases.values()
+        for column in own.columns
+        if column not in ("case", "patient", "group", "y_true")
+    }
+    planned = evidence.labels
+    kinds = {*planned, *given}
+    chosen = {kind: {**planned.get(kind, {}), **given.get(kind, {})} for kind in kinds}
+    return Labels.of_names(names, chosen)
 
 
 def grouped_cases(evidence: Evidence, task: str) -> pd.DataFrame:

@@ -31,7 +31,7 @@ import pandas as pd
 
 from ...stats import fit_mixed_model
 from ..evidence.alignment import unfreeze_order
-from ..rendering.labels import describe_unfreeze, join_words, varies
+from ..rendering.labels import Labels, join_words, plural, varies
 from .mixed_means import Layout, arm_means, interaction_tests
 
 #: Rows up to which the Kenward-Roger rule is used: its cost grows with their square.
@@ -41,7 +41,19 @@ _MIN_RANDOM_TASKS = 3
 MIN_RANDOM_BACKBONES = 6
 #: The same for combinations of head and depth.
 MIN_RANDOM_CLASSIFIERS = 12
-PLURALS = {"task": "tasks", "backbone": "backbones", "classifier": "heads and depths"}
+_RANDOM_PHRASES = {
+    "task": "task",
+    "task_arm": "arm within task",
+    "backbone": "backbone",
+    "backbone_arm": "arm within backbone",
+    "classifier": "head and depth of training",
+    "classifier_arm": "arm within head and depth",
+    "repeat": "repeat",
+    "fold": "fold within repeat",
+    "seed": "seed within fold",
+}
+_IN = {"task": "in", "backbone": "with"}
+PLURALS = {"task": "tasks", "backbone": "backbones", "classifier": "heads and depths of training"}
 
 
 @dataclass(frozen=True)
@@ -65,6 +77,8 @@ class MixedReport:
         What was fitted, with the names of the columns ``term``.
     described : str
         The same with the names of the factors.
+    fixed, random : tuple of str
+        Fixed effects and random intercepts, as a sentence lists them.
     ddf : str
         Rule of the degrees of freedom.
     confidence_level : float
@@ -83,6 +97,8 @@ class MixedReport:
     means: pd.DataFrame = field(default_factory=pd.DataFrame)
     formula: str = ""
     described: str = ""
+    fixed: tuple[str, ...] = ()
+    random: tuple[str, ...] = ()
     ddf: str = ""
     confidence_level: float = 0.95
     n_rows: int = 0
@@ -92,7 +108,11 @@ class MixedReport:
 
 
 def mixed_report(
-    aucs: pd.DataFrame, reference: str, *, confidence_level: float = 0.95
+    aucs: pd.DataFrame,
+    reference: str,
+    *,
+    confidence_level: float = 0.95,
+    labels: Labels | None = None,
 ) -> MixedReport:
     """Fit the mixed model that the design allows.
 
@@ -104,6 +124,8 @@ def mixed_report(
     reference : str
         The arm that the others are compared with.
     confidence_level : float, optional
+    labels : Labels, optional
+        What effects are called; levels and arms of the means keep their names.
 
     Returns
     -------
@@ -117,7 +139,7 @@ def mixed_report(
     """
     data = aucs.dropna(subset="auc").reset_index(drop=True)
     undefined = len(aucs) - len(data)
-    design = _Design(data, reference)
+    design = _Design(data, reference, labels or Labels())
     if design.reason:
         return _no_model(design.reason)
     ddf = "kenward-roger" if len(data) <= KENWARD_ROGER_ROWS else "satterthwaite"
@@ -148,15 +170,19 @@ def mixed_report(
     components = components.sort_values("source", key=lambda s: s.map(order), ignore_index=True)
     remarks = []
     if undefined:
-        remarks.append(f"{undefined} folds without both classes have no AUC and are left out.")
+        one = undefined == 1
+        remarks.append(
+            f"{plural(undefined, 'test fold')} with cases of one class only "
+            f"{'has' if one else 'have'} no AUC and {'was' if one else 'were'} left out."
+        )
     if fit.singular:
         remarks.append(
-            "The fit is singular: at least one variance is estimated as zero, which small numbers "
-            "of repeats or tasks often give."
+            "The fit is singular: at least one variance was estimated as zero, which is common "
+            "with few repeats or tasks."
         )
     if fit.dropped_terms:
         dropped = ", ".join(design.labels.get(term, term) for term in fit.dropped_terms)
-        remarks.append(f"Not estimable in this design, and left out: {dropped}.")
+        remarks.append(f"Effects that this design cannot estimate were left out: {dropped}.")
     return MixedReport(
         coefficients,
         components,
@@ -164,6 +190,8 @@ def mixed_report(
         means=arm_means(fit, design.layout),
         formula=design.formula,
         described=design.described,
+        fixed=design.fixed_phrases,
+        random=design.random_phrases,
         ddf=fit.ddf,
         confidence_level=confidence_level,
         n_rows=len(data),
@@ -179,22 +207,24 @@ def _no_model(reason: str) -> MixedReport:
 class _Design:
     """The formula, its columns, and what they are called."""
 
-    def __init__(self, data: pd.DataFrame, reference: str):
+    def __init__(self, data: pd.DataFrame, reference: str, shown: Labels):
+        self.shown = shown
         self.frame = pd.DataFrame({"auc": data["auc"].astype(float)})
         self.labels: dict[str, str] = {}
         self.sources: dict[str, str] = {}
         self.reason = ""
         self.described = ""
+        self.fixed_phrases: tuple[str, ...] = ()
         self.interactions: dict[str, list[str]] = {}
         self.layout = Layout(reference)
         self._fixed: list[str] = []
         self._random: list[str] = []
         arms = sorted(set(data["arm"]) - {reference})
         if not arms or reference not in set(data["arm"]):
-            self.reason = "a model needs the reference and at least one other arm"
+            self.reason = "a mixed model needs the reference and at least one other arm"
             return
         if data.groupby(["task", "repeat", "fold"]).ngroups < 3:
-            self.reason = "a model needs at least three test folds"
+            self.reason = "a mixed model needs at least three test folds"
             return
         tasks = sorted(set(data["task"]))
         self._tasks(data, tasks)
@@ -207,16 +237,30 @@ class _Design:
         self._splits(data)
         averaged = [PLURALS[name] for name in factors]
         mean = f", mean over {join_words(averaged)}" if averaged else ""
-        self.labels["(Intercept)"] = f"AUC of {reference}{mean}"
+        self.labels["(Intercept)"] = f"AUC of {shown.arm(reference)}{mean}"
         within = [name for name in ("task", "backbone") if name in factors]
         crossed = within[0] if len(within) == 1 else f"({' + '.join(within)})"
         fixed = f"arm * {crossed}" if within else "arm"
         classifier = ["classifier"] if "classifier" in factors else []
+        interactions = []
+        if within:
+            interactions = [
+                "their interaction"
+                if len(within) == 1
+                else f"the interactions of arm with {join_words(within)}"
+            ]
+        own = ["classifier (head and depth of training)"] if classifier else []
+        self.fixed_phrases = ("arm", *within, *interactions, *own)
         self.described = "auc ~ " + " + ".join([fixed, *classifier, *self._random])
 
     @property
     def formula(self) -> str:
         return "auc ~ " + " + ".join([*(self._fixed or ["1"]), *self._random])
+
+    @property
+    def random_phrases(self) -> tuple[str, ...]:
+        """Random intercepts as a sentence lists them."""
+        return tuple(_RANDOM_PHRASES[name] for name in self.sources if name in _RANDOM_PHRASES)
 
     def _random_intercept(self, name: str, codes: pd.Series, label: str) -> None:
         """Add ``(1 | name)`` unless the factor has one level or as many as there are rows."""
@@ -229,7 +273,7 @@ class _Design:
         if len(tasks) >= _MIN_RANDOM_TASKS:
             self._random_intercept("task", data["task"], "Task")
             slope = data["task"] + "/" + data["arm"]
-            self._random_intercept("task_arm", slope, "Task × arm (slope of the arm)")
+            self._random_intercept("task_arm", slope, "Task × arm (variation of the arm’s effect)")
 
     def _samples(self, data: pd.DataFrame) -> None:
         """Random backbones and classifiers, where there are many."""
@@ -241,13 +285,15 @@ class _Design:
             if values.nunique() >= least:
                 self._random_intercept(name, values, label)
                 slope = values + "/" + data["arm"]
-                self._random_intercept(f"{name}_arm", slope, f"{label} × arm (slope of the arm)")
+                self._random_intercept(
+                    f"{name}_arm", slope, f"{label} × arm (variation of the arm’s effect)"
+                )
 
     def _arms(self, data: pd.DataFrame, arms: list[str], reference: str) -> None:
         for number, arm in enumerate(arms, 1):
             name = f"arm{number}"
             self.frame[name] = (data["arm"] == arm).astype(float)
-            self.labels[name] = f"{arm} − {reference}"
+            self.labels[name] = f"{self.shown.arm(arm)} − {self.shown.arm(reference)}"
             self._fixed.append(name)
             self.layout.arms[arm] = name
 
@@ -269,7 +315,7 @@ class _Design:
             yield (
                 "classifier",
                 {
-                    ", ".join(compress((head, describe_unfreeze(depth)), show)): (
+                    ", ".join(compress((self.shown.head(head), self.shown.depth(depth)), show)): (
                         (data["head"] == head) & (data["unfreeze"] == depth)
                     )
                     for head, depth in pairs
@@ -282,8 +328,14 @@ class _Design:
         for number, (level, member) in enumerate(list(levels.items())[:-1], 1):
             column = f"{name}{number}"
             self.frame[column] = member.astype(float) - last.astype(float)
-            self.labels[column] = f"{level}, from the mean of the {PLURALS[name]}"
+            self.labels[column] = (
+                f"{self._level(name, level)}, deviation from the mean of the {PLURALS[name]}"
+            )
             self._fixed.append(column)
+
+    def _level(self, name: str, level: str) -> str:
+        """Label of a level of a factor; those of classifiers are labels already."""
+        return level if name == "classifier" else self.shown.label(PLURALS[name], level)
 
     def _interactions(
         self, data: pd.DataFrame, arms: list[str], factors: dict[str, dict[str, pd.Series]]
@@ -296,9 +348,11 @@ class _Design:
             for level in range(1, len(factors[name])):
                 for arm in range(1, len(arms) + 1):
                     column = f"arm{arm}:{name}{level}"
-                    who = list(factors[name])[level - 1]
+                    who = self._level(name, list(factors[name])[level - 1])
                     columns.append(column)
-                    self.labels[column] = f"{self.labels[f'arm{arm}']} in {who}, from the mean"
+                    self.labels[column] = (
+                        f"{self.labels[f'arm{arm}']} {_IN[name]} {who}, deviation from the mean"
+                    )
             self._fixed += columns
             self.interactions[f"arm × {name}"] = columns
 
@@ -307,8 +361,8 @@ class _Design:
         fold = repeat + "/" + data["fold"].astype(str)
         if varies(data["repeat"]):
             self._random_intercept("repeat", repeat, "Repeat (split)")
-        self._random_intercept("fold", fold, "Fold of the repeat (test cases)")
+        self._random_intercept("fold", fold, "Fold within repeat (test cases)")
         if varies(data["seed"]):
             run = fold + "/" + data["seed"].astype(str)
-            self._random_intercept("seed", run, "Seed of the fold")
+            self._random_intercept("seed", run, "Seed within fold")
         self.sources["Residual"] = "Residual (arm × fold, training noise)"

@@ -81,7 +81,9 @@ def compare_all_subgroups(material: Material) -> pd.DataFrame | Absent:
     rows = material.comparisons
     chosen = rows[rows["role"] == "primary"] if (rows["role"] == "primary").any() else rows
     if options.subgroups is None and chosen.groupby("task").size().max() > 1:
-        return _absent("none was named, and there is no single comparison in a task to look at")
+        return _absent(
+            "no subgroups were named, and a task has several comparisons, of which none is primary"
+        )
     frames = []
     for row in chosen.to_dict("records"):
         aligned = material.aligned(pd.Series(row))
@@ -102,7 +104,7 @@ def compare_all_subgroups(material: Material) -> pd.DataFrame | Absent:
             "no covariate of the cases has 2 to "
             f"{MAX_LEVELS} levels with at least {MIN_CASES} positive and negative cases each"
             if options.subgroups is None
-            else "the plan names none"
+            else "the plan names no subgroups"
         )
     return _adjusted(pd.concat(frames, ignore_index=True), options)[list(SUBGROUP_COLUMNS)]
 
@@ -200,7 +202,7 @@ def _covariates(cases: pd.DataFrame, wanted: Sequence[str] | None) -> dict[str, 
         levels = values.nunique()
         if wanted is not None and levels > MAX_LEVELS:
             raise UserError(
-                f"subgroups {name}: {levels} levels, at most {MAX_LEVELS} can be compared; "
+                f"subgroups {name}: {levels} levels, but at most {MAX_LEVELS} can be compared; "
                 "recode it into fewer"
             )
         counts = frame.groupby(values)["y_true"].agg(["sum", "size"])
@@ -216,4 +218,4 @@ def _names(material: Material, task: str) -> list[str]:
 
 
 def _absent(reason: str) -> Absent:
-    return Absent("subgroups", "subgroups", reason)
+    return Absent("subgroups", "subgroup analysis", reason)

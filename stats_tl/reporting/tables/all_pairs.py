@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from ..evidence.options import AnalysisOptions
-from ..rendering.labels import describe_unfreeze, varies
+from ..rendering.labels import Labels, setting_phrase, varies
 from ..rendering.numbers import format_interval, format_number, format_p
 from ..rendering.parts import Absent, Section
 from ..rendering.table import Cell, Column, Panel, Row, Table
@@ -31,7 +31,11 @@ def all_pairs(material: Material) -> Iterator[Section | Absent]:
         missing=material.evidence.missing,
     )
     table = all_pairs_table(
-        numbers, material.options, title=material.title, cautions=test_notes(material)
+        numbers,
+        material.options,
+        title=material.title,
+        cautions=test_notes(material),
+        labels=material.labels,
     )
     yield Section(table, numbers)
 
@@ -42,25 +46,26 @@ def all_pairs_table(
     *,
     title: str = "",
     cautions: Sequence[str] = (),
+    labels: Labels | None = None,
 ) -> Table:
     """All pairs to print, from the rows of :func:`compare_all_pairs`."""
+    numbers = (labels or Labels()).applied(numbers)
     level = f"{100 * (1 - options.alpha):g} %"
     show = {key: varies(numbers[key]) for key in ("backbone", "head", "unfreeze")}
     body: list[Row | Panel] = []
     keys = ["task", "backbone", "head", "unfreeze"]
     for key, rows in numbers.groupby(keys, sort=False):
         words = dict(zip(keys, map(str, key), strict=True))
-        words["unfreeze"] = describe_unfreeze(words["unfreeze"])
-        shown = [words["task"], *(words[k] for k in keys[1:] if show[k])]
-        if any(shown):
-            body.append(Panel(", ".join(filter(None, shown))))
+        shown = setting_phrase(words, ["task", *(k for k in keys[1:] if show[k])])
+        if shown:
+            body.append(Panel(shown))
         body += [_row(row, options.alpha) for row in rows.to_dict("records")]
     longest = max(len(str(name)) for name in (*numbers["arm"], *numbers["reference"]))
     width = round(min(max(1.8 * longest, 15), 26))
     how = adjustment_note(numbers.assign(role=""), options)
     return Table(
         name="all_pairs",
-        caption="All pairs of arms." + (f" {title}." if title else ""),
+        caption="Pairwise comparisons of all arms." + (f" {title}." if title else ""),
         columns=(
             Column("First", "wrap", width=width),
             Column("Second", "wrap", width=width),
@@ -74,11 +79,11 @@ def all_pairs_table(
         ),
         body=tuple(body),
         notes=(
-            "Difference: first − second, so that positive values favor the first. CI: confidence "
-            f"interval of one comparison. {how} Bold: the higher AUC where the adjusted "
-            f"P < {options.alpha:g}.",
-            "This table adjusts for all of its pairs; the table of comparisons with the reference "
-            "has the planned ones.",
+            "Differences are first − second, so that positive values favour the first. Confidence "
+            f"intervals (CI) are not adjusted for the number of pairs. {how} The higher AUC is in "
+            f"bold where the adjusted P < {options.alpha:g}.",
+            "P values of this table are adjusted for all of its pairs; the comparisons with the "
+            "reference are in the table of comparisons.",
             *cautions,
         ),
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from ..evidence.options import AnalysisOptions
-from ..rendering.labels import comparison_labels, describe_unfreeze, join_words, varies
+from ..rendering.labels import Labels, comparison_labels, join_words, varies
 from ..rendering.numbers import format_interval, format_number, format_p
 from ..rendering.parts import Section
 from ..rendering.table import Cell, Column, Panel, Row, Table
@@ -38,6 +38,7 @@ def significance_table(
     *,
     title: str = "",
     cautions: Sequence[str] = (),
+    labels: Labels | None = None,
 ) -> Table:
     """The significance table of a paper, from the rows of :func:`~stats_tl.reporting.compare_arms`.
 
@@ -51,7 +52,10 @@ def significance_table(
         Title of the study.
     cautions : sequence of str, optional
         Further notes.
+    labels : Labels, optional
+        What is shown in place of names.
     """
+    table = (labels or Labels()).applied(table)
     candidate, reference = _arm_headers(table)
     pvalues = _pvalue_columns(table)
     interval = f"AUC ({100 * table['confidence_level'].iloc[0]:g} % CI)"
@@ -65,13 +69,13 @@ def significance_table(
         Column("Verdict"),
     ]
     body: list[Row | Panel] = []
-    labels = comparison_labels(table)
+    names = comparison_labels(table)
     for task, rows in table.groupby("task", sort=False).indices.items():
         body.append(Panel(_panel(str(task), table.iloc[rows])))
         for number in rows:
             row = table.iloc[number]
             mark = " †" if row["role"] == "primary" else ""
-            body.append(_significance_row(row, labels[number], mark, [k for _, k in pvalues]))
+            body.append(_significance_row(row, names[number], mark, [k for _, k in pvalues]))
     return Table(
         name="significance",
         caption=_caption(table, title),
@@ -87,8 +91,10 @@ def terminal_table(
     *,
     title: str = "",
     cautions: Sequence[str] = (),
+    labels: Labels | None = None,
 ) -> Table:
     """The significance table for a terminal: what fits in 100 columns."""
+    table = (labels or Labels()).applied(table)
     candidate, reference = _arm_headers(table)
     pvalues = _pvalue_columns(table)
     columns = [
@@ -101,13 +107,13 @@ def terminal_table(
         Column("verdict"),
     ]
     body: list[Row | Panel] = []
-    labels = comparison_labels(table)
+    names = comparison_labels(table)
     for task, rows in table.groupby("task", sort=False).indices.items():
         body.append(Panel(_panel(str(task), table.iloc[rows])))
         for number in rows:
             row = table.iloc[number]
             mark = " †" if row["role"] == "primary" else ""
-            cells = _significance_row(row, labels[number], mark, [k for _, k in pvalues]).cells
+            cells = _significance_row(row, names[number], mark, [k for _, k in pvalues]).cells
             texts = [Cell(c.text, c.below.strip("()")) for c in cells]
             _, auc, other, *rest = texts
             body.append(Row((cells[0], Cell(auc.text), Cell(other.text), *rest)))
@@ -188,10 +194,9 @@ def _caption(table: pd.DataFrame, title: str) -> str:
     text = f"AUC of {join_words(arms)} compared with {table['reference'].iloc[0]}"
     fixed = []
     if not varies(table["head"]) and table["head"].iloc[0]:
-        fixed.append(f"{table['head'].iloc[0]} head")
+        fixed.append(table["head"].iloc[0])
     if not varies(table["unfreeze"]) and table["unfreeze"].iloc[0]:
-        depth = describe_unfreeze(table["unfreeze"].iloc[0])
-        fixed.append("backbone frozen" if depth == "frozen" else f"{depth} unfrozen")
+        fixed.append(table["unfreeze"].iloc[0])
     if fixed:
         text += f" ({', '.join(fixed)})"
     return f"{text}. {title}." if title else f"{text}."

@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from ..rendering.labels import RULES
-from ..rendering.numbers import format_interval, format_number, format_p
+from ..rendering.labels import RULES, Labels, join_words
+from ..rendering.numbers import equals_p, format_interval, format_number, format_p
 from ..rendering.parts import Absent, Section
 from ..rendering.table import Cell, Column, Panel, Row, Table
 from ..results.material import Material
@@ -24,14 +24,20 @@ def mixed_model(material: Material) -> Iterator[Section | Absent]:
     if mixed.reason:
         yield Absent("mixed_model", "mixed model", mixed.reason)
         return
-    tables = mixed_tables(mixed, title=material.title, cautions=general_notes(material))
+    tables = mixed_tables(
+        mixed, title=material.title, cautions=general_notes(material), labels=material.labels
+    )
     numbers = (_effects(mixed), mixed.means, mixed.variance_components)
     for table, frame in zip(tables, numbers, strict=True):
         yield Section(table, frame)
 
 
 def mixed_tables(
-    report: MixedReport, *, title: str = "", cautions: Sequence[str] = ()
+    report: MixedReport,
+    *,
+    title: str = "",
+    cautions: Sequence[str] = (),
+    labels: Labels | None = None,
 ) -> list[Table]:
     """Fixed effects, means and variance components as tables; none where there is no model."""
     if report.reason:
@@ -39,17 +45,18 @@ def mixed_tables(
     of_study = f" {title}." if title else ""
     level = f"{100 * report.confidence_level:g} %"
     notes = [
-        f"Linear mixed model of the AUCs of {report.n_rows} test folds, restricted maximum "
-        f"likelihood, {RULES.get(report.ddf, report.ddf)} degrees of freedom: {report.described}.",
-        "It describes where the variance comes from and is not the test between arms: the folds of "
-        "a repeat share training data and the repeats share their cases, which makes its P values "
-        "too small. The table of comparisons has the test.",
+        f"A linear mixed model was fitted to the AUCs of {report.n_rows} test folds by restricted "
+        f"maximum likelihood, with {RULES.get(report.ddf, report.ddf)} degrees of freedom: "
+        f"{report.described}.",
+        "The model describes sources of variance and is not the test between arms: the folds of a "
+        "repeat share training data, and repeats share their cases, so that its P values are too "
+        "small. The test is in the table of comparisons.",
         *report.remarks,
         *cautions,
     ]
     effects = Table(
         name="mixed_model",
-        caption=f"Mixed model of the folds’ AUCs: fixed effects.{of_study}",
+        caption=f"Mixed model of fold AUCs: fixed effects.{of_study}",
         columns=(
             Column("Effect", "wrap"),
             Column("Estimate", "decimal"),
@@ -77,7 +84,7 @@ def mixed_tables(
     )
     components = Table(
         name="variance_components",
-        caption=f"Where the variance of a fold’s AUC comes from.{of_study}",
+        caption=f"Mixed model of fold AUCs: variance components.{of_study}",
         columns=(
             Column("Source", "left"),
             Column("Variance × 1000", "decimal"),
@@ -97,20 +104,21 @@ def mixed_tables(
         ),
         notes=(notes[0], *report.remarks, *cautions),
     )
-    return [effects, _means_table(report, of_study, level, notes, cautions), components]
+    shown = labels or Labels()
+    return [
+        effects,
+        _means_table(report, of_study, level, (notes[0], *report.remarks, *cautions), shown),
+        components,
+    ]
 
 
 def _interaction_notes(report: MixedReport) -> list[str]:
-    notes = []
-    for row in report.tests.to_dict("records"):
-        df = f"{row['df_numerator']:g}, {format_number(row['df_denominator'], 1)}"
-        pvalue = format_p(row["pvalue"])
-        sign = "" if pvalue[0] in "<>" else "= "
-        notes.append(
-            f"{row['effect'].capitalize()}: F({df}) = {format_number(row['statistic'], 2)}, "
-            f"P {sign}{pvalue}, jointly for all levels."
-        )
-    return notes
+    return [
+        f"The joint F test of the {row['effect']} interaction over all levels gave "
+        f"F({row['df_numerator']:g}, {format_number(row['df_denominator'], 1)}) = "
+        f"{format_number(row['statistic'], 2)}, P {equals_p(row['pvalue'])}."
+        for row in report.tests.to_dict("records")
+    ]
 
 
 def _effects(report: MixedReport) -> pd.DataFrame:
@@ -123,23 +131,23 @@ def _effects(report: MixedReport) -> pd.DataFrame:
 
 
 def _means_table(
-    report: MixedReport, of_study: str, level: str, notes: Sequence[str], cautions: Sequence[str]
+    report: MixedReport, of_study: str, level: str, notes: Sequence[str], labels: Labels
 ) -> Table:
     body: list[Row | Panel] = []
     shown = None
     for row in report.means.to_dict("records"):
         if row["level"] != shown:
             shown = row["level"]
-            averaged = " and ".join(PLURALS[f] for f in dict.fromkeys(report.means["factor"]) if f)
-            mean = f"mean over {averaged}, with equal weights" if averaged else "all"
-            body.append(Panel(f"{row['factor']}: {shown}" if shown else mean))
-        body.append(mean_row(row))
+            averaged = join_words([PLURALS[f] for f in dict.fromkeys(report.means["factor"]) if f])
+            mean = f"Mean over {averaged} with equal weights" if averaged else "All"
+            body.append(Panel(labels.label(PLURALS[row["factor"]], shown) if shown else mean))
+        body.append(mean_row({**row, "arm": labels.arm(row["arm"])}))
     return Table(
         name="marginal_means",
-        caption=f"Mixed model of the folds’ AUCs: marginal means.{of_study}",
+        caption=f"Mixed model of fold AUCs: marginal means.{of_study}",
         columns=mean_columns(level),
         body=tuple(body),
-        notes=(notes[0], *report.remarks, *cautions),
+        notes=tuple(notes),
     )
 
 

@@ -1,4 +1,4 @@
-"""What stands below the tables: test, estimand, interval, correction, what is lacking."""
+"""What stands below the tables: test, estimand, interval, correction, and what limits them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,20 @@ __all__ = [
     "test_notes",
 ]
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import pandas as pd
 
 from ..evidence.options import AnalysisOptions
-from ..rendering.labels import SYNTHETIC, join_words, plural
+from ..rendering.labels import (
+    CORRECTION_NAMES,
+    FAMILY_WORDS,
+    SYNTHETIC,
+    Labels,
+    join_words,
+    plural,
+)
 from ..results.findings import (
     Finding,
     exploratory_findings,
@@ -34,14 +41,6 @@ from ..results.findings import (
 )
 from ..results.material import Material
 
-_CORRECTIONS = {
-    "holm": "Holm’s correction",
-    "hochberg": "Hochberg’s correction",
-    "hommel": "Hommel’s correction",
-    "bonferroni": "Bonferroni’s correction",
-    "bh": "Benjamini and Hochberg’s false discovery rate",
-    "by": "Benjamini and Yekutieli’s false discovery rate",
-}
 #: More gaps than this are counted, not listed.
 _MOST_GAPS = 8
 #: Tests that estimate how much patients matter for training.
@@ -52,9 +51,9 @@ _TESTS = {
         "the test with the larger of DeLong’s and the learning-curve corrected variance"
     ),
     "learning-curve": "the learning-curve corrected test",
-    "nadeau-bengio": "the corrected t test",
+    "nadeau-bengio": "Nadeau and Bengio’s corrected resampled t test",
     "delong": "DeLong’s test",
-    "obuchowski-rockette": "the Obuchowski-Rockette test with Hillis’ degrees of freedom",
+    "obuchowski-rockette": "the Obuchowski–Rockette test with Hillis’s degrees of freedom",
 }
 
 
@@ -74,64 +73,72 @@ class SignificanceNotes:
 
 def general_notes(material: Material) -> list[str]:
     """Notes for a table that describes all that was trained."""
-    return [finding_note(finding) for finding in general_findings(material)]
+    return [finding_note(finding, material.labels) for finding in general_findings(material)]
 
 
 def test_notes(material: Material) -> list[str]:
     """Notes for a table of tests, which use complete runs only."""
-    return [finding_note(finding) for finding in test_findings(material)]
+    return [finding_note(finding, material.labels) for finding in test_findings(material)]
 
 
 def secondary_notes(material: Material) -> list[str]:
     """Notes for a table of secondary tests, which have cautions of their own."""
-    return [finding_note(finding) for finding in secondary_findings(material)]
+    return [finding_note(finding, material.labels) for finding in secondary_findings(material)]
 
 
-def finding_note(finding: Finding) -> str:
-    """A finding as a sentence or two."""
-    return _SENTENCES[finding.code](finding)
+def finding_note(finding: Finding, labels: Labels | None = None) -> str:
+    """A finding as a sentence or two, with labels in place of names."""
+    return _SENTENCES[finding.code](finding, labels or Labels())
 
 
-def _test_warning(finding: Finding) -> str:
-    where = f" ({join_words(finding.tasks)})" if finding.tasks else ""
+def _test_warning(finding: Finding, labels: Labels) -> str:
+    tasks = [labels.task(task) for task in finding.tasks]
+    where = f" ({join_words(tasks)})" if tasks else ""
     return f"Caution{where}: {finding.values['warning']}."
 
 
-def _departures(finding: Finding) -> str:
+def _departures(finding: Finding, labels: Labels) -> str:
     departures = join_words(finding.values["departures"])
-    return f"Exploratory: the analysis departs from its plan in {departures}."
+    return f"The analysis is exploratory, because it departs from its plan in {departures}."
 
 
-def _plan(finding: Finding) -> str:
-    return f"Analysis plan: sha256 {finding.values['sha256']}, of {finding.values['source']}."
+def _plan(finding: Finding, labels: Labels) -> str:
+    values = finding.values
+    return f"The analysis plan has the SHA-256 {values['sha256']} ({values['source']})."
 
 
-def _incomplete(finding: Finding) -> str:
+def _incomplete(finding: Finding, labels: Labels) -> str:
     """What an incomplete report leaves out."""
-    used = "the complete runs only" if finding.values["complete_runs"] else "all that was trained"
+    used = "complete runs only" if finding.values["complete_runs"] else "all that was trained"
     gaps = finding.values["gaps"]
     more = f"; and {len(gaps) - _MOST_GAPS} more" if len(gaps) > _MOST_GAPS else ""
     listed = "; ".join(gaps[:_MOST_GAPS])
-    return f"Incomplete, computed from {used}; {plural(len(gaps), 'gap')}: {listed}{more}."
+    there = "is 1 gap" if len(gaps) == 1 else f"are {len(gaps)} gaps"
+    return (
+        f"The study is incomplete, and the table was computed from {used}; there {there}: "
+        f"{listed}{more}."
+    )
 
 
-def _constant(text: str) -> Callable[[Finding], str]:
-    return lambda finding: text
+def _constant(text: str) -> Callable[[Finding, Labels], str]:
+    return lambda finding, labels: text
 
 
 #: The sentence of every code.
-_SENTENCES: dict[str, Callable[[Finding], str]] = {
+_SENTENCES: dict[str, Callable[[Finding, Labels], str]] = {
     "unnamed-patients": _constant(
-        "Caution: no patients are named, so that every case counts as a patient of its own; if "
-        "some have several images, the tests take the results for more certain than they are."
+        "Caution: patients were not identified, so that every case counts as a patient of its "
+        "own; if some patients have several images, intervals are too narrow and P values too "
+        "small."
     ),
     "single-test-set": _constant(
-        "Taken as scores of one fixed test set, for no folds are named; out-of-fold scores of "
-        "a cross-validation need the columns repeat and fold, and another test."
+        "Scores were treated as those of one fixed test set, because no folds were named; "
+        "out-of-fold scores of a cross-validation need the columns repeat and fold, and are "
+        "tested differently."
     ),
     "test-warning": _test_warning,
     "departures": _departures,
-    "unplanned": _constant("No analysis plan was given: the comparisons are exploratory."),
+    "unplanned": _constant("No analysis plan was given; the comparisons are exploratory."),
     "plan": _plan,
     "incomplete": _incomplete,
     "synthetic": _constant(SYNTHETIC),
@@ -139,58 +146,76 @@ _SENTENCES: dict[str, Callable[[Finding], str]] = {
 
 
 def significance_notes(table: pd.DataFrame, options: AnalysisOptions) -> SignificanceNotes:
-    """Notes on the numbers of a significance table, one sentence or a few each."""
-    level = f"{100 * table['confidence_level'].iloc[0]:g} %"
-    alpha = _level(options.alpha)
-    crossed = (table["n_folds"] > 1).any()
-    patients = table["n_patients"].notna().any()
-    clustered = ", clustered by patient" if patients else ""
-    average = "mean of the test folds’ AUCs, then of the repeats; " if crossed else ""
-    numbers = (
-        f"AUC: {average}CI: {level} confidence interval, of an AUC on the logit scale, of a "
-        "difference that of the adjusted test. Difference: candidate − reference, so that "
-        "positive values favor the candidate."
+    """Notes on the numbers of a significance table, a few sentences each."""
+    return SignificanceNotes(
+        numbers=_numbers_note(table),
+        tests=" ".join([*_test_sentences(table), adjustment_note(table, options)]),
+        conclusions=_conclusions_note(table),
+        verdicts=_verdicts_note(table, options),
     )
-    tests = []
+
+
+def _numbers_note(table: pd.DataFrame) -> str:
+    level = f"{100 * table['confidence_level'].iloc[0]:g} %"
+    crossed = (table["n_folds"] > 1).any()
+    average = "AUCs are means over test folds, then over repeats. " if crossed else ""
+    return (
+        f"{average}Confidence intervals (CI) have a level of {level}; those of an AUC were "
+        "computed on the logit scale, and those of a difference belong to the test that is "
+        "adjusted. Differences are candidate − reference, so that positive values favour the "
+        "candidate."
+    )
+
+
+def _test_sentences(table: pd.DataFrame) -> Iterator[str]:
+    """Which tests the columns of P values are from."""
+    crossed = (table["n_folds"] > 1).any()
+    clustered = ", clustered by patient" if table["n_patients"].notna().any() else ""
     used = table["test"].isin(CURVE_TESTS)
     if table["pvalue_delong"].notna().any() and not used.any():
-        variance = "its variance averaged over repeats" if crossed else "for paired curves"
-        tests.append(f"DeLong: DeLong’s test, {variance}{clustered}.")
+        variance = "with the variance averaged over repeats" if crossed else "for paired curves"
+        yield f"“DeLong” is DeLong’s test {variance}{clustered}."
     if table["pvalue_corrected_t"].notna().any():
-        tests.append("Corr. t: Nadeau and Bengio’s corrected resampled t test over folds.")
+        yield "“Corr. t” is Nadeau and Bengio’s corrected resampled t test over folds."
     if (table["test"] == "obuchowski-rockette").any():
-        tests.append(f"MRMC: {_TESTS['obuchowski-rockette']}{clustered}.")
+        yield f"“MRMC” is {_TESTS['obuchowski-rockette']}{clustered}."
     if used.any():
-        tests.append(
-            f"Raw: the P value of {join_words([_TESTS[t] for t in _unique(table['test'])])}"
-            f"{clustered}; the slope of the learning curve tells how much patients matter for "
-            f"training; it was estimated {curve_source(table[used])}."
+        tests = join_words([_TESTS[test] for test in _unique(table["test"])])
+        yield (
+            f"“Raw” is the P value of {tests}{clustered}; the slope of the learning curve, which "
+            "indicates how much patients matter as training cases, was estimated "
+            f"{curve_source(table[used])}."
         )
-    tests.append(adjustment_note(table, options))
-    conclusions = (
-        "The conclusions are about "
-        + join_words(
-            [f"{text}{_where(table, 'estimand', text)}" for text in _unique(table["estimand"])]
-        )
-        + "."
-    )
-    verdict = f"Verdict: superior or inferior where the adjusted P < {alpha}"
+
+
+def _conclusions_note(table: pd.DataFrame) -> str:
+    estimands = [f"{text}{_where(table, 'estimand', text)}" for text in _unique(table["estimand"])]
+    return f"The conclusions apply to {'; and to '.join(estimands)}."
+
+
+def _verdicts_note(table: pd.DataFrame, options: AnalysisOptions) -> str:
+    alpha, power = _level(options.alpha), f"{100 * options.power:g} %"
+    sentences = [f"A verdict is superior or inferior where the adjusted P < {alpha}."]
     if options.margin is None:
-        verdict += ", else inconclusive; no margin was set, so that equivalence was not tested."
+        sentences.append(
+            "It is otherwise inconclusive; no margin was set, so that equivalence was not tested."
+        )
     else:
-        verdict += (
-            f"; else equivalent where two one-sided tests, adjusted likewise, place the difference "
-            f"within ± {options.margin:g} (P < {alpha}), non-inferior where one of them places it "
-            f"above −{options.margin:g} (P < {_level(options.alpha / 2)}); else inconclusive."
+        margin = f"{options.margin:g}"
+        sentences.append(
+            "It is otherwise equivalent where two one-sided tests, with the same adjustment, "
+            f"place the difference within ± {margin} (P < {alpha}), non-inferior where one of "
+            f"them places it above −{margin} (P < {_level(options.alpha / 2)}), and else "
+            "inconclusive."
         )
     if (table["verdict"] == "identical").any():
-        verdict += " Identical: both arms rank every positive case alike."
-    verdict += (
-        f" Bold: the higher AUC where the adjusted P < {alpha}. SDD: smallest detectable "
-        f"difference, which the test finds with {100 * options.power:g} % power at "
-        f"two-sided {alpha}, before correction."
+        sentences.append("Identical arms rank every pair of cases in the same way.")
+    sentences.append(
+        f"The higher AUC is in bold where the adjusted P < {alpha}. SDD is the smallest detectable "
+        f"difference, which the test detects with {power} power at a two-sided level of {alpha} "
+        "without adjustment."
     )
-    return SignificanceNotes(numbers, " ".join(tests), conclusions, verdict)
+    return " ".join(sentences)
 
 
 def terminal_notes(table: pd.DataFrame, options: AnalysisOptions) -> list[str]:
@@ -203,8 +228,8 @@ def terminal_notes(table: pd.DataFrame, options: AnalysisOptions) -> list[str]:
     )
     return [
         notes.tests,
-        f"SDD: smallest difference that the test detects with {100 * options.power:g} % power; "
-        f"{margin}.",
+        f"SDD is the smallest difference that the test detects with {100 * options.power:g} % "
+        f"power; {margin}.",
         notes.conclusions,
     ]
 
@@ -220,48 +245,57 @@ def plan_notes(options: AnalysisOptions) -> list[str]:
 
 
 def adjustment_note(table: pd.DataFrame, options: AnalysisOptions) -> str:
-    """Which test the adjusted P value is of, by what correction, over what family."""
-    tests = [f"{_TESTS[t]}{_where(table, 'test', t)}" for t in _unique(table["test"])]
-    own, rest = (int((table["role"] == role).sum()) for role in ("primary", "secondary"))
-    divided = table.loc[table["role"] != "primary", "family"]
-    sizes = divided.value_counts()
-    if options.families and len(sizes) > 1:
-        low, high = sizes.min(), sizes.max()
-        counts = f"{low}" if low == high else f"{low} to {high}"
-        keys = join_words(options.families)
-        family = f"the comparisons of each {keys} separately ({counts} each)"
-        if own:
-            family += (
-                "; the primary one (†) is tested alone"
-                if own == 1
-                else (f"; the {own} primary ones (†) are a family of their own")
-            )
-    elif not (own and rest):
-        family = plural(len(table), "comparison")
-    elif own == 1:
-        family = f"the {rest} secondary comparisons; the primary one (†) is tested alone"
-    else:
-        family = f"the {own} primary (†) and the {rest} secondary comparisons separately"
+    """Which test the adjusted P value is of, by what method, over what family."""
+    tests = join_words(
+        [f"{_TESTS[test]}{_where(table, 'test', test)}" for test in _unique(table["test"])]
+    )
     if len(table) == 1:
-        return f"Adjusted: the P value of {join_words(tests)}; one comparison needs no correction."
+        return (
+            f"“Adjusted” is the P value of {tests}, which as the only comparison needs no "
+            "adjustment."
+        )
     if options.correction == "none":
-        return f"Adjusted: the P value of {join_words(tests)}, without correction."
+        return f"“Adjusted” is the P value of {tests}, without adjustment."
     return (
-        f"Adjusted: the P value of {join_words(tests)}, "
-        f"{_CORRECTIONS[options.correction]} over {family}."
+        f"“Adjusted” is the P value of {tests}, adjusted by "
+        f"{CORRECTION_NAMES[options.correction]} over {_family(table, options)}."
     )
 
 
+def _family(table: pd.DataFrame, options: AnalysisOptions) -> str:
+    """The comparisons over which P values were adjusted."""
+    own, rest = (int((table["role"] == role).sum()) for role in ("primary", "secondary"))
+    sizes = table.loc[table["role"] != "primary", "family"].value_counts()
+    if options.families and len(sizes) > 1:
+        low, high = sizes.min(), sizes.max()
+        counts = f"{low}" if low == high else f"{low} to {high}"
+        keys = join_words([FAMILY_WORDS[key] for key in options.families])
+        family = f"the comparisons of each {keys} separately ({counts} each)"
+        if own:
+            family += (
+                "; the primary comparison (†) is tested alone"
+                if own == 1
+                else f"; the {own} primary comparisons (†) are a family of their own"
+            )
+        return family
+    if not (own and rest):
+        return f"the {plural(len(table), 'comparison')}"
+    if own == 1:
+        secondary = f"the {plural(rest, 'secondary comparison')}"
+        return f"{secondary}; the primary comparison (†) is tested alone"
+    return f"the {own} primary (†) and the {plural(rest, 'secondary comparison')} separately"
+
+
 def curve_source(table: pd.DataFrame) -> str:
-    """From what the slope of the learning curve was estimated."""
+    """From what the slope of the learning curve was estimated, after "was estimated"."""
     low, high = int(table["n_half_repeats"].min()), int(table["n_half_repeats"].max())
-    folds = "from how the AUC of a fold follows the ease of its cases"
+    folds = "from the dependence of fold AUC on case difficulty"
     if high == 0:
-        return f"{folds}, with a prior from the AUC"
+        return f"{folds}, combined with an AUC-dependent prior"
     extra = plural(low, "extra repeat") if low == high else f"{low} to {high} extra repeats"
     return (
-        f"{folds} and from {extra} of two-fold cross-validation, on half of the data, which are "
-        "part of no AUC here"
+        f"{folds} and from {extra} of two-fold cross-validation on half of the data, which are "
+        "part of no other number"
     )
 
 

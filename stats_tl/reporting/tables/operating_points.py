@@ -10,7 +10,13 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from ..evidence.options import AnalysisOptions
-from ..rendering.labels import comparison_labels
+from ..rendering.labels import (
+    CORRECTION_NAMES,
+    Labels,
+    comparison_labels,
+    join_words,
+    sentence_case,
+)
 from ..rendering.numbers import format_interval, format_number, format_p
 from ..rendering.parts import Absent, Section
 from ..rendering.table import Cell, Column, Panel, Row, Table
@@ -26,8 +32,8 @@ def operating_points(material: Material) -> Iterator[Section | Absent]:
         yield Absent(
             "operating_points",
             "operating points",
-            "there are no scores of tuning cases to fix a threshold on (rows with partition "
-            "'validation')",
+            "there are no scores of tuning cases (rows with partition 'validation') on which to "
+            "set thresholds",
         )
         return
     numbers = compare_operating_points(
@@ -45,7 +51,11 @@ def operating_points(material: Material) -> Iterator[Section | Absent]:
         )
         return
     table = operating_table(
-        numbers, material.options, title=material.title, cautions=secondary_notes(material)
+        numbers,
+        material.options,
+        title=material.title,
+        cautions=secondary_notes(material),
+        labels=material.labels,
     )
     yield Section(table, numbers)
 
@@ -56,16 +66,19 @@ def operating_table(
     *,
     title: str = "",
     cautions: Sequence[str] = (),
+    labels: Labels | None = None,
 ) -> Table:
     """Operating points to print, from the rows of :func:`compare_operating_points`."""
+    numbers = (labels or Labels()).applied(numbers)
     level = f"{100 * (1 - options.alpha):g} %"
-    labels = comparison_labels(numbers)
+    names = comparison_labels(numbers)
     crossed = bool((numbers["n_folds"] > 1).any())
     reference = str(numbers["reference"].iloc[0])
+    arms = list(dict.fromkeys(numbers["arm"]))
     body: list[Row | Panel] = []
     shown = ""
     for number, row in enumerate(numbers.to_dict("records")):
-        name = ", ".join(filter(None, labels[number]))
+        name = ", ".join(filter(None, names[number]))
         panel = ": ".join(filter(None, [row["task"], name]))
         if panel != shown:
             body.append(Panel(panel))
@@ -73,16 +86,16 @@ def operating_table(
         body.append(_row(row, options.alpha))
     return Table(
         name="operating_points",
-        caption=f"Sensitivity and specificity, candidate compared with {reference}, at "
-        "thresholds fixed on tuning data." + (f" {title}." if title else ""),
+        caption=f"Sensitivity and specificity, {join_words(arms)} compared with {reference}, at "
+        "thresholds set on tuning cases." + (f" {title}." if title else ""),
         columns=(
             Column("Measure"),
             Column("Cases", "right"),
             Column("Candidate", "decimal", f"% ({level} CI)"),
             Column("Reference", "decimal", f"% ({level} CI)"),
-            Column("points", "decimal", "Difference"),
-            Column("Candidate", "decimal", "Right in one only"),
-            Column("Reference", "decimal", "Right in one only"),
+            Column("Difference", "decimal", "Points"),
+            Column("Candidate", "decimal", "Correct in one only"),
+            Column("Reference", "decimal", "Correct in one only"),
             Column("Raw", "p", "P value"),
             Column("Adjusted", "p", "P value"),
         ),
@@ -103,7 +116,7 @@ def _row(row: dict, alpha: float) -> Row:
 
     return Row(
         (
-            Cell(row["metric"]),
+            Cell(sentence_case(row["metric"])),
             Cell(str(row["n_cases"])),
             percent("value", significant and higher),
             percent("value_reference", significant and not higher),
@@ -118,40 +131,42 @@ def _row(row: dict, alpha: float) -> Row:
 
 def _notes(numbers: pd.DataFrame, options: AnalysisOptions, crossed: bool) -> list[str]:
     at = (
-        "at the largest Youden index"
+        "at the largest Youden index on its tuning cases"
         if options.target_sensitivity is None
-        else f"where {100 * options.target_sensitivity:g} % of the positive tuning cases are called"
+        else f"at a sensitivity of {100 * options.target_sensitivity:g} % on its tuning cases"
     )
+    runs = ", averaged over runs" if (numbers["n_repeats"] > 1).any() else ""
     notes = [
-        f"Thresholds: one for each trained model, {at} of its tuning cases; no test case was used. "
-        "Difference: candidate − reference in percentage points, so that positive values favor "
-        "the candidate. Right in one only: test cases that one arm calls rightly and the other "
-        "does not" + (", mean over runs." if (numbers["n_repeats"] > 1).any() else ".")
+        f"Each model has a threshold of its own, set {at}; no test case was used. Differences are "
+        "candidate − reference in percentage points, so that positive values favour the candidate. "
+        "“Correct in one only” counts the test cases that one arm classifies correctly and the "
+        f"other does not{runs}."
     ]
     if crossed:
         notes.append(
-            "Test and intervals: Nadeau and Bengio’s corrected resampled t test over test folds, "
-            "which holds thresholds, splits and training runs as random. It is conservative, so "
-            "that a large P value says little; no calibrated test of operating points under "
-            "repeated cross-validation is known. The intervals of each arm are Wilson’s at the "
-            "effective number of cases that this variance implies."
+            "The test and its intervals are Nadeau and Bengio’s corrected resampled t test over "
+            "test folds, which treats thresholds, splits and training runs as random. It is "
+            "conservative, so that a large P value says little; no calibrated test of operating "
+            "points under repeated cross-validation is known. The intervals of each arm are "
+            "Wilson’s, at the effective number of cases that this variance implies."
         )
     elif ((numbers["n_repeats"] > 1) | (numbers["n_seeds"] > 1)).any():
         notes.append(
-            "Test and intervals: Obuchowski and Rockette’s variance over training runs and "
-            "patients. The intervals of each arm are Wilson’s at the effective number of cases."
+            "The test and its intervals use Obuchowski and Rockette’s variance over training runs "
+            "and patients. The intervals of each arm are Wilson’s, at the effective number of "
+            "cases."
         )
     else:
         notes.append(
-            "Test: McNemar’s, in Durkalski’s form for several images of a patient, where patients "
-            "are named, else exact; thresholds and models are held fixed. Interval of a "
-            "difference: Wald; of an arm: Wilson."
+            "The test is McNemar’s: Durkalski’s form for clustered data where patients are named, "
+            "else the exact test; thresholds and models are treated as fixed. The interval of a "
+            "difference is Wald’s, and that of an arm is Wilson’s."
         )
     if options.correction == "none" or len(numbers) == 1:
         notes.append("P values are not adjusted for the number of comparisons.")
     else:
         notes.append(
-            f"Adjusted: {options.correction.capitalize()} over the {len(numbers)} P values of "
-            "this table, which is a family of its own and secondary to the AUC."
+            f"Adjusted P values use {CORRECTION_NAMES[options.correction]} over the {len(numbers)} "
+            "P values of this table, which are a family of their own and secondary to the AUC."
         )
     return notes

@@ -10,13 +10,24 @@ from typing import Any
 
 import pandas as pd
 
-from ..rendering.labels import describe_unfreeze, plural
+from ..rendering.labels import Labels, plural
 from ..rendering.parts import Section
 from ..rendering.table import Cell, Column, Panel, Row, Table
 from ..results.material import Material
 from .notes import general_notes
 
 Fact = tuple[str, str, str]
+#: How the pixels of an image were scaled, after "were".
+SCALINGS = {
+    "imagenet": "standardised by ImageNet’s channel means and standard deviations",
+    "symmetric": "scaled to −1 to 1",
+    "unit": "scaled to 0 to 1",
+    "caffe": "converted to BGR, with ImageNet’s channel means subtracted",
+}
+_SELECTIONS = {
+    "best-validation-auc": "epoch with the highest validation AUC",
+    "last-epoch": "last epoch",
+}
 _SHOWN_TRAINING = (
     "epochs",
     "batch_size",
@@ -47,18 +58,18 @@ def reproducibility_facts(material: Material) -> pd.DataFrame:
     -------
     DataFrame
         ``section, item, value``, all text, from the records of the archive; for predictions
-        made elsewhere only what their table tells.
+        made elsewhere, from their table alone.
     """
     evidence, options = material.evidence, material.options
     facts: list[Fact] = []
     archived = hasattr(evidence, "records")
     source = "run archive" if archived else "table of predictions"
     facts.append(("Evidence", "source", source))
-    facts.append(("Evidence", "sha256", evidence.digest or "not known"))
+    facts.append(("Evidence", "SHA-256", evidence.digest or "not known"))
     facts.append(("Evidence", "trained models", str(len(evidence.cells))))
     plan = options.plan_sha256 or "no plan was given"
     of = f" ({options.plan_source})" if options.plan_source else ""
-    facts.append(("Evidence", "sha256 of the analysis plan", plan + of))
+    facts.append(("Evidence", "SHA-256 of the analysis plan", plan + of))
     if archived:
         facts += _archive_facts(material)
     else:
@@ -67,7 +78,7 @@ def reproducibility_facts(material: Material) -> pd.DataFrame:
             design = ", ".join(
                 plural(int(row[f"n_{word}s"]), word) for word in ("repeat", "fold", "seed")
             )
-            facts.append(("Design", row["task"] or "all cases", design))
+            facts.append(("Design", material.labels.task(row["task"]) or "all cases", design))
     return pd.DataFrame(facts, columns=["section", "item", "value"])
 
 
@@ -84,7 +95,8 @@ def reproducibility_table(
         ]
     return Table(
         name="reproducibility",
-        caption="What the study can be reproduced from." + (f" {title}." if title else ""),
+        caption="Data, weights, settings and software needed to reproduce the study."
+        + (f" {title}." if title else ""),
         columns=(Column("Item", "wrap", width=42), Column("Value", "wrap", width=108)),
         body=tuple(body),
         notes=tuple(cautions),
@@ -94,16 +106,17 @@ def reproducibility_table(
 def _archive_facts(material: Material) -> Iterator[Fact]:
     archive: Any = material.evidence
     plan, records = archive.plan, material.records
-    for name, task in sorted(archive.tasks.items()):
+    for task_name, task in sorted(archive.tasks.items()):
+        name = material.labels.task(task_name)
         if task.get("description"):
             yield "Data", f"{name}: source", str(task["description"])
-        yield "Data", f"{name}: sha256 of labels", str(task.get("labels_sha256", "not known"))
-        yield "Data", f"{name}: sha256 of images", str(task.get("images_sha256", "not known"))
+        yield "Data", f"{name}: SHA-256 of labels", str(task.get("labels_sha256", "not known"))
+        yield "Data", f"{name}: SHA-256 of images", str(task.get("images_sha256", "not known"))
         splits = task.get("splits_sha256", {})
         if splits:
             listed = "\n".join(f"{key} {value}" for key, value in sorted(splits.items()))
             digest = hashlib.sha256(listed.encode()).hexdigest()
-            yield "Data", f"{name}: sha256 of {plural(len(splits), 'split')}", digest
+            yield "Data", f"{name}: SHA-256 of {plural(len(splits), 'split')}", digest
     cv = plan.get("cv", {})
     yield "Design", "cross-validation", _cross_validation(cv)
     yield "Design", "seed of the study", str(plan.get("study", {}).get("seed", "not known"))
@@ -112,10 +125,10 @@ def _archive_facts(material: Material) -> Iterator[Fact]:
         yield (
             "Design",
             "training seeds",
-            f"{len(seeds)}, derived from the seed of the study; the arms of a pair share theirs",
+            f"{len(seeds)}, derived from the seed of the study and shared by the arms of a pair",
         )
-    yield from _weights(records)
-    yield from _training(records)
+    yield from _weights(records, material.labels)
+    yield from _training(records, material.labels)
     yield from _software(records)
 
 
@@ -130,7 +143,7 @@ def _cross_validation(cv: Mapping[str, Any]) -> str:
     return text
 
 
-def _weights(records: Iterable[Mapping[str, Any]]) -> Iterator[Fact]:
+def _weights(records: Iterable[Mapping[str, Any]], labels: Labels) -> Iterator[Fact]:
     known: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for record in records:
         weights = record["weights"]
@@ -145,18 +158,19 @@ def _weights(records: Iterable[Mapping[str, Any]]) -> Iterator[Fact]:
         if first.get("licence"):
             words.append(f"licence: {first['licence']}")
         if first.get("preprocessing"):
-            words.append(f"input scaled as {first['preprocessing']}")
+            scaling = str(first["preprocessing"])
+            words.append(f"images {SCALINGS.get(scaling, f'scaled as {scaling}')}")
         hashes = sorted({str(w["sha256"]) for w in own if w.get("sha256")})
         if len(hashes) == 1:
-            words.append(f"sha256 {hashes[0]}")
+            words.append(f"SHA-256 {hashes[0]}")
         elif hashes:
             digest = hashlib.sha256("\n".join(hashes).encode()).hexdigest()
-            words.append(f"{len(hashes)} draws, sha256 of their hashes {digest}")
+            words.append(f"{len(hashes)} draws; SHA-256 of their hashes {digest}")
         words += [str(note) for note in dict.fromkeys(n for w in own for n in w.get("notes", []))]
-        yield "Weights", f"{arm}, {backbone}", "; ".join(words)
+        yield "Weights", f"{labels.arm(arm)}, {labels.backbone(backbone)}", "; ".join(words)
 
 
-def _training(records: Iterable[Mapping[str, Any]]) -> Iterator[Fact]:
+def _training(records: Iterable[Mapping[str, Any]], labels: Labels) -> Iterator[Fact]:
     settings: dict[str, list[str]] = {}
     for record in records:
         training = record.get("configuration", {}).get("training")
@@ -168,8 +182,7 @@ def _training(records: Iterable[Mapping[str, Any]]) -> Iterator[Fact]:
             if training.get(name) not in (None, "none", False)
         )
         key = record["key"]
-        depth = describe_unfreeze(key["unfreeze"])
-        who = ", ".join([key["backbone"], key["head"], depth])
+        who = ", ".join(labels.setting(key, ("backbone", "head", "unfreeze")))
         models = settings.setdefault(text, [])
         if who not in models:
             models.append(who)
@@ -178,6 +191,8 @@ def _training(records: Iterable[Mapping[str, Any]]) -> Iterator[Fact]:
 
 
 def _value(value: Any) -> str:
+    if value in _SELECTIONS:
+        return _SELECTIONS[value]
     return "yes" if value is True else f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from ..rendering.labels import Labels
 from ..rendering.numbers import MISSING, format_count, format_number
 from ..rendering.parts import Section
 from ..rendering.table import Cell, Column, Row, Table
@@ -18,26 +19,33 @@ from .notes import general_notes
 def sample(material: Material) -> Iterator[Section]:
     """The table of the sample, from the material of a report."""
     cautions = general_notes(material)
-    table = sample_text_table(material.sample, title=material.title, cautions=cautions)
+    table = sample_text_table(
+        material.sample, title=material.title, cautions=cautions, labels=material.labels
+    )
     yield Section(table, material.sample)
 
 
 def sample_text_table(
-    sample: pd.DataFrame, *, title: str = "", cautions: Sequence[str] = ()
+    sample: pd.DataFrame,
+    *,
+    title: str = "",
+    cautions: Sequence[str] = (),
+    labels: Labels | None = None,
 ) -> Table:
     """Table 1: patients, images, events and design of each task."""
+    sample = (labels or Labels()).applied(sample)
     columns: list[tuple[Column, str]] = [
-        (Column("In all", "right", "Patients"), "n_patients"),
+        (Column("All", "right", "Patients"), "n_patients"),
         (Column("With event", "right", "Patients"), "n_patients_events"),
-        (Column("In all", "right", "Images"), "n_cases"),
+        (Column("All", "right", "Images"), "n_cases"),
         (Column("Events", "right", "Images"), "n_events"),
         (Column("Events, %", "right", "Images"), "prevalence"),
         (Column("Repeats", "right", "Cross-validation"), "n_repeats"),
         (Column("Folds", "right", "Cross-validation"), "n_folds"),
         (Column("Seeds", "right", "Cross-validation"), "n_seeds"),
-        (Column("Train", "right", "Images of a fold"), "n_train"),
-        (Column("Tune", "right", "Images of a fold"), "n_validation"),
-        (Column("Test", "right", "Images of a fold"), "n_test"),
+        (Column("Train", "right", "Images per fold"), "n_train"),
+        (Column("Tune", "right", "Images per fold"), "n_validation"),
+        (Column("Test", "right", "Images per fold"), "n_test"),
     ]
     shown = [(column, key) for column, key in columns if sample[key].notna().any()]
     body = []
@@ -48,14 +56,15 @@ def sample_text_table(
             )
             for _, key in shown
         ]
-        body.append(Row((Cell(row["task"] or "all cases"), *cells)))
-    notes = ["Event: a case that is positive by the reference standard."]
+        body.append(Row((Cell(row["task"] or "All cases"), *cells)))
+    notes = ["Events are cases that are positive by the reference standard."]
     if sample["n_patients"].isna().any():
         notes.append(
-            f"{MISSING}: no patient identifiers were given; images are then taken as independent."
+            f"A dash ({MISSING}) means that patients were not identified; their images are treated "
+            "as independent."
         )
     if sample["n_train"].notna().any():
-        notes.append("Images of a fold: mean over folds; tune: inner validation.")
+        notes.append("Images per fold are means over folds; tuning images choose the epoch.")
     return Table(
         name="sample",
         caption="Patients, images and events." + (f" {title}." if title else ""),

@@ -10,7 +10,14 @@ import pandas as pd
 
 from ..evidence.alignment import SETTING
 from ..evidence.options import AnalysisOptions
-from ..rendering.labels import comparison_labels, describe_unfreeze, join_words
+from ..rendering.labels import (
+    CORRECTION_NAMES,
+    Labels,
+    comparison_labels,
+    join_words,
+    plural,
+    setting_phrase,
+)
 from ..rendering.numbers import format_count, format_interval, format_number, format_p
 from ..rendering.parts import Absent, Section
 from ..rendering.table import Cell, Column, Panel, Row, Table
@@ -25,8 +32,13 @@ def subgroups(material: Material) -> Iterator[Section | Absent]:
     if isinstance(numbers, Absent):
         yield numbers
         return
-    cautions = secondary_notes(material)
-    table = subgroup_table(numbers, material.options, title=material.title, cautions=cautions)
+    table = subgroup_table(
+        numbers,
+        material.options,
+        title=material.title,
+        cautions=secondary_notes(material),
+        labels=material.labels,
+    )
     yield Section(table, numbers)
 
 
@@ -36,18 +48,21 @@ def subgroup_table(
     *,
     title: str = "",
     cautions: Sequence[str] = (),
+    labels: Labels | None = None,
 ) -> Table:
     """Subgroups to print, from the rows of :func:`.compare_subgroups`."""
+    numbers = (labels or Labels()).applied(numbers)
     level = f"{100 * (1 - options.alpha):g} %"
-    labels = comparison_labels(numbers)
+    names = comparison_labels(numbers)
     several = len(numbers[[*SETTING, "arm"]].drop_duplicates()) > 1
     reference = str(numbers["reference"].iloc[0])
-    arms = sorted(set(numbers["arm"].astype(str)))
+    arms = list(dict.fromkeys(numbers["arm"]))
+    setting = setting_phrase(numbers.iloc[0].to_dict(), ("backbone", "head", "unfreeze"))
     patients = numbers["n_patients"].notna().any()
     body: list[Row | Panel] = []
     before = ("", "")
     for number, row in enumerate(numbers.to_dict("records")):
-        which = ", ".join(filter(None, [str(row["task"]), *labels[number]])) if several else ""
+        which = ", ".join(filter(None, [str(row["task"]), *names[number]])) if several else ""
         if (which, row["covariate"]) != before:
             before = (which, row["covariate"])
             body.append(Panel(": ".join(filter(None, before))))
@@ -59,7 +74,7 @@ def subgroup_table(
     return Table(
         name="subgroups",
         caption=f"Difference in AUC within subgroups, {join_words(arms)} compared with {reference}"
-        + ("" if several else _setting_words(numbers))
+        + ("" if several or not setting else f" ({setting})")
         + (f". {title}." if title else "."),
         columns=(
             Column("Subgroup", "wrap"),
@@ -70,8 +85,8 @@ def subgroup_table(
             Column("Reference", "decimal", "AUC"),
             Column("Difference", "decimal"),
             Column(f"{level} CI", "center"),
-            Column("Raw", "p", "P of interaction"),
-            Column("Adjusted", "p", "P of interaction"),
+            Column("Raw", "p", "P for interaction"),
+            Column("Adjusted", "p", "P for interaction"),
         ),
         body=tuple(body),
         notes=(*_notes(numbers, options), *cautions),
@@ -95,52 +110,46 @@ def _row(row: dict, pvalues: tuple[str, str], patients: bool) -> Row:
     )
 
 
-def _setting_words(numbers: pd.DataFrame) -> str:
-    """Backbone, head and depth of the only comparison, in brackets."""
-    row = numbers.iloc[0]
-    head = f"{row['head']} head" if row["head"] else ""
-    words = filter(None, [row["backbone"], head, describe_unfreeze(str(row["unfreeze"]))])
-    text = ", ".join(map(str, words))
-    return f" ({text})" if text else ""
-
-
 def _notes(numbers: pd.DataFrame, options: AnalysisOptions) -> list[str]:
     crossed = bool((numbers["n_folds"] > 1).any())
     clustered = ", clustered by patient" if numbers["n_patients"].notna().any() else ""
     averaged = ", averaged over runs" if (numbers["n_runs"] > 1).any() else ""
-    pairs = " scored by one model" if crossed else ""
+    pairs = ", both scored by the same model," if crossed else ""
     notes = [
-        f"AUC: share of the pairs of a positive and a negative case of the subgroup{pairs} that "
-        "are ranked rightly. Difference: candidate − reference, so that positive values favor the "
-        f"candidate; its interval from DeLong’s variance{clustered}{averaged}, not adjusted for "
-        "the number of subgroups."
+        "The AUC is the proportion of pairs of a positive and a negative case of the subgroup"
+        f"{pairs} that are ranked correctly. Differences are candidate − reference, so that "
+        f"positive values favour the candidate; their intervals use DeLong’s variance{clustered}"
+        f"{averaged}, and are not adjusted for the number of subgroups."
     ]
     tests = len(numbers.drop_duplicates([*SETTING, "arm", "covariate"]))
     if numbers["tested"].all():
         adjusted = (
-            f"; adjusted: {options.correction.capitalize()} over the {tests} tests of the table"
+            f"adjusted P values use {CORRECTION_NAMES[options.correction]} over the {tests} tests "
+            "of the table"
             if options.correction != "none" and tests > 1
-            else "; not adjusted"
+            else "P values are not adjusted"
         )
         notes.append(
-            f"P of interaction: chi-square test that the differences of all subgroups of the "
-            f"covariate are equal{adjusted}. A difference in one subgroup and none in another is "
-            "no difference between them unless this test says so."
+            "P values for interaction are from a chi-square test of equal differences in all "
+            f"subgroups of the covariate; {adjusted}. Whether two subgroups differ is answered by "
+            "this test, not by a difference that is significant in one of them and not in the "
+            "other."
         )
     else:
         notes.append(
-            f"No P values: with fewer than {FEWEST_REPEATS} repeats or {FEWEST_FOLDS} folds none "
-            "is known to hold for subgroups; the intervals are then too narrow, for they take "
-            "the training as given."
+            f"No P values are given: with fewer than {FEWEST_REPEATS} repeats or {FEWEST_FOLDS} "
+            "folds, no test is known to be valid for subgroups. The intervals are then too narrow, "
+            "because they do not include the variability of training."
         )
     if numbers["auc"].isna().any():
         notes.append(
-            f"–: fewer than {MIN_CASES} positive or negative cases; such subgroups have no part "
-            "in the test."
+            f"A dash marks subgroups with fewer than {MIN_CASES} positive or negative cases, which "
+            "were left out of the test."
         )
     unknown = numbers[numbers["n_unknown"] > 0].drop_duplicates("covariate")
     for row in unknown.to_dict("records"):
-        notes.append(f"{row['covariate']} is not known for {row['n_unknown']} images.")
+        images = plural(int(row["n_unknown"]), "image was", "images were")
+        notes.append(f"The {row['covariate']} of {images} not known.")
     if not numbers["planned"].all():
-        notes.append("Exploratory: the plan names no such subgroups.")
+        notes.append("These subgroup analyses were not prespecified and are exploratory.")
     return notes

@@ -1,30 +1,41 @@
 """The methods paragraphs: what was done, in the past tense, and nothing that was not.
 
-Every sentence depends on what the evidence holds. Of predictions made elsewhere the training
-is not known, and the paragraph says so instead of describing it.
+Every sentence depends on what the evidence holds. How predictions made elsewhere were trained is
+not known, and the paragraph says so instead of describing it.
 """
 
 from __future__ import annotations
 
 __all__ = ["methods_paragraphs"]
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
-from ..rendering.labels import RULES, SYNTHETIC, describe_unfreeze, join_words, plural
+from ..rendering.labels import (
+    CORRECTION_NAMES,
+    FAMILY_WORDS,
+    RULES,
+    SYNTHETIC,
+    count_word,
+    join_words,
+    plural,
+    short_head,
+)
 from ..rendering.numbers import format_count
 from ..results.material import Material
 from ..tables.notes import CURVE_TESTS, curve_source
 
-_CORRECTIONS = {
-    "holm": "Holm’s method [@holm1979]",
-    "hochberg": "Hochberg’s method [@hochberg1988]",
-    "hommel": "Hommel’s method [@hommel1988]",
-    "bonferroni": "Bonferroni’s method [@dunn1961]",
-    "bh": "Benjamini and Hochberg’s false discovery rate [@benjamini1995]",
-    "by": "Benjamini and Yekutieli’s false discovery rate [@benjamini2001]",
+_CITATIONS = {
+    "holm": "[@holm1979]",
+    "hochberg": "[@hochberg1988]",
+    "hommel": "[@hommel1988]",
+    "bonferroni": "[@dunn1961]",
+    "bh": "[@benjamini1995]",
+    "by": "[@benjamini2001]",
+    "kenward-roger": "[@kenward1997]",
+    "satterthwaite": "[@satterthwaite1946]",
 }
 
 
@@ -38,40 +49,53 @@ def methods_paragraphs(material: Material, present: Collection[str]) -> tuple[st
         Names of the tables of the report: what is not shown is not described.
     """
     paragraphs = [
-        " ".join(_design(material)),
-        " ".join(_models(material)),
-        " ".join(_primary(material)),
-        " ".join(_secondary(material, present)),
-        " ".join(_plan(material)),
+        _design(material),
+        _models(material),
+        _primary(material),
+        _secondary(material, present),
+        _plan(material),
     ]
-    return tuple(filter(None, paragraphs))
+    return tuple(filter(None, map(" ".join, paragraphs)))
+
+
+# The data and the models
 
 
 def _design(material: Material) -> Iterator[str]:
-    arms = list(dict.fromkeys(material.comparisons["arm"].astype(str)))
-    yield f"We compared {join_words(arms)} with {material.reference} as the reference."
-    rows = material.comparisons
-    samples = {str(row["task"]): row for row in material.sample.to_dict("records")}
-    for task, own in rows.groupby(rows["task"].astype(str), sort=False):
-        sample = samples[str(task)]
-        first = own.iloc[0]
-        patients = (
-            f" of {format_count(sample['n_patients'])} patients"
-            if pd.notna(sample["n_patients"])
-            else ""
-        )
-        where = f"In {task}, " if task else ""
-        text = f"{where}{format_count(sample['n_cases'])} images{patients}"
-        text += f" ({format_count(sample['n_events'])} images with the event)"
-        yield f"{text} were used, in {_runs(own)}."
-        if first["n_folds"] > 1 and hasattr(material.evidence, "records"):
-            yield (
-                "All images of a patient were kept on one side of every split."
-                if pd.notna(sample["n_patients"])
-                else "No patients were named, so that splits were by image."
-            )
+    arms = list(dict.fromkeys(material.shown["arm"]))
+    reference = material.labels.arm(material.reference)
+    yield f"We compared {join_words(arms)} with {reference} as the reference."
+    for task, own in material.comparisons.groupby("task", sort=False):
+        sample = material.sample[material.sample["task"].astype(str) == str(task)].iloc[0].to_dict()
+        label = material.labels.task(str(task))
+        where = f"For {label}, we" if label else "We"
+        yield f"{where} analysed {_counts(sample)} in {_runs(own)}."
+    if (material.comparisons["n_folds"] > 1).any() and material.evidence.reference is not None:
+        yield _split_unit(material.sample["n_patients"])
     if material.synthetic:
         yield SYNTHETIC
+
+
+def _counts(sample: Mapping[Any, Any]) -> str:
+    events = sample["n_events"]
+    patients = sample["n_patients"]
+    of = "" if pd.isna(patients) else f" of {_many(patients, 'patient')}"
+    return f"{_many(sample['n_cases'], 'image')}{of} ({format_count(events)} with the event)"
+
+
+def _many(count: float, noun: str) -> str:
+    return f"{format_count(count)} {noun if count == 1 else noun + 's'}"
+
+
+def _split_unit(patients: pd.Series) -> str:
+    if patients.notna().all():
+        return "All images of a patient were kept on the same side of every split."
+    if patients.isna().all():
+        return "Patients were not identified, so that the splits were made by image."
+    return (
+        "All images of a patient were kept on the same side of every split where patients were "
+        "identified; otherwise the splits were made by image."
+    )
 
 
 def _runs(own: pd.DataFrame) -> str:
@@ -79,176 +103,253 @@ def _runs(own: pd.DataFrame) -> str:
     n_repeats, n_folds, n_seeds = (
         int(own[f"n_{key}"].max()) for key in ("repeats", "folds", "seeds")
     )
-    seeds = f" with {n_seeds} training seeds each" if n_seeds > 1 else ""
+    seeds = f", with {n_seeds} training seeds each" if n_seeds > 1 else ""
     if n_folds > 1:
         return f"{plural(n_repeats, 'repeat')} of {n_folds}-fold cross-validation{seeds}"
     runs = n_repeats * n_seeds
-    return "one test set" + (f" with {runs} training runs of each arm" if runs > 1 else "")
+    return "one fixed test set" + (f", with {runs} training runs of each arm" if runs > 1 else "")
 
 
 def _models(material: Material) -> Iterator[str]:
-    evidence = material.evidence
-    if not hasattr(evidence, "records"):
+    if material.evidence.reference is None:
         yield (
-            "The predictions were made by models that were trained elsewhere; how they were "
-            "trained, tuned and selected is not known to this analysis."
+            "The predictions were made by models trained elsewhere; how these were trained, tuned "
+            "and selected is not known to this analysis."
         )
         return
-    cells = evidence.cells
-    backbones = sorted(set(cells["backbone"].astype(str)))
-    heads = sorted(set(cells["head"].astype(str)))
-    depths = sorted(set(cells["unfreeze"].astype(str)))
+    yield from _networks(material)
     yield (
-        f"{_plural_of('Backbone', backbones)} {join_words(backbones)}, "
-        f"{_plural_of('classification head', heads)} {join_words(heads)}, "
-        f"and the backbone was trained to the depth{'s' * (len(depths) > 1)} "
-        f"{join_words([describe_unfreeze(depth) for depth in depths])}."
+        "The models of a pair differed only in their initial weights: they shared patients, "
+        "splits, initialisation of the head, order of batches and augmentation."
     )
-    yield (
-        "The models of a pair differed in the initial weights only: they shared patients, split, "
-        "initial head, order of batches and augmentation."
-    )
-    plan: dict[str, Any] = evidence.plan
-    sources = {arm["name"]: arm.get("source") for arm in plan.get("arms", [])}
-    named = [
-        name if source == name else f"{name} ({source})"
-        for name, source in sorted(sources.items())
-        if source
-    ]
-    if named:
-        yield (
-            f"Sources of the weights: {join_words(named)}; files, hashes and licences are "
-            "tabulated."
-        )
-    if "radimagenet" in sources.values():
-        yield "RadImageNet weights are those of Mei et al. [@mei2022]."
+    yield from _weights(material)
     rules = {record["selection"]["rule"] for record in material.records}
     if rules == {"best-validation-auc"}:
         yield (
-            "The epoch with the best AUC on the tuning cases was kept; test cases had no part in "
-            "that choice."
+            "For each model, the epoch with the highest AUC on the tuning cases was kept; test "
+            "cases had no part in this choice."
         )
     elif rules == {"last-epoch"}:
-        yield "The last epoch was kept."
+        yield "The last epoch of each model was kept."
 
 
-def _plural_of(word: str, names: list[str]) -> str:
-    return f"{word}s were" if len(names) > 1 else f"{word} was"
+def _networks(material: Material) -> Iterator[str]:
+    cells, labels = material.evidence.cells, material.labels
+    backbones = [labels.backbone(name) for name in sorted(set(cells["backbone"].astype(str)))]
+    heads = [labels.head(name) for name in sorted(set(cells["head"].astype(str)))]
+    depths = sorted(set(cells["unfreeze"].astype(str)), key=lambda d: (d == "all", d.zfill(3)))
+    yield (
+        f"The {_were('backbone', backbones)} {join_words(backbones)}, and the "
+        f"{_were('classification head', heads)} {join_words(list(map(_head, heads)))}."
+    )
+    trained = [_depth(depth, labels.depth(depth)) for depth in depths]
+    yield f"The backbones were {join_words(trained, 'or')}."
+
+
+def _were(noun: str, names: list[str]) -> str:
+    return f"{noun}s were" if len(names) > 1 else f"{noun} was"
+
+
+def _head(label: str) -> str:
+    """A head after "was": an adjective where its label is one, else with an article."""
+    if short_head(label) != label:
+        return short_head(label)
+    return f"{'an' if label[:1].lower() in 'aeiou' else 'a'} {label}"
+
+
+def _depth(depth: str, label: str) -> str:
+    """A depth of training after "the backbones were"."""
+    if depth == "0":
+        return "kept frozen"
+    if depth == "1":
+        return "fine-tuned in their last stage"
+    if depth == "all":
+        return "fine-tuned in all stages"
+    if depth.isdigit():
+        return f"fine-tuned in their last {count_word(int(depth))} stages"
+    return f"trained as “{label}”"
+
+
+def _weights(material: Material) -> Iterator[str]:
+    """Sources of the weights, and the work that published them."""
+    sources = {arm["name"]: arm.get("source") for arm in material.evidence.plan.get("arms", [])}
+    named = []
+    for name, source in sorted(sources.items()):
+        label, known = material.labels.arm(name), _SOURCES.get(str(source), str(source))
+        named.append(label if label == known else f"{label} ({known})")
+    if named:
+        yield (
+            f"The initial weights were {join_words(named)}; their files, hashes and licences are "
+            "listed in the reproducibility table."
+        )
+    if "radimagenet" in sources.values():
+        yield "The RadImageNet weights are those of Mei et al. [@mei2022]."
+
+
+_SOURCES = {
+    "imagenet": "ImageNet",
+    "radimagenet": "RadImageNet",
+    "random": "random initialisation",
+    "checkpoint": "from a checkpoint file",
+}
+
+
+# The primary test
 
 
 def _primary(material: Material) -> Iterator[str]:
     rows, options = material.comparisons, material.options
-    level = f"{100 * (1 - options.alpha):g} %"
+    yield _auc_definition(rows)
+    yield from _tests(rows)
+    for estimand in dict.fromkeys(rows["estimand"]):
+        yield f"The conclusions apply to {estimand}."
+    yield (
+        f"Confidence intervals have a level of {100 * (1 - options.alpha):g} %, and those of a "
+        "single AUC were computed on the logit scale. Differences are candidate − reference, and "
+        f"tests are two-sided at a level of {options.alpha:g}."
+    )
+    yield from _families(material)
+    if options.margin is None:
+        yield "No equivalence margin was set, so that equivalence was not tested."
+    else:
+        yield (
+            f"Differences within ± {options.margin:g} were considered negligible (equivalence "
+            "margin); equivalence was tested by two one-sided tests [@schuirmann1987]."
+        )
+    yield (
+        "The smallest detectable difference is the difference that the test would detect with "
+        f"{100 * options.power:g} % power, given the observed standard error."
+    )
+
+
+def _auc_definition(rows: pd.DataFrame) -> str:
+    if (rows["n_folds"] > 1).any():
+        return (
+            "Because the scores of different folds come from different models, areas under the "
+            "ROC curve (AUCs) were computed within each test fold and averaged over folds, then "
+            "over repeats [@ledell2015]."
+        )
+    return "Areas under the ROC curve (AUCs) were computed on the test cases."
+
+
+def _tests(rows: pd.DataFrame) -> Iterator[str]:
     clustered = rows["n_patients"].notna().all()
     patients = ", clustered by patient [@obuchowski1997]" if clustered else ""
-    if (rows["n_folds"] > 1).any():
-        yield (
-            "Scores of different folds come from different models, so that areas under the ROC "
-            "curve (AUC) were computed within each test fold and averaged over folds, then over "
-            "repeats [@ledell2015]."
-        )
-    else:
-        yield "Areas under the ROC curve (AUC) were computed on the test cases."
     for test in dict.fromkeys(rows["test"]):
-        used = rows[rows["test"] == test]
-        yield _TESTS.get(test, "The difference was tested by the {test} test{patients}.").format(
-            patients=patients,
-            test=test,
-            source=curve_source(used) if test in CURVE_TESTS else "",
-        )
-    for estimand in dict.fromkeys(rows["estimand"]):
-        yield f"The conclusions are about {estimand}."
-    yield (
-        f"Intervals have level {level}, those of a single AUC on the logit scale; differences are "
-        f"candidate − reference; tests are two-sided at {options.alpha:g}."
-    )
-    primary = int((rows["role"] == "primary").sum())
-    if primary:
-        named = join_words(
-            [describe_unfreeze(w) if k == "unfreeze" else w for k, w in options.primary.items()]
-        )
-        were = "s were those" if primary > 1 else " was that"
-        yield f"The primary comparison{were} of {named}."
-    if len(rows) > 1:
-        if options.correction == "none":
-            yield "P values were not adjusted for the number of comparisons."
-        else:
-            within = f" within each {join_words(options.families)}" if options.families else ""
-            apart = " secondary" if primary else ""
-            yield (
-                f"P values of the{apart} comparisons were adjusted by "
-                f"{_CORRECTIONS[options.correction]}{within}."
-            )
-    if options.margin is None:
-        yield "No margin of equivalence was set, and equivalence was not tested."
-    else:
-        yield (
-            f"Differences within ± {options.margin:g} were taken as irrelevant; equivalence was "
-            "tested by two one-sided tests [@schuirmann1987]."
-        )
-    yield (
-        "The smallest detectable difference is the one that the test finds with "
-        f"{100 * options.power:g} % power at the standard error that was observed."
-    )
+        text = _TESTS.get(test, "Differences were tested by the {test} test{patients}.")
+        yield text.format(patients=patients, test=test)
+    used = rows[rows["test"].isin(CURVE_TESTS)]
+    if len(used):
+        yield f"The slope of the learning curve was estimated {curve_source(used)}."
 
 
 _TESTS = {
-    "repeat-delong": "The difference was tested by DeLong’s test [@delong1988], the variance of "
-    "one repeat averaged over repeats{patients}.",
-    "learning-curve": "The difference was tested by the learning-curve corrected test for repeated "
-    "cross-validation [@stats_tl; @bates2024]{patients}; the slope of the learning curve was "
-    "estimated {source}.",
-    "larger-variance": "The difference was tested with the larger of the repeat-averaged variance "
-    "of DeLong [@delong1988] and the learning-curve corrected variance [@stats_tl]{patients}; the "
-    "slope of the learning curve was estimated {source}.",
-    "nadeau-bengio": "The difference was tested by the corrected resampled t test over the folds "
-    "[@nadeau2003].",
-    "delong": "The difference was tested by DeLong’s test for paired curves "
+    "repeat-delong": "Differences in AUC were tested by DeLong’s test [@delong1988], with the "
+    "variance of a repeat averaged over repeats{patients}.",
+    "learning-curve": "Differences in AUC were tested by the learning-curve corrected test for "
+    "repeated cross-validation [@stats_tl; @bates2024]{patients}.",
+    "larger-variance": "Differences in AUC were tested with the larger of two variances, the "
+    "repeat-averaged variance of DeLong [@delong1988] and the learning-curve corrected variance "
+    "[@stats_tl]{patients}.",
+    "nadeau-bengio": "Differences in AUC were tested by the corrected resampled t test over the "
+    "folds [@nadeau2003].",
+    "delong": "Differences in AUC were tested by DeLong’s test for paired curves "
     "[@delong1988]{patients}.",
-    "obuchowski-rockette": "The difference was tested by the method of Obuchowski and Rockette "
-    "[@obuchowski1995] with training runs as readers and Hillis’ degrees of freedom "
+    "obuchowski-rockette": "Differences in AUC were tested by the method of Obuchowski and "
+    "Rockette [@obuchowski1995], with training runs as readers and Hillis’s degrees of freedom "
     "[@hillis2007]{patients}.",
 }
 
 
+def _families(material: Material) -> Iterator[str]:
+    """The primary comparison, and how P values were adjusted."""
+    rows, options = material.comparisons, material.options
+    own = int((rows["role"] == "primary").sum())
+    if own:
+        were = "s were those" if own > 1 else " was that"
+        yield f"The primary comparison{were}{_which(material)}."
+    rest = len(rows) - own
+    if len(rows) < 2:
+        return
+    if options.correction == "none":
+        yield "P values were not adjusted for the number of comparisons."
+        return
+    method = f"{CORRECTION_NAMES[options.correction]} {_CITATIONS[options.correction]}"
+    families = [FAMILY_WORDS[key] for key in options.families]
+    within = f" within each {join_words(families)}" if families else ""
+    if own > 1 and rest:
+        yield (
+            f"P values were adjusted by {method}, separately for primary and secondary comparisons"
+            + (f", the latter{within}." if within else ".")
+        )
+    elif own == 1 and rest == 1:
+        yield "The P value of the secondary comparison needed no adjustment."
+    else:
+        of = "P values of the secondary comparisons" if own == 1 else "P values"
+        yield f"{of} were adjusted by {method}{within}."
+
+
+def _which(material: Material) -> str:
+    """The primary comparison after "was that"."""
+    chosen, labels = material.options.primary, material.labels
+    arm = f" of {labels.arm(chosen['arm'])}" if "arm" in chosen else ""
+    keys = [key for key in ("backbone", "head", "unfreeze") if key in chosen]
+    model = labels.setting(chosen, keys)
+    task = f" in {labels.task(chosen['task'])}" if "task" in chosen else ""
+    return f"{arm}{f' with {join_words(model)}' if model else ''}{task}"
+
+
+# Secondary analyses, and the plan
+
+
 def _secondary(material: Material, present: Collection[str]) -> Iterator[str]:
-    mixed, options = material.mixed, material.options
     if "mixed_model" in present:
-        cite = {"kenward-roger": "[@kenward1997]", "satterthwaite": "[@satterthwaite1946]"}
-        rule = f"{RULES.get(mixed.ddf, mixed.ddf)} degrees of freedom {cite.get(mixed.ddf, '')}"
-        yield (
-            "To describe where the variance comes from, the AUCs of the test folds were modelled "
-            f"by a linear mixed model [@bates2015] fitted by restricted maximum likelihood, with "
-            f"{rule.strip()}: {mixed.described}. It is not the test between arms."
-        )
+        yield from _mixed(material)
     if "all_pairs" in present:
-        yield "All pairs of arms were compared by the same test, adjusted over all pairs."
+        adjusted = material.options.correction != "none"
+        yield (
+            "All pairs of arms were compared by the same test, "
+            + ("with P values adjusted for all pairs." if adjusted else "without adjustment.")
+        )
     if "operating_points" in present:
-        at = (
-            "the largest Youden index [@youden1950]"
-            if options.target_sensitivity is None
-            else f"a sensitivity of {100 * options.target_sensitivity:g} %"
-        )
-        yield (
-            f"Sensitivity and specificity were compared at thresholds set at {at} on the tuning "
-            f"cases of each model, {_operating_test(material)}; intervals of each arm are "
-            "Wilson’s [@wilson1927] at the effective number of cases."
-        )
+        yield _operating(material)
     if "subgroups" in present:
-        planned = bool(options.planned and options.subgroups) and not options.departures
-        yield (
-            "Differences within subgroups were estimated from pairs of cases of the subgroup, "
-            "with a chi-square test of interaction"
-            + ("." if planned else "; the subgroups were not planned.")
-        )
+        yield from _subgroups(material)
 
 
-def _operating_test(material: Material) -> str:
-    rows = material.comparisons
+def _mixed(material: Material) -> Iterator[str]:
+    mixed = material.mixed
+    rule = f"{RULES.get(mixed.ddf, mixed.ddf)} degrees of freedom {_CITATIONS.get(mixed.ddf, '')}"
+    effects = f"fixed effects of {join_words(mixed.fixed)}"
+    if mixed.random:
+        effects += f", and random intercepts of {join_words(mixed.random)}"
+    yield (
+        "To describe sources of variance, the AUCs of the test folds were analysed with a linear "
+        f"mixed model [@bates2015] with {effects}, fitted by restricted maximum likelihood with "
+        f"{rule.strip()}. This model is descriptive and was not used to test differences between "
+        "arms."
+    )
+
+
+def _operating(material: Material) -> str:
+    target = material.options.target_sensitivity
+    at = (
+        "the largest Youden index [@youden1950]"
+        if target is None
+        else f"a sensitivity of {100 * target:g} %"
+    )
+    return (
+        "Sensitivity and specificity were compared at thresholds set on the tuning cases of each "
+        f"model at {at}, {_operating_test(material.comparisons)}; the confidence intervals of each "
+        "arm are Wilson’s [@wilson1927], at the effective number of cases."
+    )
+
+
+def _operating_test(rows: pd.DataFrame) -> str:
     if (rows["n_folds"] > 1).any():
         return (
             "by the corrected resampled t test over the folds [@nadeau2003], which is "
-            "conservative here"
+            "conservative in this setting"
         )
     if ((rows["n_repeats"] > 1) | (rows["n_seeds"] > 1)).any():
         return "with the variance of Obuchowski and Rockette [@obuchowski1995]"
@@ -257,25 +358,35 @@ def _operating_test(material: Material) -> str:
     return "by McNemar’s exact test [@mcnemar1947]"
 
 
+def _subgroups(material: Material) -> Iterator[str]:
+    options = material.options
+    yield (
+        "Differences within subgroups were estimated from pairs of cases of the same subgroup, and "
+        "subgroups were compared by a chi-square test of interaction where such a test is valid."
+    )
+    planned = bool(options.planned and options.subgroups) and not options.departures
+    yield f"Subgroup analyses were {'' if planned else 'not '}prespecified."
+
+
 def _plan(material: Material) -> Iterator[str]:
     options = material.options
     if options.planned:
         # The whole hash stands below the table of comparisons.
-        which = f" (sha256 {options.plan_sha256[:12]}…, of {options.plan_source})"
+        which = f" (SHA-256 {options.plan_sha256[:12]}…, of {options.plan_source})"
         yield (
             f"The analysis followed a plan{which if options.plan_sha256 else ''}; whether it was "
             "registered before the results were known is not recorded in the data."
         )
         if options.departures:
             yield (
-                f"It departed from the plan in {join_words(options.departures)}, and is "
+                f"It departed from the plan in {join_words(options.departures)}, and is therefore "
                 "exploratory."
             )
     else:
-        yield "No analysis plan was given; the comparisons are exploratory."
+        yield "No analysis plan was given, so that the comparisons are exploratory."
     if material.lacking:
         yield (
-            f"The study was incomplete ({plural(len(material.lacking), 'gap')}); comparisons used "
-            "the complete runs only."
+            f"The study was incomplete ({plural(len(material.lacking), 'gap')}); the comparisons "
+            "used complete runs only."
         )
     yield "The analysis was done with stats_tl [@stats_tl]."

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sequence
 _FIELDS = ("author", "title", "journal", "year", "volume", "number", "pages", "doi", "note")
 
 
-def _article(author: str, title: str, journal: str, year: int, volume: str, pages: str, doi: str):
+def _article(
+    author: str, title: str, journal: str, year: int, volume: str, pages: str, doi: str
+) -> tuple[str, dict[str, str]]:
     fields = (author, f"{{{title}}}", journal, str(year), volume, "", pages, doi, "")
     return "article", dict(zip(_FIELDS, fields, strict=True))
 

@@ -5,20 +5,28 @@ from __future__ import annotations
 __all__ = ["results_paragraphs"]
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
-from ..rendering.labels import comparison_labels, join_words, plural
-from ..rendering.numbers import format_count, format_interval, format_number, format_p
+from ..rendering.labels import (
+    count_word,
+    join_words,
+    plural,
+    sentence_case,
+    setting_phrase,
+    varies,
+)
+from ..rendering.numbers import equals_p, format_count, format_interval, format_number
 from ..rendering.parts import Section
 from ..results.findings import test_findings
 from ..results.material import Material
 from ..tables.notes import finding_note
 
-#: More comparisons than this are summarised instead of told one by one.
-MOST_TOLD = 6
+#: More comparisons than this are summarised instead of described one by one.
+MOST_DESCRIBED = 6
+_KEYS = ("backbone", "head", "unfreeze")
 
 
 def results_paragraphs(material: Material, sections: Mapping[str, Section]) -> tuple[str, ...]:
@@ -30,114 +38,177 @@ def results_paragraphs(material: Material, sections: Mapping[str, Section]) -> t
     sections : mapping of str to Section
         Tables of the report by name.
     """
+    rows = material.shown
+    primary = (rows["role"] == "primary").to_numpy()
+    if primary.any() and not primary.all():
+        compared = [
+            _compared(material, rows[primary], "primary comparison"),
+            _compared(material, rows[~primary], "secondary comparison"),
+        ]
+    else:
+        compared = [_compared(material, rows, "comparison")]
     paragraphs = [
-        " ".join(_sample(material)),
-        " ".join(_comparisons(material)),
-        " ".join(_mixed(material)),
-        " ".join(_operating(material, sections)),
-        " ".join(_subgroups(material, sections)),
-        " ".join(_cautions(material)),
+        _sample(material),
+        *compared,
+        _mixed(material),
+        _operating(material, sections),
+        _subgroups(material, sections),
+        _cautions(material),
     ]
-    return tuple(filter(None, paragraphs))
+    return tuple(filter(None, map(" ".join, paragraphs)))
 
 
 def _sample(material: Material) -> Iterator[str]:
-    for row in material.sample.to_dict("records"):
-        where = f"In {row['task']}, " if row["task"] else ""
-        text = f"{where}{format_count(row['n_cases'])} images"
+    for row in material.labels.applied(material.sample).to_dict("records"):
+        opening = f"The {row['task']} data comprised" if row["task"] else "The data comprised"
+        text = f"{opening} {_many(row['n_cases'], 'image')}"
         if not math.isnan(row["n_patients"]):
-            text += f" of {format_count(row['n_patients'])} patients"
+            text += f" of {_many(row['n_patients'], 'patient')}"
         share = format_number(100 * row["prevalence"], 1)
-        yield f"{text} were analysed; {format_count(row['n_events'])} ({share} %) had the event."
+        yield f"{text}; {_many(row['n_events'], 'image')} ({share} %) had the event."
 
 
-def _comparisons(material: Material) -> Iterator[str]:
-    rows = material.comparisons
-    primary = (rows["role"] == "primary").to_numpy()
-    if primary.any() and not primary.all():
-        yield from _told(material, rows[primary], "primary comparison")
-        yield from _told(material, rows[~primary], "secondary comparison")
-    else:
-        yield from _told(material, rows, "comparison")
+def _many(count: float, noun: str) -> str:
+    return f"{format_count(count)} {noun if count == 1 else noun + 's'}"
 
 
-def _told(material: Material, rows: pd.DataFrame, what: str) -> Iterator[str]:
-    if len(rows) > MOST_TOLD:
-        yield from _summarised(rows, what)
+# Comparisons
+
+
+def _compared(material: Material, rows: pd.DataFrame, what: str) -> Iterator[str]:
+    """Sentences on the comparisons of one role."""
+    if len(rows) > 1:
+        yield from _summary(rows, what)
+    if len(rows) > MOST_DESCRIBED:
+        low, high = rows["difference"].min(), rows["difference"].max()
+        yield f"Differences in AUC ranged from {format_number(low)} to {format_number(high)}."
         return
-    labels = comparison_labels(material.comparisons)
-    sizes = material.comparisons.groupby(["role", "family"])["arm"].transform("size")
+    every = material.shown
+    sizes = every.groupby(["role", "family"])["arm"].transform("size")
     corrected = material.options.correction != "none"
-    told = [
-        _sentence(row, labels[n], "adjusted " if corrected and sizes[n] > 1 else "")
-        for n, row in zip(rows.index, rows.to_dict("records"), strict=True)
-    ]
-    opening = f"{what.capitalize()}{'s' * (len(told) > 1)}" if " " in what else ""
-    yield f"{opening}: {'; '.join(told)}." if opening else f"{'. '.join(told)}."
+    where = _where(every)
+    for number, row in zip(rows.index, rows.to_dict("records"), strict=True):
+        adjusted = "adjusted " if corrected and sizes[number] > 1 else ""
+        opening = where[number]
+        if what.startswith("primary") and len(rows) == 1:
+            particulars = setting_phrase(row, ("task", *_KEYS) if varies(every["task"]) else _KEYS)
+            opening = "In the primary comparison" + (f" ({particulars})" if particulars else "")
+        yield _sentence(row, opening, adjusted)
 
 
-def _sentence(row: Mapping[Any, Any], label: tuple[str, str], many: str) -> str:
+def _where(rows: pd.DataFrame) -> list[str]:
+    """How the sentence of each comparison begins: what distinguishes it from the others."""
+    keys = [key for key in _KEYS if varies(rows[key])]
+    several = varies(rows["task"])
+    openings = []
+    for row in rows.to_dict("records"):
+        first, *rest = [*(str(row[key]) for key in keys if row[key]), ""]
+        rest = [word for word in rest if word]
+        model = f"{first} ({', '.join(rest)})" if rest else first
+        task = f"in {row['task']}" if several and row["task"] else ""
+        parts = [f"with {model}" if model else "", task]
+        openings.append(sentence_case(" ".join(filter(None, parts))))
+    return openings
+
+
+def _sentence(row: Mapping[Any, Any], opening: str, adjusted: str) -> str:
     arm, reference = row["arm"], row["reference"]
-    words = [word for word in (row["task"], *label) if word and word != arm]
-    where = f"In {', '.join(words)}, the" if words else "The"
-    level = f"{100 * row['confidence_level']:g} % CI"
+    averaged = row["n_folds"] > 1 or row["n_repeats"] * row["n_seeds"] > 1
+    auc = "mean AUC" if averaged else "the AUC"
     text = (
-        f"{where} AUC was {format_number(row['auc'])} with {arm} and "
+        f"{opening + ', ' if opening else ''}{auc} was {format_number(row['auc'])} with {arm} and "
         f"{format_number(row['auc_reference'])} with {reference}"
     )
+    text = sentence_case(text)
     difference = format_number(row["difference"])
     if math.isnan(row["pvalue"]):
-        return f"{text}; the variance of the difference, {difference}, cannot be estimated"
+        return (
+            f"{text} (difference, {difference}); the variance of the difference could not be "
+            "estimated."
+        )
     interval = format_interval(row["difference_low"], row["difference_high"])
-    return (
-        f"{text}, a difference of {difference} ({level}, {interval}; {many}P "
-        f"{_equals(row['pvalue_adjusted'], row['alpha'])}): {_verdict(row)}"
+    numbers = (
+        f"difference, {difference}; {100 * row['confidence_level']:g} % CI, {interval}; "
+        f"{adjusted}P {equals_p(row['pvalue_adjusted'], row['alpha'])}"
     )
-
-
-def _equals(pvalue: float, alpha: float = 0.05) -> str:
-    text = format_p(pvalue, alpha)
-    return f"{text[0]} {text[1:]}" if text[0] in "<>" else f"= {text}"
+    return f"{text} ({numbers}){_verdict(row)}."
 
 
 def _verdict(row: Mapping[Any, Any]) -> str:
+    """The conclusion that the tests allow, as the end of a sentence."""
     arm, reference, margin = row["arm"], row["reference"], row["margin"]
-    power = f"{100 * row['power']:g} %"
-    detectable = (
-        f"a difference of {format_number(row['smallest_detectable_difference'])} would have been "
-        f"found with {power} power"
-    )
-    if row["verdict"] == "superior":
-        return f"{arm} was superior to {reference}"
-    if row["verdict"] == "inferior":
-        return f"{arm} was inferior to {reference}"
+    if row["verdict"] in ("superior", "inferior"):
+        return f", in favour of {arm if row['verdict'] == 'superior' else reference}"
     if row["verdict"] == "equivalent":
-        return f"{arm} and {reference} were equivalent within ± {margin:g}"
+        return f"; the two were equivalent within ± {margin:g}"
+    if row["verdict"] == "identical":
+        return "; both rank every pair of cases in the same way"
+    detectable = (
+        f"the test would have detected a difference of "
+        f"{format_number(row['smallest_detectable_difference'])} with {100 * row['power']:g} % "
+        "power"
+    )
     if row["verdict"] == "non-inferior":
         return (
-            f"{arm} was not inferior to {reference} by {margin:g} or more; superiority was not "
-            f"shown, and {detectable}"
+            f"; {arm} was non-inferior to {reference} at a margin of {margin:g}, but superiority "
+            f"was not shown, and {detectable}"
         )
-    if row["verdict"] == "identical":
-        return "both arms rank every pair of cases alike"
     bound = "" if math.isnan(margin) else f" nor equivalence within ± {margin:g}"
-    shown = "neither a difference" if bound else "no difference"
-    return f"{shown}{bound} was shown; {detectable}"
+    shown = f"neither a difference{bound} was shown" if bound else "no difference was shown"
+    return f"; {shown}, and {detectable}"
 
 
-def _summarised(rows: pd.DataFrame, what: str) -> Iterator[str]:
-    counts = rows["verdict"].value_counts()
-    order = [name for name in _ORDER if name in counts.index]
-    order += sorted(set(counts.index) - set(order))
-    low, high = rows["difference"].min(), rows["difference"].max()
-    told = join_words([f"{counts[name]} {name}" for name in order])
-    yield (
-        f"Of {plural(len(rows), what)}, the candidate was {told} (adjusted P values); differences "
-        f"in AUC went from {format_number(low)} to {format_number(high)}."
-    )
+def _summary(rows: pd.DataFrame, what: str) -> Iterator[str]:
+    """How many comparisons had which verdict."""
+    total, counts = len(rows), rows["verdict"].value_counts().to_dict()
+    arms = list(dict.fromkeys(rows["arm"]))
+    arm = arms[0] if len(arms) == 1 else "the candidate"
+    reference = rows["reference"].iloc[0] if len(arms) == 1 else "the reference"
+    conclusive = sum(counts.get(name, 0) for name in _CONCLUSIVE)
+    if not conclusive and not set(counts) - {"inconclusive"}:
+        none = "Neither" if total == 2 else "None"
+        yield f"{none} of the {plural(total, what)} was conclusive."
+        return
+    margin = rows["margin"].iloc[0]
+    phrases = {
+        "superior": f"superior to {reference}",
+        "inferior": f"inferior to {reference}",
+        "equivalent": f"equivalent to {reference} within ± {margin:g}",
+        "non-inferior": f"only non-inferior to {reference} at a margin of {margin:g}",
+    }
+    clauses = [
+        f"{phrase} in {_of(counts[name], total, what)}"
+        for name, phrase in phrases.items()
+        if counts.get(name)
+    ]
+    if clauses:
+        yield sentence_case(f"{arm} was {join_words(clauses)}{_adjusted(rows)}.")
+    for name, sentence in _OTHERS.items():
+        if counts.get(name):
+            yield sentence_case(f"{_of(counts[name], total, what)} {sentence(counts[name])}.")
 
 
-_ORDER = ("superior", "inferior", "equivalent", "non-inferior", "inconclusive")
+def _adjusted(rows: pd.DataFrame) -> str:
+    corrected = rows["correction"].iloc[0] != "none"
+    return " by adjusted P values" if corrected else " by unadjusted P values"
+
+
+def _of(count: int, total: int, what: str) -> str:
+    """ "all 4 comparisons", "both comparisons", "one of the 8 comparisons"."""
+    if count == total:
+        return f"both {what}s" if total == 2 else f"all {plural(total, what)}"
+    return f"{count_word(count)} of the {plural(total, what)}"
+
+
+_CONCLUSIVE = ("superior", "inferior", "equivalent", "non-inferior")
+_OTHERS: dict[str, Callable[[int], str]] = {
+    "inconclusive": lambda n: f"{'was' if n == 1 else 'were'} inconclusive",
+    "identical": lambda _: "had arms that rank every pair of cases in the same way",
+    "not estimable": lambda _: "had no estimable variance",
+}
+
+
+# Secondary analyses
 
 
 def _mixed(material: Material) -> Iterator[str]:
@@ -145,44 +216,71 @@ def _mixed(material: Material) -> Iterator[str]:
     if mixed.reason:
         return
     shares = mixed.variance_components.sort_values("share", ascending=False)
-    told = [
-        f"{source[:1].lower() + source[1:]} {format_number(100 * share, 1)} %"
-        for source, share in zip(shares["source"], shares["share"], strict=True)
-    ]
-    yield f"Of the variance of a fold’s AUC around the fixed effects, {join_words(told)}."
+    if shares["share"].notna().all() and len(shares) > 1:
+        first, *rest = [
+            (SOURCE_PHRASES.get(source, source.lower()), f"{format_number(100 * share, 1)} %")
+            for source, share in zip(shares["source"], shares["share"], strict=True)
+        ]
+        others = join_words([f"{source} for {share}" for source, share in rest])
+        text = f"{first[0]} accounted for {first[1]} of the variance of fold AUCs around the fixed"
+        yield sentence_case(f"{text} effects{',' if len(rest) > 1 else ' and'} {others}.")
     for row in mixed.tests.to_dict("records"):
         df = f"{row['df_numerator']:g}, {format_number(row['df_denominator'], 1)}"
         yield (
-            f"In this descriptive model, the interaction {row['effect']} had F({df}) = "
-            f"{format_number(row['statistic'], 2)}, P {_equals(row['pvalue'])}."
+            f"In this descriptive model, the {row['effect']} interaction had F({df}) = "
+            f"{format_number(row['statistic'], 2)} (P {equals_p(row['pvalue'])})."
         )
+
+
+#: Variance components in a sentence.
+SOURCE_PHRASES = {
+    "Residual (arm × fold, training noise)": "residual variation (arm × fold, training noise)",
+    "Fold within repeat (test cases)": "test cases (fold within repeat)",
+    "Repeat (split)": "the split (repeat)",
+    "Seed within fold": "training seeds",
+    "Task": "differences between tasks",
+    "Task × arm (variation of the arm’s effect)": "variation of the arm’s effect between tasks",
+    "Backbone": "differences between backbones",
+    "Backbone × arm (variation of the arm’s effect)": (
+        "variation of the arm’s effect between backbones"
+    ),
+    "Head and depth": "differences between heads and depths of training",
+    "Head and depth × arm (variation of the arm’s effect)": (
+        "variation of the arm’s effect between heads and depths of training"
+    ),
+}
 
 
 def _operating(material: Material, sections: Mapping[str, Section]) -> Iterator[str]:
     if "operating_points" not in sections:
         return
     rows = _of_primary(material, sections["operating_points"].numbers)
-    if len(rows) > 2 * MOST_TOLD:
+    rows = material.labels.applied(rows).reset_index(drop=True)
+    if len(rows) > 2 * MOST_DESCRIBED:
         significant = int((rows["pvalue_adjusted"] < rows["alpha"]).sum())
         yield (
-            f"At thresholds fixed on tuning cases, {significant} of {len(rows)} differences in "
-            "sensitivity or specificity had an adjusted P below alpha."
+            f"At thresholds set on tuning cases, {_none_or(significant)} of the {len(rows)} "
+            "differences in sensitivity or specificity had an adjusted P value below "
+            f"{rows['alpha'].iloc[0]:g}."
         )
         return
-    labels = comparison_labels(rows.reset_index(drop=True))
-    for number, row in enumerate(rows.to_dict("records")):
-        words = [w for w in (*labels[number], row["task"]) if w and w != row["arm"]]
-        where = f" ({', '.join(words)})" if len(rows) > 2 and words else ""
+    openings = _where(rows)
+    for opening, row in zip(openings, rows.to_dict("records"), strict=True):
         a, b, difference = (
             format_number(100 * row[key], 1) for key in ("value", "value_reference", "difference")
         )
         interval = format_interval(100 * row["difference_low"], 100 * row["difference_high"], 1)
-        yield (
-            f"{row['metric'].capitalize()}{where} was {a} % with {row['arm']} and {b} % with "
-            f"{row['reference']} (difference {difference} percentage points, "
+        text = (
+            f"{opening + ', ' if opening else ''}{row['metric']} was {a} % with {row['arm']} and "
+            f"{b} % with {row['reference']} (difference, {difference} percentage points; "
             f"{100 * row['confidence_level']:g} % CI, {interval}; adjusted P "
-            f"{_equals(row['pvalue_adjusted'], row['alpha'])})."
+            f"{equals_p(row['pvalue_adjusted'], row['alpha'])})."
         )
+        yield sentence_case(text)
+
+
+def _none_or(count: int) -> str:
+    return "none" if count == 0 else count_word(count)
 
 
 def _of_primary(material: Material, numbers: pd.DataFrame) -> pd.DataFrame:
@@ -198,28 +296,49 @@ def _of_primary(material: Material, numbers: pd.DataFrame) -> pd.DataFrame:
 def _subgroups(material: Material, sections: Mapping[str, Section]) -> Iterator[str]:
     if "subgroups" not in sections:
         return
-    rows = sections["subgroups"].numbers
+    rows = material.labels.applied(sections["subgroups"].numbers)
     if not rows["tested"].any():
-        yield "Subgroups were described only; no test of interaction holds in this design."
+        yield (
+            "Subgroups are only described, because no test of interaction is known to be valid in "
+            "this design."
+        )
         return
     keys = ["task", "backbone", "head", "unfreeze", "arm", "covariate"]
     tests = rows.drop_duplicates(keys).dropna(subset="interaction_pvalue")
     alpha = material.options.alpha
     found = tests[tests["interaction_pvalue_adjusted"] < alpha]
     if found.empty and len(tests):
-        least = tests["interaction_pvalue_adjusted"].min()
-        names = join_words(list(dict.fromkeys(tests["covariate"])))
-        yield (
-            f"No interaction with {names} was shown (smallest adjusted P {_equals(least, alpha)}), "
-            "which does not show that the differences are equal."
-        )
+        yield _no_interaction(tests, alpha)
+    openings = _where(rows.drop_duplicates(keys[:-1]).reset_index(drop=True))
+    named = dict(
+        zip(map(tuple, rows[keys[:-1]].drop_duplicates().to_numpy()), openings, strict=True)
+    )
     for row in found.to_dict("records"):
-        pvalue = _equals(row["interaction_pvalue_adjusted"], alpha)
-        yield f"The difference varied with {row['covariate']} (interaction, adjusted P {pvalue})."
+        opening = named[tuple(row[key] for key in keys[:-1])]
+        text = (
+            f"{opening + ', ' if opening else ''}the difference varied with {row['covariate']} "
+            f"(P for interaction {equals_p(row['interaction_pvalue_adjusted'], alpha)}"
+            f"{', adjusted' if len(tests) > 1 else ''})."
+        )
+        yield sentence_case(text)
+
+
+def _no_interaction(tests: pd.DataFrame, alpha: float) -> str:
+    least = equals_p(tests["interaction_pvalue_adjusted"].min(), alpha)
+    names = join_words(list(dict.fromkeys(tests["covariate"])), "or")
+    which = "smallest adjusted P" if len(tests) > 1 else "P"
+    return (
+        f"No interaction with {names} was shown ({which} {least}), which does not mean that the "
+        "differences are equal."
+    )
+
+
+#: What the methods say already.
+_IN_METHODS = ("plan", "unplanned", "departures")
 
 
 def _cautions(material: Material) -> Iterator[str]:
-    """What stands below the table of comparisons; the plan is told in the methods."""
+    """What stands below the table of comparisons and not in the methods."""
     for finding in test_findings(material):
-        if finding.code != "plan":
-            yield finding_note(finding)
+        if finding.code not in _IN_METHODS:
+            yield finding_note(finding, material.labels)
