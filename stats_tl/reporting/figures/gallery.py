@@ -87,6 +87,7 @@ def roc(material: Material) -> Drawing | Absent:
     if crossed:
         average = ", averaged vertically over the test folds of a repeat"
         average += " and then over repeats" if several else ""
+        average += "; scores of different models were never ranked together"
     elif several:
         average = ", averaged vertically over training runs"
     caption = (

@@ -92,9 +92,9 @@ def test_other_names_and_a_configuration_from_the_other_columns(tmp_path):
     ("change", "message"),
     [
         (lambda g: g.drop(columns="auc"), "no column auc"),
-        (lambda g: g.assign(auc=97.3), r"no AUC between 0 and 1, the first '97\.3'"),
+        (lambda g: g.assign(auc=97.3), r"outside 0 to 1, the first '97\.3'"),
         (lambda g: g.assign(configuration="same"), "rows repeat a configuration of an arm"),
-        (lambda g: g[["task", "arm", "auc"]], "nothing tells the models of an arm apart"),
+        (lambda g: g[["task", "arm", "auc"]], "no column distinguishes the models of an arm"),
     ],
 )
 def test_bad_tables_are_explained(tmp_path, change, message):
@@ -108,7 +108,7 @@ def test_a_configuration_without_its_partner_is_named():
     with pytest.raises(IncompleteError, match=r"1 configuration lacks one of the arms.*acl / c01"):
         fit_grid(lacking, "imagenet")
     fit = fit_grid(lacking, "imagenet", allow_incomplete=True)
-    assert fit.remarks[0] == "Incomplete, left out for lack of an arm: acl / c01."
+    assert fit.remarks[0] == "Configurations that lack an arm were left out: acl / c01."
     assert fit.effects["n_configurations"].iloc[0] == 11
 
 

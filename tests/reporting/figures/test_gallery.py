@@ -140,13 +140,13 @@ def test_captions_say_what_a_band_is_not(scores):
     )
     roc = FIGURES["roc"](material).caption
     assert "clustered by patient" in roc
-    assert "no test of a difference" in roc
+    assert "not a test of a difference" in roc
     assert "never ranked together" in roc
     assert "not a confidence interval" in roc
-    assert "no independent" in FIGURES["differences"](material).caption
+    assert "not independent" in FIGURES["differences"](material).caption
     assert "no second verdict" in FIGURES["detectable"](material).caption
     listed = FIGURES["forest"](material).alt
-    assert all(name in listed for name in ("acl", "breast", "densenet121", "resnet18"))
+    assert all(name in listed for name in ("acl", "breast", "DenseNet-121", "ResNet-18"))
 
 
 def test_figures_are_the_same_bytes_every_time():

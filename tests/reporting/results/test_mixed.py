@@ -44,7 +44,7 @@ def test_balanced_folds_give_the_paired_t_test():
     assert row["pvalue"] == pytest.approx(paired.pvalue, rel=1e-4)
     assert list(report.variance_components["source"]) == [
         "Repeat (split)",
-        "Fold of the repeat (test cases)",
+        "Fold within repeat (test cases)",
         "Residual (arm × fold, training noise)",
     ]
     assert report.variance_components["share"].sum() == pytest.approx(1)
@@ -66,7 +66,7 @@ def test_an_arm_effect_is_the_mean_over_backbones_and_swaps_its_sign():
     gains = means["new"] - means["old"]
     one = mixed_report(data, "old").coefficients.set_index("effect")
     assert one.loc["new − old", "estimate"] == pytest.approx(gains.mean(), rel=1e-9)
-    deviation = one.loc["new − old in s, from the mean", "estimate"]
+    deviation = one.loc["new − old with s, deviation from the mean", "estimate"]
     assert deviation == pytest.approx(gains["s"] - gains.mean(), rel=1e-9)
     assert one.loc["AUC of old, mean over backbones", "estimate"] == pytest.approx(
         means["old"].mean(), rel=1e-9
@@ -123,7 +123,7 @@ def test_undefined_aucs_are_left_out_and_counted():
     data.loc[0, "auc"] = np.nan
     report = mixed_report(data, "old")
     assert report.n_rows == len(data) - 1
-    assert report.remarks[0].startswith("1 folds without both classes")
+    assert report.remarks[0].startswith("1 test fold with cases of one class only has no AUC")
 
 
 def test_real_cells_of_scores(scores):

@@ -97,13 +97,13 @@ class TestOperatingPoints:
         assert row["threshold"] == expected
         assert row["n_tuning"] == len(tuning)
         text = " ".join(section(report, "operating_points").table.notes)
-        assert "95 % of the positive tuning cases" in text
+        assert "at a sensitivity of 95 % on its tuning cases" in text
 
     def test_the_notes_say_what_the_test_is_and_is_not(self, report):
         text = " ".join(section(report, "operating_points").table.notes)
         assert "no test case was used" in text
         assert "It is conservative" in text
-        assert "a family of its own" in text
+        assert "a family of their own" in text
 
     def test_without_tuning_cases_there_is_a_reason(self, scores):
         test = scores[scores["partition"] == "test"]
@@ -141,7 +141,10 @@ class TestSubgroups:
         report = build_report(Predictions(two), OPTIONS, formats=[])
         found = section(report, "subgroups")
         assert set(found.numbers["covariate"]) == {"scanner"}
-        assert "Exploratory: the plan names no such subgroups." in found.table.notes
+        assert (
+            "These subgroup analyses were not prespecified and are exploratory."
+            in found.table.notes
+        )
 
     def test_few_repeats_give_intervals_and_no_p(self, scores):
         few = scores[scores["repeat"] < 2]
@@ -149,7 +152,7 @@ class TestSubgroups:
         found = section(build_report(Predictions(few), options, formats=[]), "subgroups")
         assert found.numbers["interaction_pvalue"].isna().all()
         assert found.numbers["difference_low"].notna().all()
-        assert any(note.startswith("No P values") for note in found.table.notes)
+        assert any(note.startswith("No P values are given") for note in found.table.notes)
 
     def test_an_unknown_covariate_is_refused(self, scores):
         options = AnalysisOptions(reference="imagenet", subgroups=("scaner",))

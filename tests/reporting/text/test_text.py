@@ -56,13 +56,13 @@ def test_a_reference_is_complete(key):
 def test_the_methods_say_what_was_done(report):
     words = text(report, "methods.md")
     for piece in (
-        "trained elsewhere; how they were trained, tuned and selected is not known",
+        "trained elsewhere; how these were trained, tuned and selected is not known",
         "learning-curve corrected test for repeated cross-validation",
         ", clustered by patient [@obuchowski1997]",
         "adjusted by Holm’s method",
-        "Differences within ± 0.03 were taken as irrelevant",
+        "Differences within ± 0.03 were considered negligible (equivalence margin)",
         "new patients and new training runs at this sample size",
-        "sha256 " + "f" * 12 + "…",
+        "SHA-256 " + "f" * 12 + "…",
         "is not recorded in the data",
     ):
         assert piece in words
@@ -73,8 +73,11 @@ def test_the_methods_say_what_was_done(report):
 def test_the_results_give_the_numbers_of_the_table_and_its_verdicts(report):
     words = text(report, "results.md").replace("\\", "")
     for row in report.comparisons.itertuples():
-        assert f"AUC was {row.auc:.3f} with radimagenet" in words
-    for verdict, phrase in (("superior", "was superior to"), ("inferior", "was inferior to")):
+        assert f"mean AUC was {row.auc:.3f} with RadImageNet" in words
+    for verdict, phrase in (
+        ("superior", "), in favour of RadImageNet."),
+        ("inferior", "), in favour of ImageNet."),
+    ):
         assert words.count(phrase) == (report.comparisons["verdict"] == verdict).sum()
     assert not re.search(r"\bP = (0|\.000)|significan|no difference between", words)
 
@@ -83,13 +86,13 @@ def test_an_inconclusive_comparison_is_no_equality():
     scores = simulate_scores(arms=(("imagenet", 1.0), ("other", 1.0)), n_patients=60)
     words = text(build_report(Predictions(scores), OPTIONS, formats=["words"]), "results.md")
     assert "neither a difference nor equivalence within ± 0.03 was shown" in words
-    assert "would have been found with 80 % power" in words
+    assert "the test would have detected a difference of" in words
 
 
 def test_without_a_plan_the_words_say_exploratory(scores):
     options = AnalysisOptions(reference="imagenet")
     report = build_report(Predictions(scores), options, formats=["words"])
-    assert "No analysis plan was given; the comparisons are exploratory." in text(
+    assert "No analysis plan was given, so that the comparisons are exploratory." in text(
         report, "methods.md"
     )
 
@@ -114,7 +117,7 @@ def test_the_checklists_are_whole_and_blank_where_nothing_is_known(report):
     # Predictions made elsewhere: nothing is known of the training.
     for item in ("9", "22", "25", "26"):
         assert answers["CLAIM 2024", item] == ""
-    assert "Table significance" in answers["CLAIM 2024", "29"]
+    assert "The table of comparisons has 95 % confidence intervals" in answers["CLAIM 2024", "29"]
 
 
 def test_the_summary_is_strict_json_with_the_numbers_of_the_tables(report):
