@@ -1,7 +1,7 @@
 """Errors a user can cause, each with the exit code of the commands.
 
 The message of a :class:`UserError` is shown as it is, without a traceback: it
-says what was given, what was expected and how to mend it.
+says what was given, what was expected and how to fix it.
 """
 
 from __future__ import annotations

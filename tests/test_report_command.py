@@ -240,7 +240,7 @@ class TestArchive:
         root = write_archive(tmp_path / "runs" / "demo", scores)
         _, out, _ = run("--runs", root, "--margin", "0.01", "--format", "csv")
         flat = " ".join(out.split())
-        assert "Exploratory: " in flat
+        assert "it departs from its plan" in flat
         assert "margin 0.01 (on the command line; planned: 0.05)" in flat
 
     def test_no_archive_tells_how_to_make_one(self, run):
@@ -264,16 +264,16 @@ class TestPredictions:
         once = once.drop(columns=["partition"])
         for dropped, caution in (
             ([], ""),
-            (["patient"], "no patients are named"),
-            (["repeat", "fold"], "Taken as scores of one fixed test set"),
+            (["patient"], "patients were not identified"),
+            (["repeat", "fold"], "Scores were treated as those of one fixed test set"),
         ):
             once.drop(columns=dropped).to_csv(csv, index=False)
             _, out, _ = run("--scores", csv, "--reference", "imagenet", "--format", "csv")
             flat = " ".join(out.split())
-            assert ("no patients are named" in flat) == (dropped == ["patient"])
-            assert ("one fixed test set, for no folds" in flat) == ("fold" in dropped)
+            assert ("patients were not identified" in flat) == (dropped == ["patient"])
+            assert ("one fixed test set, because no folds" in flat) == ("fold" in dropped)
             assert caution in flat
-            assert "SDD: smallest difference" in flat
+            assert "SDD is the smallest difference" in flat
 
     def test_a_plan_of_the_analysis_only(self, run, csv, tmp_path):
         plan = tmp_path / "analysis.toml"

@@ -4,8 +4,8 @@ Layout of ``runs/<study>/`` (schema version 2)::
 
     archive.json              study, resolved plan, schema version
     tasks/<task>.json         description of the data set, hashes
-    tasks/<task>.parquet      one row a case: case, patient, group, y_true, covariates
-    tasks/<task>.splits.parquet   one row a case and split: repeat, fold, case, partition
+    tasks/<task>.parquet      one row per case: case, patient, group, y_true, covariates
+    tasks/<task>.splits.parquet   one row per case and split: repeat, fold, case, partition
     parts/<id>.parquet        case-level logits of the cells committed or compacted together
     parts/<id>.json           their records, and the checksum of the Parquet file
     failed/<cell>.json        why a cell failed

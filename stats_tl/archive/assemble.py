@@ -31,7 +31,7 @@ def assemble_scores(
     frames : sequence of DataFrame
         Rows of the parts: ``cell_id, case, patient, y_true, partition, logit_0, logit_1``.
     cells : DataFrame
-        One row a cell: ``cell_id`` and `names`; has every cell of `frames`.
+        One row per cell: ``cell_id`` and `names`; has every cell of `frames`.
     names : sequence of str
         Keys of a cell, in the order to sort by.
     as_categories : bool, optional

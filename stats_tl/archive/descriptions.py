@@ -22,7 +22,7 @@ def read_header(path: Path) -> dict[str, Any]:
     Raises
     ------
     ArchiveDamagedError
-        If the file is not what was written; the message says how to mend it.
+        If the file is not what was written; the message says how to fix it.
     UserError
         If its schema is newer than this program.
     """

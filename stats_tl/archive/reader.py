@@ -101,7 +101,7 @@ class Archive:
     tasks : dict of str to dict
         Descriptions of the data sets.
     cells : DataFrame
-        One row a verified cell of the plan's cross-validation: identifiers, keys, metrics,
+        One row per verified cell of the plan's cross-validation: identifiers, keys, metrics,
         counts.
     half_cells : DataFrame
         The same of the extra two-fold repeats (`[cv] learning_curve_repeats`), which are kept
@@ -388,7 +388,7 @@ class Archive:
         Returns
         -------
         DataFrame
-            One row a case and cell: ``cell_id``, the keys of the cell, ``case``,
+            One row per case and cell: ``cell_id``, the keys of the cell, ``case``,
             ``patient``, ``y_true``, ``partition`` and ``score``, the logit of the
             predicted probability of the positive class.
 

@@ -35,7 +35,7 @@ class CellResult:
     record : dict
         What was done, as JSON types; see ``docs/archive.md``.
     scores : DataFrame
-        `SCORE_COLUMNS` without ``cell_id``: one row a validation or test case.
+        `SCORE_COLUMNS` without ``cell_id``: one row per validation or test case.
     files : dict of str to bytes
         Further files, by suffix: ``{".safetensors": ...}`` for a kept backbone.
     """

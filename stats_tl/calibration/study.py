@@ -189,7 +189,7 @@ def run_design(design: Design, seed: int, base: Path = Path()) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a procedure and number of repeats: the design, ``n_repeats, procedure,
+        One row per procedure and number of repeats: the design, ``n_repeats, procedure,
         datasets, auc_a, auc_b, difference`` (the truth: 0 under the null, else the mean
         estimate), ``standard_error`` (standard deviation of the estimates), ``rejected``
         (share with P < .05), ``oracle`` (the same for a test that knows the standard error),

@@ -44,7 +44,7 @@ def summarise(results: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a role, number of repeats and procedure: ``designs, datasets`` (fewest of a
+        One row per role, number of repeats and procedure: ``designs, datasets`` (fewest of a
         design), ``rejected_min, rejected_mean, rejected_max`` and ``right`` (share of designs
         with 3.5 to 6.5 % rejections), ``oracle`` (mean), ``covered_min, covered_mean,
         covered_max``, ``warned``.

@@ -169,7 +169,7 @@ class _Classes:
         pair = next((p for p in KNOWN_PAIRS if sorted(p) == sorted(lowered)), None)
         if pair is None or len(kept) != 2:
             raise UserError(
-                f"{self.where}: cannot tell which class is positive among {self.found}; set "
+                f"{self.where}: cannot determine which class is positive among {self.found}; set "
                 "`positive` (and, with more than two classes, `negative` or `exclude` for the "
                 "others)"
             )

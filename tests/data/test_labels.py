@@ -34,7 +34,7 @@ def test_labels(labels, options, expected):
     ("labels", "options", "message"),
     [
         (["1", "nan", ""], {}, r"without a label \(2\): '1', '2'"),
-        (["0", "1", "2"], {}, "cannot tell which class is positive"),
+        (["0", "1", "2"], {}, "cannot determine which class is positive"),
         (["0", "1", "2"], {"positive": "1"}, "3 classes were found"),
         (["0", "1", "2", "3"], {"positive": "1", "negative": "0"}, "name every class"),
         (["1", "1"], {}, "two classes are needed"),

@@ -76,10 +76,10 @@ def test_the_latex_says_test_estimand_interval_correction_and_n(report):
     text = report.files["tables/significance.tex"].decode()
     for piece in (
         "archive sha256" if "archive" in text else "predictions sha256: " + "0" * 64,
-        "Raw: the P value of the learning-curve corrected test, clustered by patient",
+        "is the P value of the learning-curve corrected test, clustered by patient",
         "Nadeau and Bengio",
-        "95 \\% confidence interval",
-        "Holm\\textquoteright{}s correction over 4 comparisons",
+        "have a level of 95 \\%",
+        "Holm\\textquoteright{}s method over the 4 comparisons",
         "training procedures, for new patients and new training runs at this sample size",
         "within \\ensuremath{\\pm} 0.03",
         "120 patients, 248 images, 88 events; 5 repeats of 5-fold cross-validation",
@@ -126,23 +126,23 @@ def test_an_incomplete_report_says_so_in_every_table(scores):
         build_report(evidence, OPTIONS)
     report = build_report(evidence, OPTIONS, allow_incomplete=True)
     for name in TABLES:
-        assert "Incomplete, computed from" in report.files[f"tables/{name}.tex"].decode()
+        assert "The study is incomplete" in report.files[f"tables/{name}.tex"].decode()
     assert "repeat 1: 'imagenet' lacks fold 0" in " ".join(plain_table(report.terminal).split())
 
 
 def test_departures_from_the_plan_are_exploratory(evidence):
     options = OPTIONS.override("on the command line", correction="none")
     text = plain_table(build_report(evidence, options, formats=[]).terminal)
-    assert "Exploratory: the analysis departs from its plan in correction none" in text
+    assert "it departs from its plan in correction none" in text
 
 
 @pytest.mark.parametrize(
     ("primary", "said"),
     [
-        ({}, "over 4 comparisons."),
+        ({}, "over the 4 comparisons."),
         ({"task": "acl", "backbone": "resnet18"}, "over the 3 secondary comparisons; the primary"),
         ({"task": "acl"}, "over the 2 primary (†) and the 2 secondary comparisons separately"),
-        ({"arm": "radimagenet"}, "over 4 comparisons."),
+        ({"arm": "radimagenet"}, "over the 4 comparisons."),
     ],
 )
 def test_the_note_names_the_family(evidence, primary, said):

@@ -5,10 +5,10 @@ import copy
 import pytest
 
 from stats_tl.archive import load
-from stats_tl.archive.store import plan_differences
 from stats_tl.errors import UserError
 from stats_tl.reporting.rendering.labels import Labels
 from stats_tl.study.cells import plan_cells
+from stats_tl.study.differences import plan_differences
 from stats_tl.study.labels import plan_labels, read_labels, without_labels
 from stats_tl.study.loading import parse_plan
 from stats_tl.train.grid import GridOptions, open_grid

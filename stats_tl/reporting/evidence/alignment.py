@@ -81,7 +81,7 @@ def check_scores(scores: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     scores : DataFrame
-        One row a case and model: ``case, y_true, arm, score``; optional ``patient``,
+        One row per case and model: ``case, y_true, arm, score``; optional ``patient``,
         the keys ``task, backbone, head, unfreeze, repeat, fold, seed`` and ``design``:
         ``half`` for extra two-fold repeats, else ``cv``.
 

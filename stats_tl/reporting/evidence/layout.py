@@ -3,9 +3,9 @@
 The rule, in this order:
 
 1. ``--columns ours=theirs,...`` renames columns: ``case=image_id,y_true=label``.
-2. ``--arms arm=column,...`` says that the table is *wide*, one row a case (and repeat, fold,
+2. ``--arms arm=column,...`` says that the table is *wide*, one row per case (and repeat, fold,
    seed, task ...) with a score column for each arm: ``imagenet=p_in,radimagenet=p_rin``.
-   Without it the table is *long*, one row a case and arm, with the columns ``arm`` and
+   Without it the table is *long*, one row per case and arm, with the columns ``arm`` and
    ``score``.
 3. What is then neither a known column nor the score of an arm is a covariate.
 
@@ -73,7 +73,7 @@ def arrange(
     arms: Mapping[str, str] | None = None,
     fixed: Mapping[str, Any] | None = None,
 ) -> pd.DataFrame:
-    """A table of predictions as one row a case and arm, with our names.
+    """A table of predictions as one row per case and arm, with our names.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def arrange(
         found = ", ".join(map(str, frame.columns))
         raise UserError(
             f"the column{'s' * (len(absent) > 1)} {', '.join(absent)} "
-            f"{'are' if len(absent) > 1 else 'is'} missing; found: {found}. One row a case and "
+            f"{'are' if len(absent) > 1 else 'is'} missing; found: {found}. One row per case and "
             "model is expected: case,y_true,arm,score, optionally "
             + ",".join(OPTIONAL)
             + _hint(frame)
@@ -139,7 +139,7 @@ def _long(frame: pd.DataFrame, arms: Mapping[str, str], columns: Mapping[str, st
         if name in frame.columns and name not in arms.values():
             raise UserError(
                 f"--arms says that the table is wide, but it has a column {name!r}; leave out "
-                "--arms for a table with one row a case and arm"
+                "--arms for a table with one row per case and arm"
             )
     scores = [renamed.get(column, column) for column in arms.values()]
     for arm, column in zip(arms, scores, strict=True):

@@ -108,7 +108,7 @@ class AnalysisOptions:
             raise UserError(f"{source} is not a valid analysis plan:\n{listed}")
         given = {key: _frozen(value) for key, value in analysis.items() if value is not None}
         merged: dict[str, Any] = {"reference": reference, **given}
-        kind = "the file" if sha256 else "[analysis] of the archive's plan and the reference"
+        kind = "the plan file" if sha256 else "the archived analysis plan and reference arm"
         return cls(
             **merged,
             planned=True,

@@ -36,7 +36,7 @@ class Predictions:
     Parameters
     ----------
     scores : DataFrame
-        One row a case and model: ``case, y_true, arm, score``; optional ``patient``,
+        One row per case and model: ``case, y_true, arm, score``; optional ``patient``,
         the keys of a cell, ``design`` (``half`` for extra two-fold repeats) and
         ``partition`` (``test``, or ``validation`` for the cases a model was tuned on; all
         are test cases where there is no such column). Other columns are covariates of the
@@ -118,7 +118,7 @@ def read_predictions(
     columns : mapping of str to str, optional
         Our name → the table's name of a column.
     arms : mapping of str to str, optional
-        Arm → the column of its scores: the table is wide, one row a case; see
+        Arm → the column of its scores: the table is wide, one row per case; see
         :mod:`.layout`.
 
     Returns

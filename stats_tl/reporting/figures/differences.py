@@ -41,9 +41,9 @@ def differences_data(
     Returns
     -------
     layout : DataFrame
-        One row a comparison that has folds: as from :func:`row_layout`, with its ``estimate``.
+        One row per comparison that has folds: as from :func:`row_layout`, with its ``estimate``.
     points : DataFrame
-        One row a fold: ``row`` (of `layout`), ``repeat, run, fold, difference, y``; within a
+        One row per fold: ``row`` (of `layout`), ``repeat, run, fold, difference, y``; within a
         comparison every run has a height of its own.
     """
     table = (labels or Labels()).applied(table)

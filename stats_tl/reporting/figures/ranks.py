@@ -154,6 +154,6 @@ def ranks_figure(
         figure = column_figure(0.16 * (count + 4) + 0.75 + 0.12 * len(lines))
         ax = figure.add_axes((0, 0, 1, 1))
         draw_ranks(ranks, cliques, critical, ax=ax)
-        note = "Thick bars join methods that Nemenyi’s test cannot tell apart."
+        note = "Thick bars join methods that Nemenyi’s test cannot distinguish."
         close_rows(figure, ax, note if cliques else "", lines)
     return figure

@@ -1,4 +1,4 @@
-"""Figures with one row a comparison: names on the left, tasks as headings, a shared axis."""
+"""Figures with one row per comparison: names on the left, tasks as headings, a shared axis."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def row_layout(table: pd.DataFrame, *, height: float = 1.0) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a comparison: ``task, arm, label``, ``y``, its height on the axis (downwards),
+        One row per comparison: ``task, arm, label``, ``y``, its height on the axis (downwards),
         ``top``, the upper end of its label, ``height``, what it may use. Names are
         shortened to one line where the figure would be longer than a page.
     """

@@ -60,10 +60,10 @@ def variance_data(
     Returns
     -------
     layout : DataFrame
-        One row a comparison of at least two repeats: as from :func:`row_layout`, with
+        One row per comparison of at least two repeats: as from :func:`row_layout`, with
         ``used``, the squared standard error of its test.
     parts : DataFrame
-        One row a comparison, number of repeats and source: ``row, repeats, source, variance``;
+        One row per comparison, number of repeats and source: ``row, repeats, source, variance``;
         `source` is ``patients`` (as test cases), ``learning`` (as training cases), ``splits``
         (with training) or ``seeds``.
     """

@@ -63,7 +63,7 @@ def build_page(
     summary : dict
         The content of ``summary.json``.
     cells : DataFrame
-        One row a trained cell: keys, ``auc``, and what else is recorded.
+        One row per trained cell: keys, ``auc``, and what else is recorded.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Scores of several arms → one row a comparison: the numbers of the significance table.
+"""Scores of several arms → one row per comparison: the numbers of the significance table.
 
 Every number keeps its full precision here; :mod:`stats_tl.reporting.tables` prints them.
 """
@@ -122,7 +122,7 @@ def compare_arms(
     Parameters
     ----------
     scores : DataFrame, or iterable of them
-        Test scores, one row a case and model: ``case, y_true, arm, score``; optional
+        Test scores, one row per case and model: ``case, y_true, arm, score``; optional
         ``patient, task, backbone, head, unfreeze, repeat, fold, seed`` and ``design``, which
         is ``half`` for extra repeats of two-fold cross-validation. Several frames (one a
         task, say) are read one after the other and belong to one family; so do scores that
@@ -142,7 +142,7 @@ def compare_arms(
     Returns
     -------
     DataFrame
-        One row a comparison, sorted, with the columns :data:`COMPARISON_COLUMNS`.
+        One row per comparison, sorted, with the columns :data:`COMPARISON_COLUMNS`.
         Differences are candidate minus reference. AUCs are means over folds, then over
         runs; their intervals, on the logit scale, come from the mean over runs of
         DeLong's variance, clustered by patient.
@@ -277,7 +277,7 @@ def fold_aucs(scores: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a cell: its keys, ``n_cases``, ``n_events``, ``auc``; NaN where a class is absent.
+        One row per cell: its keys, ``n_cases``, ``n_events``, ``auc``; NaN where a class is absent.
         Half-sample repeats are left out.
     """
     rows = []

@@ -45,7 +45,7 @@ class Material:
     settings : tuple of Aligned
         Test scores of every task, backbone, head and depth as arrays.
     aucs : DataFrame
-        One row a cell: its keys and ``auc`` (and what else the archive records).
+        One row per cell: its keys and ``auc`` (and what else the archive records).
     compared : Comparisons
         Every arm against the reference, with the warnings of the tests and what is lacking.
     mixed : MixedReport

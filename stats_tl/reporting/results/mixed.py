@@ -1,6 +1,6 @@
 """Where the variance of an AUC comes from: a mixed model of the folds' AUCs.
 
-One row a cell, y the AUC of its test fold:
+One row per cell, y the AUC of its test fold:
 
     y = arms x backbones (+ classifiers, + tasks) + repeat + fold of repeat + seed + e
 
@@ -119,7 +119,7 @@ def mixed_report(
     Parameters
     ----------
     aucs : DataFrame
-        One row a cell: ``task, backbone, head, unfreeze, arm, repeat, fold, seed, auc``,
+        One row per cell: ``task, backbone, head, unfreeze, arm, repeat, fold, seed, auc``,
         as from :func:`~stats_tl.reporting.fold_aucs`.
     reference : str
         The arm that the others are compared with.
@@ -144,7 +144,7 @@ def mixed_report(
         return _no_model(design.reason)
     ddf = "kenward-roger" if len(data) <= KENWARD_ROGER_ROWS else "satterthwaite"
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # kept in fit.warnings, and told below
+        warnings.simplefilter("ignore")  # kept in fit.warnings, and given below
         try:
             fit = fit_mixed_model(
                 design.formula, design.frame, ddf=ddf, confidence_level=confidence_level
@@ -251,7 +251,9 @@ class _Design:
             ]
         own = ["classifier (head and depth of training)"] if classifier else []
         self.fixed_phrases = ("arm", *within, *interactions, *own)
-        self.described = "auc ~ " + " + ".join([fixed, *classifier, *self._random])
+        self.described = "auc ~ " + " + ".join(
+            [fixed, *classifier, *(term.replace("_arm", ":arm") for term in self._random)]
+        )
 
     @property
     def formula(self) -> str:

@@ -71,7 +71,7 @@ def design_table(design: dict[str, Any]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a number of repeats: ``repeats, standard_error, df, power,
+        One row per number of repeats: ``repeats, standard_error, df, power,
         smallest_detectable_difference``.
 
     Raises

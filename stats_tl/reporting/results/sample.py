@@ -23,13 +23,13 @@ def sample_table(
     cases : mapping of str to DataFrame
         Cases of each task: ``case, y_true`` and, where known, ``patient``.
     cells : DataFrame, optional
-        One row a trained cell: ``task, repeat, fold, seed`` and, where known, ``n_train,
+        One row per trained cell: ``task, repeat, fold, seed`` and, where known, ``n_train,
         n_validation, n_test`` (cases).
 
     Returns
     -------
     DataFrame
-        One row a task: ``n_patients``, ``n_patients_events`` (patients with at least one
+        One row per task: ``n_patients``, ``n_patients_events`` (patients with at least one
         event), ``n_cases``, ``n_events``, ``prevalence`` (of cases),
         ``max_cases_per_patient``, the numbers of repeats, folds and seeds, and the mean
         number of cases of a fold that trained, tuned and tested. NaN where not known.

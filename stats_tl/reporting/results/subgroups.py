@@ -130,7 +130,7 @@ def compare_subgroups(
     Yields
     ------
     DataFrame
-        One row a level, for each covariate; columns as :data:`SUBGROUP_COLUMNS` but for the
+        One row per level, for each covariate; columns as :data:`SUBGROUP_COLUMNS` but for the
         adjusted P value.
     """
     runs, _ = complete_runs(aligned, arm, reference)

@@ -28,7 +28,7 @@ def cell_thresholds(scores: pd.DataFrame, target_sensitivity: float | None = Non
     Returns
     -------
     DataFrame
-        One row a cell: its keys, ``threshold`` (NaN where a class is absent, or where
+        One row per cell: its keys, ``threshold`` (NaN where a class is absent, or where
         calling all cases alike was best), ``n_tuning``.
     """
     rows = []

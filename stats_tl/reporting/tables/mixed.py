@@ -46,8 +46,8 @@ def mixed_tables(
     level = f"{100 * report.confidence_level:g} %"
     notes = [
         f"A linear mixed model was fitted to the AUCs of {report.n_rows} test folds by restricted "
-        f"maximum likelihood, with {RULES.get(report.ddf, report.ddf)} degrees of freedom: "
-        f"{report.described}.",
+        f"maximum likelihood, with {RULES.get(report.ddf, report.ddf)} degrees of freedom; the "
+        f"formula was {report.described}.",
         "The model describes sources of variance and is not the test between arms: the folds of a "
         "repeat share training data, and repeats share their cases, so that its P values are too "
         "small. The test is in the table of comparisons.",

@@ -104,7 +104,7 @@ def _departures(finding: Finding, labels: Labels) -> str:
 
 def _plan(finding: Finding, labels: Labels) -> str:
     values = finding.values
-    return f"The analysis plan has the SHA-256 {values['sha256']} ({values['source']})."
+    return f"The SHA-256 of {values['source']} is {values['sha256']}."
 
 
 def _incomplete(finding: Finding, labels: Labels) -> str:
@@ -115,7 +115,7 @@ def _incomplete(finding: Finding, labels: Labels) -> str:
     listed = "; ".join(gaps[:_MOST_GAPS])
     there = "is 1 gap" if len(gaps) == 1 else f"are {len(gaps)} gaps"
     return (
-        f"The study is incomplete, and the table was computed from {used}; there {there}: "
+        f"The study is incomplete, and these results are from {used}. There {there}: "
         f"{listed}{more}."
     )
 

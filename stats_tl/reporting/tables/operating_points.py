@@ -31,7 +31,7 @@ def operating_points(material: Material) -> Iterator[Section | Absent]:
     if thresholds.empty:
         yield Absent(
             "operating_points",
-            "operating points",
+            "table of operating points",
             "there are no scores of tuning cases (rows with partition 'validation') on which to "
             "set thresholds",
         )
@@ -46,7 +46,7 @@ def operating_points(material: Material) -> Iterator[Section | Absent]:
     if numbers.empty:
         yield Absent(
             "operating_points",
-            "operating points",
+            "table of operating points",
             "no comparison has tuning cases of both classes for all of its models",
         )
         return

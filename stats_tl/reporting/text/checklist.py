@@ -185,7 +185,8 @@ def _of_analysis(material: Material, present: set[str]) -> dict[str, str]:
     operating = "operating_points" in present
     answers = {
         "objective": _objective(material),
-        "metrics": "The AUC" + (", sensitivity and specificity" if operating else "") + ".",
+        "metrics": "The AUC was used"
+        + (", with sensitivity and specificity at set thresholds." if operating else "."),
         "uncertainty": _uncertainty(material),
         "missing": _missing(material),
         "flow": "The sample table has the patients, images and events analysed; exclusions are not "
@@ -232,7 +233,8 @@ def _objective(material: Material) -> str:
     arms = join_words(list(dict.fromkeys(material.shown["arm"])))
     tasks = [task for task in dict.fromkeys(material.shown["task"]) if task]
     in_tasks = f" in {join_words(tasks)}" if tasks else ""
-    return f"To compare {arms} with {material.labels.arm(material.reference)}{in_tasks} by the AUC."
+    reference = material.labels.arm(material.reference)
+    return f"The aim was to compare {arms} with {reference}{in_tasks} by the AUC."
 
 
 def _uncertainty(material: Material) -> str:

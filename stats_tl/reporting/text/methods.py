@@ -320,9 +320,12 @@ def _secondary(material: Material, present: Collection[str]) -> Iterator[str]:
 def _mixed(material: Material) -> Iterator[str]:
     mixed = material.mixed
     rule = f"{RULES.get(mixed.ddf, mixed.ddf)} degrees of freedom {_CITATIONS.get(mixed.ddf, '')}"
-    effects = f"fixed effects of {join_words(mixed.fixed)}"
+    fixed = "fixed effects" if len(mixed.fixed) > 1 else "a fixed effect"
+    effects = f"{fixed} of {join_words(mixed.fixed)}"
     if mixed.random:
-        effects += f", and random intercepts of {join_words(mixed.random)}"
+        effects += (
+            "," if len(mixed.fixed) > 1 else ""
+        ) + f" and random intercepts of {join_words(mixed.random)}"
     yield (
         "To describe sources of variance, the AUCs of the test folds were analysed with a linear "
         f"mixed model [@bates2015] with {effects}, fitted by restricted maximum likelihood with "

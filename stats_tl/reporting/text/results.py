@@ -166,8 +166,11 @@ def _summary(rows: pd.DataFrame, what: str) -> Iterator[str]:
     reference = rows["reference"].iloc[0] if len(arms) == 1 else "the reference"
     conclusive = sum(counts.get(name, 0) for name in _CONCLUSIVE)
     if not conclusive and not set(counts) - {"inconclusive"}:
-        none = "Neither" if total == 2 else "None"
-        yield f"{none} of the {plural(total, what)} was conclusive."
+        yield (
+            f"Neither {what} was conclusive."
+            if total == 2
+            else f"None of the {plural(total, what)} was conclusive."
+        )
         return
     margin = rows["margin"].iloc[0]
     phrases = {
@@ -221,9 +224,10 @@ def _mixed(material: Material) -> Iterator[str]:
             (SOURCE_PHRASES.get(source, source.lower()), f"{format_number(100 * share, 1)} %")
             for source, share in zip(shares["source"], shares["share"], strict=True)
         ]
-        others = join_words([f"{source} for {share}" for source, share in rest])
+        others = [f"{source} for {share}" for source, share in rest]
+        listed = f"{', '.join(others[:-1])}, and {others[-1]}" if len(others) > 1 else others[0]
         text = f"{first[0]} accounted for {first[1]} of the variance of fold AUCs around the fixed"
-        yield sentence_case(f"{text} effects{',' if len(rest) > 1 else ' and'} {others}.")
+        yield sentence_case(f"{text} effects{',' if len(others) > 1 else ' and'} {listed}.")
     for row in mixed.tests.to_dict("records"):
         df = f"{row['df_numerator']:g}, {format_number(row['df_denominator'], 1)}"
         yield (

@@ -58,7 +58,7 @@ def as_labels(y_true: Any, *, name: str = "y_true", both_classes: bool = True) -
         if n_missing:
             raise ValueError(
                 f"`{name}` has {n_missing} missing values (NaN) of {values.size}; "
-                "remove or mend these cases first."
+                "remove or correct these cases."
             )
         labels = values == 1.0
         wrong = ~labels & (values != 0.0)

@@ -333,7 +333,7 @@ def _reason(procedure: Procedure) -> str:
     source = (
         f"{procedure.n_half_repeats} half-sample repeats and the composition of the folds"
         if procedure.n_half_repeats
-        else "the composition of the folds, for want of half-sample repeats"
+        else "the composition of the folds; no half-sample repeats supplied"
     )
     return (
         f"chosen automatically because there are repeats; elasticity {procedure.elasticity:.2f} "
@@ -395,24 +395,28 @@ def _design_cautions(chosen: str, parts: CVComponents) -> Iterator[ResultWarning
     if parts.n_repeats == 1:
         yield ResultWarning(
             "one-repeat",
-            "one repeat only: no test based on the cases holds (3 to 20 % false positives at "
-            "nominal 5 %); repeat the cross-validation at least five times"
+            "with one repeat only, no test based on the cases is valid (3 to 20 % false positives "
+            "at a nominal 5 %); repeat the cross-validation at least five times"
             if chosen != "nadeau-bengio"
-            else "one repeat only: the split and the training run are not averaged out; repeat the "
-            "cross-validation at least five times",
+            else "with one repeat only, the split and the training run are not averaged out; "
+            "repeat the cross-validation at least five times",
         )
     elif parts.n_repeats < FEWEST_REPEATS:
         yield ResultWarning(
             "few-repeats",
-            f"{parts.n_repeats} repeats are fewer than were studied; use at least {FEWEST_REPEATS}",
+            f"there are only {parts.n_repeats} repeats, and error rates were studied with at least "
+            f"{FEWEST_REPEATS}",
         )
     if parts.n_folds == 2:
         yield ResultWarning(
             "two-folds",
-            "two folds train on half of the cases and are to be avoided; use five or ten",
+            "with two folds, models are trained on half of the cases; use five or ten",
         )
     elif parts.n_folds < FEWEST_FOLDS and chosen != "nadeau-bengio":
-        yield ResultWarning("few-folds", f"{parts.n_folds} folds were not studied; use five or ten")
+        yield ResultWarning(
+            "few-folds",
+            f"error rates were not studied with {parts.n_folds} folds; use five or ten",
+        )
 
 
 def _data_cautions(chosen: str, parts: CVComponents) -> Iterator[ResultWarning]:
@@ -421,25 +425,27 @@ def _data_cautions(chosen: str, parts: CVComponents) -> Iterator[ResultWarning]:
     if parts.n_units < FEWEST_UNITS or parts.n_minority < FEWEST_MINORITY:
         yield ResultWarning(
             "few-units",
-            f"few {unit} ({parts.n_units}, {parts.n_minority} of the rarer class): error rates "
-            f"were studied with at least {FEWEST_UNITS}, {FEWEST_MINORITY} of the rarer class",
+            f"there are few {unit} ({parts.n_units}, with {parts.n_minority} of the rarer class), "
+            f"and error rates were studied with at least {FEWEST_UNITS} ({FEWEST_MINORITY} of the "
+            "rarer class)",
         )
     if chosen in ("learning-curve", "larger-variance"):
         mean = sum(parts.aucs) / 2
         if mean <= NEAR_CHANCE:
             yield ResultWarning(
                 "near-chance",
-                f"the mean AUC is {mean:.2f}: near chance the slope of the learning curve is "
+                f"the mean AUC is {mean:.2f}, and near chance the slope of the learning curve is "
                 "little more than an assumption",
             )
         if parts.shared_variance < 0:
             yield ResultWarning(
                 "negative-covariance",
-                "the covariance between repeats is estimated as negative; 0 was taken",
+                "the covariance between repeats was estimated as negative and set to 0",
             )
     if parts.straddling:
         yield ResultWarning(
             "straddling-patients",
-            f"{parts.straddling} patients have cases in different folds of one repeat: the models "
-            "were tested on patients they were trained on",
+            f"{parts.straddling} patient{'s have' if parts.straddling > 1 else ' has'} cases in "
+            "different folds of a repeat, so that models were tested on patients they were trained "
+            "on",
         )

@@ -58,7 +58,7 @@ def max_t_auc_test(
     Returns
     -------
     pandas.DataFrame
-        One row a comparison: ``estimate_a``, ``estimate_b``, ``estimate``,
+        One row per comparison: ``estimate_a``, ``estimate_b``, ``estimate``,
         ``standard_error`` (of the permutation distribution), ``statistic``, ``pvalue`` of
         that comparison alone and ``pvalue_adjusted`` over all m.
 

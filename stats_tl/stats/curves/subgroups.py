@@ -47,7 +47,7 @@ class SubgroupResult:
     Attributes
     ----------
     table : DataFrame
-        One row a subgroup: ``subgroup, n_cases, n_events, n_groups, auc_a, auc_a_se, auc_b,
+        One row per subgroup: ``subgroup, n_cases, n_events, n_groups, auc_a, auc_a_se, auc_b,
         auc_b_se, difference, standard_error, ci_low, ci_high, pvalue``; NaN from ``auc_a`` on
         where there are too few cases.
     interaction : TestResult

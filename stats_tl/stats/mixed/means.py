@@ -36,7 +36,7 @@ class MarginalMeans:
     Attributes
     ----------
     table : DataFrame
-        One row a level (or combination of levels): the factors, ``estimate``,
+        One row per level (or combination of levels): the factors, ``estimate``,
         ``standard_error``, ``df``, ``ci_low``, ``ci_high``. NaN where a mean is not
         estimable because a cell of the design is empty.
     factors, by : tuple of str

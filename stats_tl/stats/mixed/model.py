@@ -173,7 +173,7 @@ def fit_mixed_model(
         notes.append(
             (
                 MixedModelWarning,
-                "the data cannot tell the variance components apart: two random terms group the "
+                "the data do not identify the variance components: two random terms group the "
                 "rows alike, or the fixed effects explain all that a random term could. How the "
                 "variance is shared out among them is arbitrary; drop one of the terms",
             )

@@ -72,7 +72,7 @@ def simulate_design(
     Returns
     -------
     pandas.DataFrame
-        One row a design: ``n_units, n_repeats, n_seeds, true_standard_error, size, power,
+        One row per design: ``n_units, n_repeats, n_seeds, true_standard_error, size, power,
         power_error, smallest_detectable_difference``. `size` is the share of rejections
         without a difference: above `alpha`, the test would be liberal at that elasticity.
         `power_error` is the Monte-Carlo standard error.

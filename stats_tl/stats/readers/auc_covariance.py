@@ -32,7 +32,7 @@ def auc_covariance(
     y_true : array_like of shape (n,)
         Reference standard, 0 or 1.
     scores : array_like of shape (m, n)
-        One row a curve.
+        One row per curve.
     covariance : {"delong", "jackknife", "unbiased"}, default "delong"
         DeLong's estimator, the leave-one-case-out jackknife, or the U-statistic.
     groups : array_like of shape (n,), optional

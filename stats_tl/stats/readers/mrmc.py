@@ -54,7 +54,7 @@ class MRMCResult(TestResult):
     arms : pandas.DataFrame
         One row an arm: ``estimate, standard_error, df, ci_low, ci_high``.
     differences : pandas.DataFrame
-        One row a pair of arms: ``arm_a, arm_b, estimate, standard_error, df, statistic,
+        One row per pair of arms: ``arm_a, arm_b, estimate, standard_error, df, statistic,
         pvalue, ci_low, ci_high``; p values are not adjusted.
     reader_differences : pandas.DataFrame
         The same for each reader by itself, where readers are fixed; else empty.

@@ -37,7 +37,7 @@ def average_ranks(scores: Any) -> pd.Series:
     Parameters
     ----------
     scores : DataFrame or array_like of shape (tasks, methods)
-        One row a task; higher is better.
+        One row per task; higher is better.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def friedman_test(scores: Any) -> TestResult:
     Parameters
     ----------
     scores : DataFrame or array_like of shape (tasks, methods)
-        One row a task; higher is better. At least three methods.
+        One row per task; higher is better. At least three methods.
 
     Returns
     -------
@@ -129,7 +129,7 @@ def iman_davenport_test(scores: Any) -> TestResult:
     Parameters
     ----------
     scores : DataFrame or array_like of shape (tasks, methods)
-        One row a task; higher is better. At least three methods.
+        One row per task; higher is better. At least three methods.
 
     Returns
     -------
@@ -182,7 +182,7 @@ def quade_test(scores: Any) -> TestResult:
     Parameters
     ----------
     scores : DataFrame or array_like of shape (tasks, methods)
-        One row a task; higher is better.
+        One row per task; higher is better.
 
     Returns
     -------
@@ -241,7 +241,7 @@ def kendalls_w(scores: Any) -> float:
     Parameters
     ----------
     scores : DataFrame or array_like of shape (tasks, methods)
-        One row a task; higher is better. At least three methods.
+        One row per task; higher is better. At least three methods.
 
     Returns
     -------
@@ -325,12 +325,12 @@ def nemenyi_pvalues(scores: Any) -> pd.DataFrame:
     Parameters
     ----------
     scores : DataFrame or array_like of shape (tasks, methods)
-        One row a task; higher is better.
+        One row per task; higher is better.
 
     Returns
     -------
     pandas.DataFrame
-        One row a pair: ``a, b, rank_difference, pvalue``; a negative difference means
+        One row per pair: ``a, b, rank_difference, pvalue``; a negative difference means
         that a ranks better.
 
     Raises

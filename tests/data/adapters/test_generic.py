@@ -94,7 +94,7 @@ def test_csv_split_in_words(csv_file, write):
     [
         ("img", "file", "no column 'img'; .*allowed"),
         ("b.png;1", "b.png;NaN", r"cases without a label \(1\): 'b.png'"),
-        ("b.png;1", "b.png;2", "cannot tell which class is positive"),
+        ("b.png;1", "b.png;2", "cannot determine which class is positive"),
         ("b.png;1;p2", "b.png;1;", "cases without a patient.*'b.png'"),
         ("b.png", "a.png", r"occur more than once \(1\): 'a.png'"),
         ("b.png", "../b.png", "leaves the data folder"),

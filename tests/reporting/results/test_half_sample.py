@@ -66,7 +66,7 @@ def test_they_are_named_and_change_no_auc(curved):
     plain = curved[curved["design"] == "cv"]
     without = compare_arms(plain.drop(columns="design"), "imagenet").iloc[0]
     row = compare_arms(curved, "imagenet").iloc[0]
-    assert "for want of half-sample repeats" in without["method"]
+    assert "no half-sample repeats supplied" in without["method"]
     assert "3 half-sample repeats" in row["method"]
     assert without["n_half_repeats"] == 0
     for column in ("auc", "auc_reference", "difference", "auc_low", "pvalue_delong", "n_repeats"):

@@ -12,7 +12,7 @@ VERBS = (
     "comprised|accounted|ranged|varied|followed|departed|describe|describes|apply|applies|gave|"
     "differ|differed|depend|depends|come|see|show|shows|mark|marks|list|lists|count|counts|take|"
     "takes|cover|covers|favour|favours|need|needs|needed|settle|allow|allows|rank|ranks|treat|treats|"
-    r"we \w+ed"
+    r"gives|say|says|falls|we \w+ed"
 )
 #: Raw names that readers must not meet.
 IDENTIFIERS = (
@@ -73,9 +73,9 @@ def _of_text(text: str) -> Iterator[str]:
             yield f"unbalanced {opened}{closed}"
     if re.search(rf"(?<![\d.,−-])1 (?:{PLURALS})\b", text):
         yield "1 with a plural"
-    if re.search(rf"(?<![\d.])(?:[02-9]|[1-9]\d+) (?:{_SINGULARS})\b(?!s)", text):
+    if re.search(rf"(?<![\d.])(?:[02-9]|[1-9]\d+) (?:{_SINGULARS})\b(?! folds)", text):
         yield "a number with a singular"
-    if re.search(r"\bwas \d+ (?!%)[a-z]+|\b1 (?:\w+ )?were\b|\b[2-9] \w+s was\b", text):
+    if re.search(r"\bwas \d+ (?!%)[a-z]+|\b1 (?:\w+ )?were\b|(?<!of the )\b[2-9] \w+s was\b", text):
         yield "disagreement"
     banned = re.search(BANNED, text)
     if banned:

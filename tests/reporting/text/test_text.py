@@ -14,7 +14,11 @@ from stats_tl.reporting.text.references import REFERENCES
 from ..simulate import simulate_scores
 
 OPTIONS = AnalysisOptions(
-    reference="imagenet", margin=0.03, planned=True, plan_sha256="f" * 64, plan_source="the file"
+    reference="imagenet",
+    margin=0.03,
+    planned=True,
+    plan_sha256="f" * 64,
+    plan_source="the plan file",
 )
 
 

@@ -302,7 +302,7 @@ def test_auto_says_what_it_chose_and_why():
     y, a, b, folds, half = make(n=240)
     alone = repeated_cv_test(y, a, b, folds)
     assert "learning-curve" in alone.method
-    assert "for want of half-sample repeats" in alone.method
+    assert "no half-sample repeats supplied" in alone.method
     assert "new patients and new training runs at this sample size" in alone.method
     assert alone.warnings == ()
     with_half = repeated_cv_test(y, a, b, folds, half=half)

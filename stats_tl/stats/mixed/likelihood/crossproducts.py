@@ -156,7 +156,7 @@ class VarianceState:
         self._half = half
 
     def _left(self, M: np.ndarray) -> np.ndarray:
-        """Λ_2' M for M with one row a coefficient of Z_2."""
+        """Λ_2' M for M with one row per coefficient of Z_2."""
         c = self.products
         out = np.empty_like(M)
         for t in c.others:
@@ -170,7 +170,7 @@ class VarianceState:
         return out
 
     def _right(self, M: np.ndarray) -> np.ndarray:
-        """Λ_2 M for M with one row a spherical effect of Z_2."""
+        """Λ_2 M for M with one row per spherical effect of Z_2."""
         c = self.products
         out = np.empty_like(M)
         for t in c.others:

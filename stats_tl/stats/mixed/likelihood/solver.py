@@ -291,7 +291,7 @@ def solve(std: Standardized, *, reml: bool) -> Solution:
     elif _condition(products, state) > _MAX_CONDITION:
         failure = (
             "the random effects explain all but a share of about 1e-8 of the response, so the "
-            "residual variance cannot be told from rounding"
+            "residual variance cannot be distinguished from rounding"
         )
     elif not best.converged:
         failure = f"the likelihood was not at a maximum after {iterations} iterations"

@@ -366,7 +366,7 @@ def _random(term: RandomTermFormula, frame: pd.DataFrame) -> RandomTerm:
     if len(levels) >= n:
         raise ValueError(
             f"The grouping factor {term.group!r} has {len(levels)} levels in {n} rows: one row per "
-            "level cannot be told from the residual. Group by something that repeats."
+            "level cannot be distinguished from the residual. Group by something that repeats."
         )
     if len(levels) * k >= n:
         raise ValueError(
