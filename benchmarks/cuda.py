@@ -42,11 +42,13 @@ from stats_tl.study.plan import Head, Training
 from stats_tl.study.splits import TEST, TRAIN, VALIDATION
 from stats_tl.train.fitting.features import ImagePass
 from stats_tl.train.fitting.fit import CellModel, fit_cell
-from stats_tl.train.grid import GridOptions, open_grid
+from stats_tl.train.grid import GridRun
 from stats_tl.train.networks.backbones import build_backbone, freeze
 from stats_tl.train.networks.heads import build_head
 from stats_tl.train.networks.preprocessing import PREPROCESSING
 from stats_tl.train.networks.weights import save_backbone
+from stats_tl.train.options import GridOptions
+from stats_tl.train.state import open_grid
 
 BACKBONES = ("resnet50", "densenet121", "inception_v3")
 HEADS = ("linear", "nonlinear", "conv", "convskip")
@@ -140,9 +142,11 @@ def small_plan(precision: str, patients: int, arms: list[dict[str, Any]]) -> dic
 
 def train(raw: dict[str, Any], device: str, folder: Path, *, jobs: int = 1) -> Archive:
     """Run a plan on a device and read its archive."""
-    options = GridOptions(runs=folder / device, base=folder, device=device, jobs=jobs)
-    state = open_grid(parse_plan(raw), options)
-    for outcome in state.run(state.load_datasets(), cache_bytes=2**35, report=lambda _: None):
+    options = GridOptions(
+        runs=folder / device, base=folder, device=device, jobs=jobs, cache_bytes=2**35
+    )
+    grid = GridRun(open_grid(parse_plan(raw), options), options)
+    for outcome in grid.train(grid.load_datasets(), report=lambda _: None):
         if outcome.reason:
             print(f"  failed: {outcome.reason}")
     return load(folder / device / raw["study"]["name"])

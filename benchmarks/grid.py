@@ -37,7 +37,7 @@ from stats_tl.archive import load
 from stats_tl.study.cells import Cell, derive_seed
 from stats_tl.study.loading import parse_plan
 from stats_tl.study.splits import TEST, TRAIN, VALIDATION
-from stats_tl.train import engine
+from stats_tl.train import worker
 from stats_tl.train.fitting.features import (
     CachedActivations,
     ImagePass,
@@ -45,13 +45,15 @@ from stats_tl.train.fitting.features import (
     compute_activations,
 )
 from stats_tl.train.fitting.fit import CellModel, fit_cell
-from stats_tl.train.grid import GridOptions, GridState, open_grid
+from stats_tl.train.grid import GridRun
 from stats_tl.train.networks.backbones import build_backbone, freeze
 from stats_tl.train.networks.heads import build_head
 from stats_tl.train.networks.preprocessing import PREPROCESSING
 from stats_tl.train.networks.weights import resolve_weights, save_backbone
+from stats_tl.train.options import GridOptions
 from stats_tl.train.planning.estimate import count_operations
 from stats_tl.train.planning.units import fit_seed, plan_units
+from stats_tl.train.state import open_grid
 
 CPU = torch.device("cpu")
 CACHE = 2**33
@@ -106,15 +108,16 @@ def busbra_plan(options: argparse.Namespace, folder: Path, unfreeze: int) -> dic
     }
 
 
-def open_state(raw: dict[str, Any], folder: Path) -> GridState:
-    """The state of a plan, ready to run in this process."""
-    return open_grid(parse_plan(raw), GridOptions(runs=folder, base=folder, jobs=1))
+def open_run(raw: dict[str, Any], folder: Path) -> GridRun:
+    """A plan, ready to run in this process."""
+    options = GridOptions(runs=folder, base=folder, jobs=1, cache_bytes=CACHE)
+    return GridRun(open_grid(parse_plan(raw), options), options)
 
 
 def run(raw: dict[str, Any], folder: Path) -> int:
     """The whole of a plan: images, weights, training, archive. Number of cells."""
-    state = open_state(raw, folder)
-    outcomes = list(state.run(state.load_datasets(), cache_bytes=CACHE, report=lambda _: None))
+    grid = open_run(raw, folder)
+    outcomes = list(grid.train(grid.load_datasets(), report=lambda _: None))
     failed = [outcome.reason for outcome in outcomes if outcome.reason]
     if failed:
         raise SystemExit(f"{len(failed)} cells failed: {failed[0]}")
@@ -125,25 +128,25 @@ def single(raw: dict[str, Any], folder: Path, *, head: str, epochs: int) -> Sing
     """One cell of a plan with its images, for training outside of the engine."""
     raw = copy.deepcopy(raw)
     raw["training"]["epochs"] = epochs
-    state = open_state(raw, folder)
-    datasets = state.load_datasets()
-    cell = next(c for c in state.cells if c.setting.head.name == head and c.fold == 0)
-    return SingleCell(cell, state, datasets)
+    grid = open_run(raw, folder)
+    datasets = grid.load_datasets()
+    cell = next(c for c in grid.state.cells if c.setting.head.name == head and c.fold == 0)
+    return SingleCell(cell, grid, datasets)
 
 
 class SingleCell:
     """A cell that is trained plainly, or from cached activations."""
 
-    def __init__(self, cell: Cell, state: GridState, datasets: dict[str, Any]):
+    def __init__(self, cell: Cell, grid: GridRun, datasets: dict[str, Any]):
         setting = cell.setting
         dataset = datasets[setting.task.name]
         (unit,) = plan_units([cell])
         self.cell, self.boundary = cell, unit.boundary
         self.images = dataset.read_images(224)
         self.y_true = dataset.cases["y_true"].to_numpy()
-        self.partition = state.split(datasets)[setting.task.name]["cv", cell.repeat][cell.fold]
+        self.partition = grid.split(datasets)[setting.task.name]["cv", cell.repeat][cell.fold]
         weights = resolve_weights(
-            setting.arm, setting.backbone, base=state.options.weights_base, seed=None
+            setting.arm, setting.backbone, base=grid.options.weights_base, seed=None
         )
         self.preprocess = PREPROCESSING[weights.record["preprocessing"]]
         self.backbone = build_backbone(setting.backbone)
@@ -251,7 +254,7 @@ def unfrozen(options: argparse.Namespace, folder: Path) -> None:
 def timed(names: list[str]) -> Iterator[dict[str, float]]:
     """Processor seconds inside functions of the engine."""
     spent = dict.fromkeys(names, 0.0)
-    originals = {name: getattr(engine, name) for name in names}
+    originals = {name: getattr(worker, name) for name in names}
 
     def wrap(name: str) -> Any:
         def timed_call(*args: Any, **kwargs: Any) -> Any:
@@ -263,12 +266,12 @@ def timed(names: list[str]) -> Iterator[dict[str, float]]:
         return timed_call
 
     for name in names:
-        setattr(engine, name, wrap(name))
+        setattr(worker, name, wrap(name))
     try:
         yield spent
     finally:
         for name, function in originals.items():
-            setattr(engine, name, function)
+            setattr(worker, name, function)
 
 
 def phantom_plan(repeats: int, heads: list[str], patients: int) -> dict[str, Any]:
@@ -311,17 +314,17 @@ def overhead(options: argparse.Namespace, folder: Path) -> None:
     raw = phantom_plan(50, ["linear"], 600)
     raw["study"]["name"] = "overhead"
     raw["training"]["epochs"] = 1
-    state = open_state(raw, folder)
-    datasets = state.load_datasets()
+    grid = open_run(raw, folder)
+    datasets = grid.load_datasets()
     names = ["prepare_unit", "fit_together", "fit_cell"]
     with timed(names) as spent:
-        outcomes = state.run(datasets, cache_bytes=CACHE, report=lambda _: None)
+        outcomes = grid.train(datasets, report=lambda _: None)
         next(outcomes)  # weights, images, splits and the first chunk are behind
         start = dict(spent)
         with Clock() as clock:
             n_cells = 1 + len(list(outcomes))
     inside = sum(spent.values()) - sum(start.values())
-    fitted = n_cells - engine_chunk(state)
+    fitted = n_cells - engine_chunk(grid)
     own = 1e3 * (clock.cpu - inside) / fitted
     print(f"overhead: {n_cells} cells of {len(datasets['breast'].cases)} cases, one epoch")
     print(
@@ -330,11 +333,11 @@ def overhead(options: argparse.Namespace, folder: Path) -> None:
     )
 
 
-def engine_chunk(state: GridState) -> int:
+def engine_chunk(grid: GridRun) -> int:
     """Cells of the first chunk."""
     from stats_tl.train.planning.units import chunks_in_order
 
-    return len(chunks_in_order(plan_units(state.cells), 1)[0].cells)
+    return len(chunks_in_order(plan_units(grid.state.cells), 1)[0].cells)
 
 
 def growth(options: argparse.Namespace, folder: Path) -> None:

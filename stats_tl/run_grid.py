@@ -172,9 +172,11 @@ def main(arguments: list[str] | None = None) -> int:
 
     from .study.example import EXAMPLE_PLAN
     from .study.loading import load_plan
-    from .train.grid import GridOptions, open_grid
+    from .train.grid import GridRun, train_grid
     from .train.machine.resources import check_compiler, choose_device, choose_jobs
-    from .train.progress import print_state, train_with_progress
+    from .train.options import GridOptions
+    from .train.progress import ProgressView, print_forecast, print_state
+    from .train.state import open_grid
 
     path = options.plan or EXAMPLE_PLAN
     plan = load_plan(path)
@@ -182,31 +184,30 @@ def main(arguments: list[str] | None = None) -> int:
     device = choose_device(options.device, here=not elsewhere)
     if options.compile and not elsewhere:
         check_compiler(device)
-    state = open_grid(
-        plan,
-        GridOptions(
-            runs=options.runs,
-            base=path.parent,
-            weights=options.weights,
-            data=data,
-            select=select,
-            resume=options.resume,
-            extend=options.extend,
-            retry_failed=options.retry_failed,
-            device=device,
-            jobs=options.jobs or choose_jobs(device),
-            fewer_jobs=options.jobs is None,
-            backend=options.backend,
-            scheduler_address=options.scheduler_address,
-            salt=options.salt,
-            compiled=options.compile,
-        ),
+    grid_options = GridOptions(
+        runs=options.runs,
+        base=path.parent,
+        weights=options.weights,
+        data=data,
+        select=select,
+        resume=options.resume,
+        extend=options.extend,
+        retry_failed=options.retry_failed,
+        device=device,
+        jobs=options.jobs or choose_jobs(device),
+        fewer_jobs=options.jobs is None,
+        backend=options.backend,
+        scheduler_address=options.scheduler_address,
+        salt=options.salt,
+        cache_bytes=int(options.cache_gib * 2**30),
+        compiled=options.compile,
     )
-    cache_bytes = int(options.cache_gib * 2**30)
+    run = GridRun(open_grid(plan, grid_options), grid_options)
     if options.dry_run:
-        print_state(state, cache_bytes=cache_bytes)
+        print_state(run.state, run.workers)
+        print_forecast(run.state, run.workers, run.forecast())
         return 0
-    failures = train_with_progress(state, style=options.progress, cache_bytes=cache_bytes)
+    failures = train_grid(run, ProgressView(options.progress))
     return EXIT_FAILED_CELLS if failures else 0
 
 

@@ -43,7 +43,7 @@ from stats_tl.commands import run_command
 from stats_tl.run_grid import main
 from stats_tl.study.cells import plan_cells
 from stats_tl.study.loading import parse_plan
-from stats_tl.train import engine
+from stats_tl.train import worker
 from stats_tl.train.machine.scratch import ScratchError
 from stats_tl.train.networks.backbones import build_backbone
 from stats_tl.train.networks.weights import save_backbone
@@ -495,7 +495,7 @@ def test_hub_weights_that_are_nowhere_are_one_sentence(grid_run, raw, tmp_path, 
 def replace_fitting(monkeypatch, function):
     """Put a function in the place of training, of one cell and of several."""
     for name in ("fit_cell", "fit_together"):
-        monkeypatch.setattr(engine, name, function)
+        monkeypatch.setattr(worker, name, function)
 
 
 def test_dry_run_counts_and_estimates(grid_run, tmp_path, monkeypatch):
@@ -526,7 +526,7 @@ def test_a_cell_that_cannot_be_trained_is_failed_and_the_rest_goes_on(
     grid_run, tmp_path, monkeypatch, error
 ):
     """Heads side by side are too much, so they are tried one by one; one alone is too much too."""
-    fit, calls = engine.fit_cell, []
+    fit, calls = worker.fit_cell, []
 
     def fails(*_, **__):
         raise error
@@ -537,8 +537,8 @@ def test_a_cell_that_cannot_be_trained_is_failed_and_the_rest_goes_on(
             raise error
         return fit(*arguments, **keywords)
 
-    monkeypatch.setattr(engine, "fit_together", fails)
-    monkeypatch.setattr(engine, "fit_cell", fails_once)
+    monkeypatch.setattr(worker, "fit_together", fails)
+    monkeypatch.setattr(worker, "fit_cell", fails_once)
     answer = grid_run().done(1)
     assert f"1 × {type(error).__name__}" in answer.err
     archive = load(tmp_path / "runs" / "tiny")
@@ -870,8 +870,8 @@ def test_a_worker_that_is_killed_is_replaced(plan, long, uninterrupted, tmp_path
     def kill():
         while not parts(root):
             time.sleep(0.02)
-        for worker in workers_of(os.getpid()):
-            os.kill(worker, signal.SIGKILL)
+        for pid in workers_of(os.getpid()):
+            os.kill(pid, signal.SIGKILL)
 
     killer = threading.Thread(target=kill, daemon=True)
     killer.start()

@@ -1,7 +1,4 @@
-"""What the chunks of a unit share: weights, the network, and the inputs behind the boundary.
-
-A worker keeps what it prepared last, for the chunks of a unit mostly follow each other.
-"""
+"""What the chunks of a unit share: weights, the network, and the inputs behind the boundary."""
 
 from __future__ import annotations
 
@@ -9,11 +6,9 @@ __all__ = [
     "Prepared",
     "activation_bytes",
     "describe_caches",
-    "forget_prepared",
     "prepare_unit",
 ]
 
-import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +28,6 @@ from .networks.backbones import Backbone, build_backbone, freeze, freeze_boundar
 from .networks.preprocessing import PREPROCESSING
 from .networks.weights import LoadedWeights, resolve_weights
 from .planning.units import Unit, image_size, views_seed, weights_seed
-
-_recent = threading.local()
 
 
 @dataclass(frozen=True)
@@ -101,7 +94,7 @@ def _format_bytes(size: int) -> str:
 def prepare_unit(
     unit: Unit, scratch: Scratch, base: Path, device: torch.device, cache_bytes: int
 ) -> Prepared:
-    """Load weights and compute or find activations, unless the last call has done so.
+    """Load weights, and compute or find activations.
 
     Parameters
     ----------
@@ -114,22 +107,15 @@ def prepare_unit(
     cache_bytes : int
         Larger activations are recomputed in every epoch.
     """
-    key = (scratch.folder, base, unit.key, device, cache_bytes)
-    if getattr(_recent, "key", None) != key:
-        forget_prepared()
-        first = unit.first
-        weights = resolve_weights(
-            first.setting.arm, first.setting.backbone, base=base, seed=weights_seed(first)
-        )
-        backbone = _backbone(unit, weights).to(device)
-        inputs = _inputs(unit, weights, backbone, scratch, device, cache_bytes)
-        _recent.key, _recent.prepared = key, Prepared(weights, backbone, inputs)
-    return _recent.prepared
-
-
-def forget_prepared() -> None:
-    """Free what this thread prepared last."""
-    _recent.key = _recent.prepared = None
+    first = unit.first
+    weights = resolve_weights(
+        first.setting.arm, first.setting.backbone, base=base, seed=weights_seed(first)
+    )
+    backbone = _backbone(unit, weights).to(device)
+    inputs = _inputs(
+        unit, weights, backbone, scratch=scratch, device=device, cache_bytes=cache_bytes
+    )
+    return Prepared(weights, backbone, inputs)
 
 
 def _backbone(unit: Unit, weights: LoadedWeights) -> Backbone:
@@ -139,13 +125,15 @@ def _backbone(unit: Unit, weights: LoadedWeights) -> Backbone:
     # Refuses a depth that would train nothing on this very network.
     freeze(backbone, freeze_boundary(backbone, "all" if depth == "all" else int(depth)))
     # torch's annotations lack the keyword.
-    return backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    laid_out: Backbone = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return laid_out
 
 
 def _inputs(
     unit: Unit,
     weights: LoadedWeights,
     backbone: Backbone,
+    *,
     scratch: Scratch,
     device: torch.device,
     cache_bytes: int,

@@ -21,7 +21,9 @@ from stats_tl.archive import load
 from stats_tl.archive.schema import SCORE_COLUMNS
 from stats_tl.study.loading import parse_plan
 from stats_tl.study.plan import STAGE_COUNTS, Plan
-from stats_tl.train.grid import GridOptions, open_grid
+from stats_tl.train.grid import GridRun
+from stats_tl.train.options import GridOptions
+from stats_tl.train.state import open_grid
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PLAN_PAGE = (DOCS / "plan.md").read_text(encoding="utf-8")
@@ -139,8 +141,9 @@ def runs(tmp_path_factory):
         "grid": [{"backbones": ["squeezenet1_1"], "heads": ["linear"]}],
         "training": {"epochs": 2, "batch_size": 16, "image_size": 32},
     }
-    state = open_grid(parse_plan(copy.deepcopy(raw)), GridOptions(folder / "runs", folder))
-    assert len(list(state.run(state.load_datasets(), cache_bytes=2**30))) == 4
+    options = GridOptions(folder / "runs", folder)
+    grid = GridRun(open_grid(parse_plan(copy.deepcopy(raw)), options), options)
+    assert len(list(grid.train(grid.load_datasets()))) == 4
     return folder / "runs"
 
 

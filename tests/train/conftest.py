@@ -5,7 +5,9 @@ import copy
 import pytest
 
 from stats_tl.study.loading import parse_plan
-from stats_tl.train.grid import GridOptions, open_grid
+from stats_tl.train.grid import GridRun
+from stats_tl.train.options import GridOptions
+from stats_tl.train.state import open_grid
 
 TINY = {
     "study": {"name": "tiny", "seed": 3},
@@ -34,10 +36,10 @@ def run_plan(tmp_path):
     """Function that runs a plan into a folder and returns outcomes by key."""
 
     def run(raw, runs="runs", *, jobs=1, cache_bytes=2**30, base=tmp_path, **options):
-        state = open_grid(
-            parse_plan(raw),
-            GridOptions(runs=tmp_path / runs, base=base, jobs=jobs, **options),
+        given = GridOptions(
+            runs=tmp_path / runs, base=base, jobs=jobs, cache_bytes=cache_bytes, **options
         )
-        return list(state.run(state.load_datasets(), cache_bytes=cache_bytes))
+        grid = GridRun(open_grid(parse_plan(raw), given), given)
+        return list(grid.train(grid.load_datasets()))
 
     return run

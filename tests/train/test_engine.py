@@ -13,7 +13,7 @@ from stats_tl.archive.verification import verify
 from stats_tl.errors import UserError
 from stats_tl.study.cells import plan_cells
 from stats_tl.study.loading import parse_plan
-from stats_tl.train import engine
+from stats_tl.train import worker
 from stats_tl.train.fitting.features import CachedActivations, ImagePass, compute_activations
 from stats_tl.train.fitting.fit import CellModel, fit_cell
 from stats_tl.train.networks.backbones import build_backbone
@@ -142,7 +142,7 @@ def test_workers_and_interruptions_do_not_change_the_archive(tiny, run_plan, tmp
     whole = load(tmp_path / "whole" / "tiny")
     assert load(tmp_path / "two" / "tiny").digest == whole.digest
 
-    fit, calls = engine.fit_together, []
+    fit, calls = worker.fit_together, []
 
     def killed(*args, **kwargs):
         calls.append(1)
@@ -150,7 +150,7 @@ def test_workers_and_interruptions_do_not_change_the_archive(tiny, run_plan, tmp
             raise KeyboardInterrupt
         return fit(*args, **kwargs)
 
-    monkeypatch.setattr(engine, "fit_together", killed)
+    monkeypatch.setattr(worker, "fit_together", killed)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             run_plan(tiny, "torn")
@@ -169,21 +169,21 @@ def test_what_is_done_is_not_done_again(tiny, run_plan):
 
 
 def test_a_failed_cell_is_recorded_and_the_others_go_on(tiny, run_plan, tmp_path, monkeypatch):
-    fit = engine.fit_together
+    fit = worker.fit_together
 
     def fails(heads, *args, **kwargs):
         if len(list(heads[0].children())):  # the nonlinear head is a sequence
             return [FloatingPointError("the training loss is not finite in epoch 2")] * len(heads)
         return fit(heads, *args, **kwargs)
 
-    monkeypatch.setattr(engine, "fit_together", fails)
+    monkeypatch.setattr(worker, "fit_together", fails)
     outcomes = run_plan(tiny)
     assert sum(bool(outcome.reason) for outcome in outcomes) == 8
     archive = load(tmp_path / "runs" / "tiny")
     assert len(archive.cells) == 8
     assert set(archive.missing["head"]) == {"nonlinear"}
     assert archive.missing["reason"].str.contains("not finite in epoch 2").all()
-    monkeypatch.setattr(engine, "fit_together", fit)
+    monkeypatch.setattr(worker, "fit_together", fit)
     assert run_plan(tiny) == []
     assert len(run_plan(tiny, retry_failed=True)) == 8
     assert load(tmp_path / "runs" / "tiny").missing.empty
@@ -297,7 +297,7 @@ def test_a_study_that_grows_is_whole_wherever_it_is_killed(tiny, run_plan, tmp_p
 
 def test_what_ran_out_of_memory_is_let_go_before_the_next_cell(tiny, run_plan, monkeypatch):
     """A stack that does not fit, then its cells one by one, of which every other one fails."""
-    held, alive, fit_cell = [], [], engine.fit_cell
+    held, alive, fit_cell = [], [], worker.fit_cell
 
     def no_stack(heads, *_, **__):
         held.extend(map(weakref.ref, heads))
@@ -310,8 +310,8 @@ def test_what_ran_out_of_memory_is_let_go_before_the_next_cell(tiny, run_plan, m
             raise torch.OutOfMemoryError("a cell")
         return fit_cell(model, *args, **kwargs)
 
-    monkeypatch.setattr(engine, "fit_together", no_stack)
-    monkeypatch.setattr(engine, "fit_cell", every_other)
+    monkeypatch.setattr(worker, "fit_together", no_stack)
+    monkeypatch.setattr(worker, "fit_cell", every_other)
     run_plan(tiny)
     assert len(alive) > 4
     assert not any(alive)
@@ -335,7 +335,7 @@ def test_lower_precision_is_not_that_of_what_could_be_cached():
 
 def test_kept_backbones_do_not_pile_up_in_memory(tiny, run_plan, tmp_path, monkeypatch):
     """A chunk of four cells is committed by twos."""
-    monkeypatch.setattr(engine, "TRAINED_CHUNK", 2)
+    monkeypatch.setattr(worker, "TRAINED_CHUNK", 2)
     tiny["keep"] = {"backbones": True}
     run_plan(tiny)
     root = tmp_path / "runs" / "tiny"

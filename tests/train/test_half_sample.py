@@ -6,8 +6,10 @@ import pytest
 from stats_tl.archive import load
 from stats_tl.errors import UserError
 from stats_tl.study.loading import parse_plan
-from stats_tl.train.grid import GridOptions, open_grid
-from stats_tl.train.progress import print_state, train_with_progress
+from stats_tl.train.grid import GridRun, train_grid
+from stats_tl.train.options import GridOptions
+from stats_tl.train.progress import ProgressView, print_forecast, print_state
+from stats_tl.train.state import open_grid
 
 KEYS = ["head", "repeat", "fold", "case"]
 
@@ -22,7 +24,14 @@ def curved(tiny):
 
 
 def opened(raw, folder, **options):
-    return open_grid(parse_plan(raw), GridOptions(runs=folder / "runs", base=folder, **options))
+    given = GridOptions(runs=folder / "runs", base=folder, cache_bytes=2**30, **options)
+    return GridRun(open_grid(parse_plan(raw), given), given)
+
+
+def show(run):
+    """A dry run."""
+    print_state(run.state, run.workers)
+    print_forecast(run.state, run.workers, run.forecast())
 
 
 def test_half_sample_cells_are_archived_apart(curved, run_plan, tmp_path):
@@ -65,8 +74,7 @@ def test_a_run_continues_where_it_was_whatever_the_design(curved, run_plan, tmp_
     run_plan(curved, "whole")
     assert len(run_plan(curved, "parts", select={"design": {"half"}, "repeat": {"1"}})) == 4
     assert len(run_plan(curved, "parts", select={"design": {"cv"}})) == 6
-    state = opened(curved, tmp_path)
-    assert len(state.pending) == 14
+    assert len(opened(curved, tmp_path).state.pending) == 14
     assert len(run_plan(curved, "parts")) == 4
     assert run_plan(curved, "parts") == []
     whole, parts = (load(tmp_path / name / "tiny") for name in ("whole", "parts"))
@@ -103,18 +111,18 @@ def test_a_half_sample_cell_on_another_split_is_damage(curved, run_plan, tmp_pat
 
 
 def test_what_a_person_sees(curved, tmp_path, capsys):
-    print_state(opened(curved, tmp_path), cache_bytes=2**30)
+    show(opened(curved, tmp_path))
     said = capsys.readouterr().out
     assert "14 cells, 14 to train" in said
     assert "0 done, 0 failed, 14 pending" in said
     line = said.splitlines()[-1]
     assert "for the learning curve (2 extra two-fold repeats, half of the data)" in line
     assert "0 done, 0 failed, 8 pending, about" in line
-    state = opened(curved, tmp_path, select={"design": {"half"}, "repeat": {"0"}, "arm": {"a"}})
-    assert train_with_progress(state, style="lines", cache_bytes=2**30) == 0
+    run = opened(curved, tmp_path, select={"design": {"half"}, "repeat": {"0"}, "arm": {"a"}})
+    assert train_grid(run, ProgressView("lines")) == 0
     said = capsys.readouterr().out
     assert "a half-sample repeat 0 fold 1 seed 0" in said
-    print_state(opened(curved, tmp_path), cache_bytes=2**30)
+    show(opened(curved, tmp_path))
     assert "2 done, 0 failed, 6 pending, about" in capsys.readouterr().out.splitlines()[-1]
 
 

@@ -7,7 +7,7 @@ __all__ = [
     "check_compiler",
     "choose_device",
     "choose_jobs",
-    "worker_device",
+    "take_device",
     "worker_memory",
 ]
 
@@ -15,13 +15,10 @@ import importlib.util
 import itertools
 import os
 import shutil
-import threading
 from pathlib import Path
 
 from ...errors import UserError
 from .scratch import Scratch
-
-_taken = threading.local()
 
 
 def choose_device(name: str, *, here: bool = True) -> str:
@@ -108,8 +105,10 @@ def worker_memory(device: str, jobs: int) -> int:
     return available_memory(device) // on_one
 
 
-def worker_device(name: str, scratch: Scratch) -> str:
-    """The device of the calling worker: of several GPUs one that fewest others have.
+def take_device(name: str, scratch: Scratch) -> str:
+    """The device of a new worker: of several GPUs one that fewest others have.
+
+    It stays taken until this process ends, so a worker asks once.
 
     Parameters
     ----------
@@ -120,11 +119,9 @@ def worker_device(name: str, scratch: Scratch) -> str:
     """
     if name != "cuda" or _count_gpus() < 2:
         return name
-    if getattr(_taken, "folder", None) != scratch.folder:
-        rounds = ((index, turn) for turn in itertools.count() for index in range(_count_gpus()))
-        place = scratch.take_place(f"cuda-{index}-{turn}" for index, turn in rounds)
-        _taken.folder, _taken.device = scratch.folder, f"cuda:{place.split('-')[1]}"
-    return _taken.device
+    rounds = ((index, turn) for turn in itertools.count() for index in range(_count_gpus()))
+    place = scratch.take_place(f"cuda-{index}-{turn}" for index, turn in rounds)
+    return f"cuda:{place.split('-')[1]}"
 
 
 def _count_gpus() -> int:

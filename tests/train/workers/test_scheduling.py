@@ -265,7 +265,7 @@ def test_others_are_waited_for_and_their_cells_taken_over_if_they_fail(archive, 
 
 def test_a_worker_that_outlives_its_run_blames_no_cell(tiny, tmp_path, monkeypatch, run_plan):
     """The next run removes the scratch folder of a killed one; its last worker stumbles."""
-    from stats_tl.train import engine
+    from stats_tl.train import worker
     from stats_tl.train.machine import scratch
 
     folders = []
@@ -281,8 +281,8 @@ def test_a_worker_that_outlives_its_run_blames_no_cell(tiny, tmp_path, monkeypat
 
     monkeypatch.setattr(scratch.tempfile, "mkdtemp", noted)
     for name in ("fit_cell", "fit_together"):
-        monkeypatch.setattr(engine, name, stumbles)
-    with pytest.raises(engine.RunEndedError):
+        monkeypatch.setattr(worker, name, stumbles)
+    with pytest.raises(worker.RunEndedError):
         run_plan(tiny)
     assert not load(tmp_path / "runs" / "tiny").failures()
 
