@@ -84,6 +84,12 @@ def end(process: subprocess.Popen[bytes]) -> tuple[int, bytes]:
     return process.returncode, error
 
 
+def print_counts(counts: Counter[str]) -> None:
+    """One line of how far it is."""
+    total = sum(counts[target] for target in TARGETS)
+    print(f"{total} kills, {counts['runs']} runs, {counts['grids']} grids", flush=True)
+
+
 def try_kills(
     kills: int, folder: Path, rng: np.random.Generator, *, plan_text: str = GRID, quiet: bool = True
 ) -> Counter[str]:
@@ -111,10 +117,9 @@ def try_kills(
         while process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.01)
         hit = kill(process, target, rng)
-        if not hit and process.poll() is None and target == "worker":
-            # Too early for a worker: wait for the first.
-            while process.poll() is None and not (hit := kill(process, target, rng)):
-                time.sleep(0.01)
+        while not hit and process.poll() is None and target == "worker":
+            time.sleep(0.01)  # too early for a worker: wait for the first
+            hit = kill(process, target, rng)
         code, error = end(process)
         counts["runs"] += 1
         counts[target] += hit
@@ -137,8 +142,7 @@ def try_kills(
             shutil.rmtree(root)
             before = {}
         if not quiet and counts["runs"] % 10 == 0:
-            total = sum(counts[target] for target in TARGETS)
-            print(f"{total} kills, {counts['runs']} runs, {counts['grids']} grids", flush=True)
+            print_counts(counts)
     process = start(plan, runs, scratch)  # the last grid, to its end
     code, error = end(process)
     assert code == 0, error.decode()

@@ -803,7 +803,7 @@ def test_workers_end_with_a_run_that_is_killed(plan, long, tmp_path):
         time.sleep(0.1)
 
 
-def test_a_clock_that_goes_backwards(grid_run, plan, long, uninterrupted, tmp_path, monkeypatch):
+def test_a_clock_that_goes_backwards(grid_run, plan, *, long, uninterrupted, tmp_path, monkeypatch):
     """A killed run on a machine a year ahead, and a next one whose clock falls at every look."""
     root = tmp_path / "runs" / "tiny"
     process = start("--plan", plan(), "--runs", tmp_path / "runs", "--jobs", 1)
@@ -823,7 +823,7 @@ def test_a_clock_that_goes_backwards(grid_run, plan, long, uninterrupted, tmp_pa
 
 @pytest.mark.parametrize("times", [1, 3])
 def test_ctrl_c_ends_a_run_cleanly_and_the_next_continues(
-    grid_run, plan, long, uninterrupted, tmp_path, times
+    grid_run, plan, *, long, uninterrupted, tmp_path, times
 ):
     """As a terminal does it: to every process of the group; an impatient user more than once."""
     root, scratch = tmp_path / "runs" / "tiny", tmp_path / "scratch"

@@ -103,44 +103,63 @@ def _groups(
         yield group
 
 
-def _join(folder: Path, paths: list[Path]) -> None:
-    frames: list[pd.DataFrame] = []
-    parts: list[Part] = []
-    records: dict[str, dict[str, Any]] = {}
-    contexts: dict[str, int] = {}
-    configurations: dict[str, Any] = {}
-    for path in paths:
+class _Joined:
+    """The cells of several parts, each once, and what they share with others."""
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self._frames: list[pd.DataFrame] = []
+        self._records: dict[str, dict[str, Any]] = {}
+        self._contexts: dict[str, int] = {}
+        self._configurations: dict[str, Any] = {}
+
+    def add(self, path: Path) -> None:
+        """Take the cells of a part that no part before it had."""
         try:
             part = read_part(path)
             frame = read_part_scores(part)
         except (FileNotFoundError, ArchiveDamagedError):
             if path.exists():
                 raise
-            continue  # another process compacts too
-        own = {row.cell_id for row in part.rows} - set(records)
-        frames.append(frame[frame["cell_id"].isin(own)].astype(_TEXTS))
+            return  # another process compacts too
+        own = {row.cell_id for row in part.rows} - set(self._records)
+        self._frames.append(frame[frame["cell_id"].isin(own)].astype(_TEXTS))
         for cell in part.content["cells"]:
             if cell["cell_id"] in own:
                 context = json.dumps(part.content["contexts"][cell["context"]], sort_keys=True)
-                number = contexts.setdefault(context, len(contexts))
-                records[cell["cell_id"]] = {**cell, "context": number}
-        configurations.update(part.content["configurations"])
-        parts.append(part)
-    if len(parts) < 2:
+                number = self._contexts.setdefault(context, len(self._contexts))
+                self._records[cell["cell_id"]] = {**cell, "context": number}
+        self._configurations.update(part.content["configurations"])
+        self.parts.append(part)
+
+    def write(self, folder: Path) -> Part:
+        """One part of them all, read back."""
+        ordered = [self._records[cell] for cell in sorted(self._records)]
+        used = {record["configuration_sha256"] for record in ordered}
+        name = write_part(
+            folder,
+            pd.concat(self._frames, ignore_index=True),
+            ordered,
+            [json.loads(context) for context in self._contexts],
+            {key: self._configurations[key] for key in sorted(used)},
+        )
+        new = read_part(folder / f"{name}.json")
+        if checksum(read_bytes(new.scores_path)) != new.content["scores"]["sha256"]:
+            raise ArchiveDamagedError(
+                f"{new.scores_path} was not written as it should be; nothing was removed"
+            )
+        return new
+
+
+def _join(folder: Path, paths: list[Path]) -> None:
+    joined = _Joined()
+    for path in paths:
+        joined.add(path)
+    if len(joined.parts) < 2:
         return
-    frame = pd.concat(frames, ignore_index=True)
-    ordered = [records[cell] for cell in sorted(records)]
-    used = {record["configuration_sha256"] for record in ordered}
-    configurations = {key: configurations[key] for key in sorted(used)}
-    shared = [json.loads(context) for context in contexts]
-    name = write_part(folder, frame, ordered, shared, configurations)
-    new = read_part(folder / f"{name}.json")
-    if checksum(read_bytes(new.scores_path)) != new.content["scores"]["sha256"]:
-        raise ArchiveDamagedError(f"{new.scores_path} was not written as it should be; nothing "
-                                  "was removed")  # fmt: skip
-    for part in parts:
-        if part.path != new.path:
-            part.path.unlink(missing_ok=True)
-    for part in parts:
-        if part.path != new.path:
-            part.scores_path.unlink(missing_ok=True)
+    new = joined.write(folder)
+    replaced = [part for part in joined.parts if part.path != new.path]
+    for part in replaced:
+        part.path.unlink(missing_ok=True)
+    for part in replaced:
+        part.scores_path.unlink(missing_ok=True)

@@ -78,32 +78,41 @@ def conclude(
     data = (study.y_true, study.scores_a, study.scores_b, study.folds)
     both = repeated_cv_components(*data, groups=study.groups, half=study.half)
     parts = both.without_half()
+    unknown = set(procedures) - {*OFFERED, *COMMON, *SLOW}
+    if unknown:
+        raise ValueError(
+            f"`procedures`: unknown {min(unknown)!r}; known: {OFFERED + COMMON + SLOW}"
+        )
     found: dict[str, Conclusion] = {}
-    many = parts.n_repeats > 1
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateDataWarning)
         for name in procedures:
+            if not _allows(study, parts.n_repeats, name):
+                continue
             if name == "auto with half-sample repeats":
-                if study.half is not None and many:
-                    found[name] = _of(repeated_cv_test_from_components(both))
+                found[name] = _of(repeated_cv_test_from_components(both))
             elif name in OFFERED:
-                if many or name != "larger-variance":
-                    found[name] = _of(repeated_cv_test_from_components(parts, method=name))
+                found[name] = _of(repeated_cv_test_from_components(parts, method=name))
             elif name == "t over folds and repeats":
                 found[name] = _t_interval(parts.differences.ravel())
             elif name == "t over repeats":
-                if many:
-                    found[name] = _t_interval(parts.differences.mean(axis=1))
+                found[name] = _t_interval(parts.differences.mean(axis=1))
             elif name == "5x2cv F":
-                if study.half is not None and len(study.half[2]) == 5:
-                    found[name] = _five_by_two(study)
-            elif name in (*COMMON, *SLOW):
-                found[name] = _of(_on_scores(name, study, rng))
+                found[name] = _five_by_two(study)
             else:
-                raise ValueError(
-                    f"`procedures`: unknown {name!r}; known: {OFFERED + COMMON + SLOW}"
-                )
+                found[name] = _of(_on_scores(name, study, rng))
     return parts, found
+
+
+def _allows(study: CrossValidated, n_repeats: int, name: str) -> bool:
+    """Whether the design of a study allows a procedure."""
+    if name == "auto with half-sample repeats":
+        return study.half is not None and n_repeats > 1
+    if name in ("larger-variance", "t over repeats"):
+        return n_repeats > 1
+    if name == "5x2cv F":
+        return study.half is not None and len(study.half[2]) == 5
+    return True
 
 
 def _of(result: Any) -> Conclusion:

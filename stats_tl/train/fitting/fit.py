@@ -21,7 +21,7 @@ __all__ = [
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -138,12 +138,10 @@ def fit_cell(
         If the loss or a logit is not finite.
     """
     order = torch.Generator().manual_seed(derive_seed(seed, "order"))
-    augmentation = torch.Generator().manual_seed(derive_seed(seed, "augmentation"))
     dropout = torch.Generator(device).manual_seed(derive_seed(seed, "dropout"))
     for module in model.modules():
         if isinstance(module, Dropout):
             module.generator = dropout
-    labels = torch.from_numpy(np.asarray(y_true, dtype=np.int64)).to(device)
     train = torch.from_numpy(np.flatnonzero(partition == TRAIN))
     validation = np.flatnonzero(partition == VALIDATION)
     if training.standardize:
@@ -152,41 +150,23 @@ def fit_cell(
             features = torch.cat([inputs.evaluation_batch(piece) for piece in pieces])
         model.head = nn.Sequential(Standardize(features.cpu()), model.head)
     model.to(device)
-    optimizer = _optimizer(model, training, fused=device.type == "cuda")
-    schedule = _schedule(optimizer, training)
-    criterion = nn.CrossEntropyLoss(weight=class_weights(y_true[partition == TRAIN], training))
-    criterion.to(device)
     autocast = _autocast(training, device)
-    scaler = torch.amp.GradScaler(
-        device.type, enabled=device.type == "cuda" and training.precision == "float16"
+    steps = _Steps(
+        model,
+        inputs,
+        torch.from_numpy(np.asarray(y_true, dtype=np.int64)).to(device),
+        training,
+        weights=class_weights(y_true[partition == TRAIN], training),
+        augmentation=torch.Generator().manual_seed(derive_seed(seed, "augmentation")),
+        compiled=compiled,
     )
-    # Cells of one shape share what is compiled. Only whole batches go through it: every other
-    # size would be compiled for itself.
-    whole_batch = torch.compile(model, dynamic=False) if compiled else model
     history: dict[str, list[float]] = {"train_loss": [], "validation_auc": []}
     best_auc, best_epoch, best_state = -math.inf, 0, None
     for epoch in range(1, training.epochs + 1):
-        model.train()
-        # Summed on the device: reading each loss would make a GPU wait for the CPU.
-        sums, seen = torch.zeros((), dtype=torch.float64, device=device), 0
-        for batch in _batches(train, training.batch_size, order):
-            forward = whole_batch if len(batch) == training.batch_size else model
-            with autocast():
-                logits = forward(inputs.training_batch(batch, augmentation, epoch))
-            loss = criterion(logits.float(), labels[batch.to(device)])
-            optimizer.zero_grad(set_to_none=True)
-            scaler.scale(loss).backward()
-            scaler.step(optimizer)
-            scaler.update()
-            sums += loss.detach().double() * len(batch)
-            seen += len(batch)
-        schedule.step()
-        total = float(sums)
-        if not math.isfinite(total):
-            raise nonfinite_loss(epoch, training)
+        loss = steps.train_epoch(_batches(train, training.batch_size, order), epoch)
         scores = _predict(model, inputs, validation, device, autocast)
         auc = trapezoidal_auc(y_true[validation], scores[:, 1] - scores[:, 0])
-        history["train_loss"].append(round(total / seen, 6))
+        history["train_loss"].append(round(loss, 6))
         history["validation_auc"].append(round(auc, 6))
         if training.selection == "last-epoch":
             best_epoch = epoch
@@ -201,6 +181,79 @@ def fit_cell(
         lambda cases: _predict(model, inputs, cases, device, autocast),
         y_true, partition, best_epoch, history,
     )  # fmt: skip
+
+
+class _Steps:
+    """The optimiser's steps of one cell.
+
+    Parameters
+    ----------
+    model : CellModel
+        On its device.
+    inputs : Inputs
+    labels : Tensor of shape (n,)
+        On the device of `model`.
+    training : Training
+    weights : Tensor of shape (2,) or None
+        Of the classes in the loss.
+    augmentation : torch.Generator
+    compiled : bool
+    """
+
+    def __init__(
+        self,
+        model: CellModel,
+        inputs: Inputs,
+        labels: torch.Tensor,
+        training: Training,
+        *,
+        weights: torch.Tensor | None,
+        augmentation: torch.Generator,
+        compiled: bool,
+    ):
+        device = labels.device
+        self._model, self._inputs, self._labels = model, inputs, labels
+        self._training, self._augmentation = training, augmentation
+        self._optimizer = _optimizer(model, training, fused=device.type == "cuda")
+        self._schedule = _schedule(self._optimizer, training)
+        self._criterion = nn.CrossEntropyLoss(weight=weights).to(device)
+        self._autocast = _autocast(training, device)
+        self._scaler = torch.amp.GradScaler(
+            device.type, enabled=device.type == "cuda" and training.precision == "float16"
+        )
+        # Cells of one shape share what is compiled. Only whole batches go through it: every
+        # other size would be compiled for itself.
+        self._whole_batch = torch.compile(model, dynamic=False) if compiled else model
+
+    def train_epoch(self, batches: Iterable[torch.Tensor], epoch: int) -> float:
+        """One pass over the training cases; their mean loss."""
+        self._model.train()
+        # Summed on the device: reading each loss would make a GPU wait for the CPU.
+        sums = torch.zeros((), dtype=torch.float64, device=self._labels.device)
+        seen = 0
+        for batch in batches:
+            sums += self._step(batch, epoch).double() * len(batch)
+            seen += len(batch)
+        self._schedule.step()
+        total = float(sums)
+        if not math.isfinite(total):
+            raise nonfinite_loss(epoch, self._training)
+        return total / seen
+
+    def _step(self, batch: torch.Tensor, epoch: int) -> torch.Tensor:
+        """Move the parameters along the gradient of a batch; its loss."""
+        whole = len(batch) == self._training.batch_size
+        forward = self._whole_batch if whole else self._model
+        with self._autocast():
+            logits = forward(self._inputs.training_batch(batch, self._augmentation, epoch))
+        loss: torch.Tensor = self._criterion(
+            logits.float(), self._labels[batch.to(self._labels.device)]
+        )
+        self._optimizer.zero_grad(set_to_none=True)
+        self._scaler.scale(loss).backward()
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        return loss.detach()
 
 
 def finish_fit(

@@ -22,7 +22,8 @@ from __future__ import annotations
 __all__ = ["HeadStack"]
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -291,6 +292,18 @@ class _ConvHead(_Layer):
             self.skip.backward(between, span, False)
 
 
+#: The stacked form of each module that has no modules inside, from stack, name and module.
+_SIMPLE: dict[type[nn.Module], Callable[[HeadStack, str, Any], _Layer]] = {
+    nn.Linear: lambda stack, name, module: _Linear(stack, name),
+    nn.Conv1d: lambda stack, name, module: _Convolution(stack, name),
+    nn.BatchNorm1d: _BatchNorm,
+    nn.LeakyReLU: lambda stack, name, module: _Rectifier(module.negative_slope),
+    nn.ReLU: lambda stack, name, module: _Rectifier(0.0),
+    nn.Dropout: lambda stack, name, module: _Dropout(stack, module.p),
+    nn.Flatten: lambda stack, name, module: _Flatten(),
+}
+
+
 class HeadStack:
     """Heads of one shape with their parameters stacked.
 
@@ -344,25 +357,14 @@ class HeadStack:
         def child(key: str) -> _Layer:
             return self._translate(getattr(module, key), f"{name}.{key}".lstrip("."))
 
-        if isinstance(module, nn.Linear):
-            return _Linear(self, name)
-        if isinstance(module, nn.Conv1d):
-            return _Convolution(self, name)
-        if isinstance(module, nn.BatchNorm1d):
-            return _BatchNorm(self, name, module)
-        if isinstance(module, nn.LeakyReLU):
-            return _Rectifier(module.negative_slope)
-        if isinstance(module, nn.ReLU):
-            return _Rectifier(0.0)
-        if isinstance(module, nn.Dropout):
-            return _Dropout(self, module.p)
-        if isinstance(module, nn.Flatten):
-            return _Flatten()
         if isinstance(module, ConvHead):
             skip = None if module.skip is None else child("skip")
             return _ConvHead(child("convolution"), skip, child("classifier"))
         if isinstance(module, nn.Sequential):
             return _Chain([child(key) for key, _ in module.named_children()])
+        for kind, translate in _SIMPLE.items():
+            if isinstance(module, kind):
+                return translate(self, name, module)
         raise TypeError(f"no stacked form of {type(module).__name__}")
 
     def forward(self, x: torch.Tensor, span: slice, *, training: bool) -> torch.Tensor:

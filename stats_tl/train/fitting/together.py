@@ -133,7 +133,7 @@ def fit_together(
         In the order of `heads`; the error where a loss or logit was not finite, which
         ends that cell alone.
     """
-    run = _Run(heads, inputs, y_true, partitions, training, seeds, device, exact)
+    run = _Run(heads, inputs, y_true, partitions, training, seeds=seeds, device=device, exact=exact)
     with torch.no_grad():
         return run.fit()
 
@@ -146,6 +146,7 @@ class _Run:
         y_true: np.ndarray,
         partitions: Sequence[np.ndarray],
         training: Training,
+        *,
         seeds: Sequence[int],
         device: torch.device,
         exact: bool | None,

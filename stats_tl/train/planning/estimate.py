@@ -13,6 +13,7 @@ __all__ = ["count_operations", "estimate_seconds", "relative_cost"]
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
+from typing import NamedTuple
 
 import torch
 from torch import nn
@@ -27,8 +28,17 @@ from .units import Unit, image_size, plan_units
 TRAINING_FACTOR = 3
 #: Frozen heads are trained side by side: a step costs each so much of a step alone.
 SHARED_STEP = 0.3
-#: Operations a second, and seconds a step, of no machine in particular.
-NOMINAL = (1e11, 1e-3)
+
+
+class Speed(NamedTuple):
+    """Of a device: operations a second in convolutions, and seconds of an optimiser step."""
+
+    rate: float
+    step: float
+
+
+#: Of no machine in particular.
+NOMINAL = Speed(1e11, 1e-3)
 
 
 def estimate_seconds(
@@ -56,18 +66,18 @@ def estimate_seconds(
     -------
     float
     """
-    rate, step = _speed(device)
+    speed = _speed(device)
     total = 0.0
     for unit in plan_units(cells):
         n = n_cases[unit.first.setting.task.name]
-        total += _pass_seconds(unit, n, rate)
+        total += _pass_seconds(unit, n, speed)
         for cell in unit.cells:
             known = measured.get(tuple(cell.setting.key.values()))
             n_train, n_validation = _parts(cell, n)
             total += (
                 known * n_train
                 if known is not None
-                else _fit_seconds(cell, unit, n_train, n_validation, rate, step)
+                else _fit_seconds(cell, unit, n_train, n_validation, speed)
             )
     return total / jobs
 
@@ -78,8 +88,8 @@ def relative_cost(unit: Unit, n_cases: Mapping[str, int]) -> float:
     Of use for an order only: the speed of the machine is not asked.
     """
     n, cell = n_cases[unit.first.setting.task.name], unit.first
-    fit = _fit_seconds(cell, unit, *_parts(cell, n), *NOMINAL)
-    return fit + _pass_seconds(unit, n, NOMINAL[0]) / len(unit.cells)
+    fit = _fit_seconds(cell, unit, *_parts(cell, n), NOMINAL)
+    return fit + _pass_seconds(unit, n, NOMINAL) / len(unit.cells)
 
 
 def _parts(cell: Cell, n: int) -> tuple[float, float]:
@@ -89,11 +99,11 @@ def _parts(cell: Cell, n: int) -> tuple[float, float]:
     return n_fit * (1 - share), n_fit * share
 
 
-def _pass_seconds(unit: Unit, n: int, rate: float) -> float:
+def _pass_seconds(unit: Unit, n: int, speed: Speed) -> float:
     if not unit.cacheable:
         return 0.0
     prefix, _ = _operations(unit)
-    return unit.rows * n * prefix / rate
+    return unit.rows * n * prefix / speed.rate
 
 
 def _operations(unit: Unit) -> tuple[float, float]:
@@ -101,7 +111,7 @@ def _operations(unit: Unit) -> tuple[float, float]:
 
 
 def _fit_seconds(
-    cell: Cell, unit: Unit, n_train: float, n_validation: float, rate: float, step: float
+    cell: Cell, unit: Unit, n_train: float, n_validation: float, speed: Speed
 ) -> float:
     training = cell.setting.training
     prefix, tail = _operations(unit)
@@ -109,9 +119,8 @@ def _fit_seconds(
     image_prefix = 0.0 if unit.cacheable else prefix
     operations = n_train * (TRAINING_FACTOR * trained + image_prefix)
     operations += n_validation * (trained + image_prefix)
-    if unit.frozen and unit.cacheable:
-        step *= SHARED_STEP
-    return training.epochs * (operations / rate + step * n_train / training.batch_size)
+    step = speed.step * (SHARED_STEP if unit.frozen and unit.cacheable else 1)
+    return training.epochs * (operations / speed.rate + step * n_train / training.batch_size)
 
 
 @cache
@@ -128,8 +137,8 @@ def count_operations(name: str, boundary: int, size: int) -> tuple[float, float]
 
 
 @cache
-def _speed(device: torch.device) -> tuple[float, float]:
-    """Operations a second in convolutions, and seconds of one small optimiser step."""
+def _speed(device: torch.device) -> Speed:
+    """The speed of a device, by a short probe."""
     threads = torch.get_num_threads()
     if device.type == "cpu":
         torch.set_num_threads(1)
@@ -153,7 +162,7 @@ def _speed(device: torch.device) -> tuple[float, float]:
             optimizer.step()
 
         step()
-        return rate, min(_time(step, device) for _ in range(20))
+        return Speed(rate, min(_time(step, device) for _ in range(20)))
     finally:
         torch.set_num_threads(threads)
 

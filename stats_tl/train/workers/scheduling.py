@@ -15,7 +15,7 @@ from __future__ import annotations
 __all__ = ["CellOutcome", "WorkerLostError", "train_cells"]
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -107,16 +107,8 @@ def train_cells(
     seen: dict[str, tuple[int, float]] = {}
     told = False
     while left:
-        before, died = len(left), None
-        try:
-            chunks = chunks_in_order(plan_units(left.values()), backend.jobs, cost)
-            for outcomes in backend.run(_Claiming(worker, claims), chunks):
-                for outcome in outcomes:
-                    left.pop(outcome.cell.cell_id, None)
-                    yield outcome
-        except LostWorkersError as error:
-            died = error
-        yield from _others(left, claims)
+        before = len(left)
+        died = yield from _round(left, worker, claims, backend, cost)
         # Nothing of this run is at work now: what it still holds, dead workers have held. A
         # cluster does not always tell of them, for it sends their chunks to others by itself.
         suspects = [left[cell] for cell in sorted(claims.held() & left.keys())]
@@ -136,23 +128,55 @@ def train_cells(
             for outcome in _alone(suspects, worker, claims, backend):
                 left.pop(outcome.cell.cell_id, None)
                 yield outcome
-            continue
-        if not left:
-            break
-        if len(left) < before:
+        elif len(left) < before:
             waited = _FIRST_WAIT
-            continue
-        if not told:
-            report(f"  waiting for {len(left)} cells that other processes are training")
-            told = True
-        free = False
-        while left and not free:
-            time.sleep(waited)
-            waited = min(2 * waited, _LONGEST_WAIT)
-            yield from _others(left, claims)
-            claims = replace(claims, void=claims.watch(seen))
-            free = not left.keys() <= claims.taken()
+        else:
+            if not told:
+                report(f"  waiting for {len(left)} cells that other processes are training")
+                told = True
+            claims, waited = yield from _wait(left, claims, seen, waited)
     claims.tidy({cell.cell_id for cell in cells})
+
+
+def _round(
+    left: dict[str, Cell],
+    worker: Worker,
+    claims: Claims,
+    backend: Backend,
+    cost: Callable[[Unit], float],
+) -> Generator[CellOutcome, None, LostWorkersError | None]:
+    """Every cell of `left` once through the backend, and what others have finished meanwhile.
+
+    Cells with an outcome are taken from `left`. Returns how workers were lost, if they were.
+    """
+    died = None
+    try:
+        chunks = chunks_in_order(plan_units(left.values()), backend.jobs, cost)
+        for outcomes in backend.run(_Claiming(worker, claims), chunks):
+            for outcome in outcomes:
+                left.pop(outcome.cell.cell_id, None)
+                yield outcome
+    except LostWorkersError as error:
+        died = error
+    yield from _others(left, claims)
+    return died
+
+
+def _wait(
+    left: dict[str, Cell], claims: Claims, seen: dict[str, tuple[int, float]], waited: float
+) -> Generator[CellOutcome, None, tuple[Claims, float]]:
+    """Look again and again, until others have finished `left` or something of it is free.
+
+    Returns the claims, void for those whose holders show no life, and the last pause.
+    """
+    free = False
+    while left and not free:
+        time.sleep(waited)
+        waited = min(2 * waited, _LONGEST_WAIT)
+        yield from _others(left, claims)
+        claims = replace(claims, void=claims.watch(seen))
+        free = not left.keys() <= claims.taken()
+    return claims, waited
 
 
 def _others(left: dict[str, Cell], claims: Claims) -> Iterator[CellOutcome]:
