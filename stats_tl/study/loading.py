@@ -10,14 +10,14 @@ __all__ = ["load_plan", "parse_plan"]
 import json
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from ..errors import UserError, suggest
-from .plan import STAGE_COUNTS, Plan, Training
+from .plan import STAGE_COUNTS, GridBlock, Plan, Training
 
 #: A plan is written by hand; anything larger is a mistake or an attack.
 MAX_PLAN_BYTES = 4 * 2**20
@@ -153,14 +153,38 @@ def _keys_at(location: tuple[int | str, ...]) -> Iterable[str]:
 
 def _inconsistencies(plan: Plan) -> Iterator[str]:
     """What no single table can know."""
+    known = {
+        "tasks": [task.name for task in plan.tasks],
+        "arms": [arm.name for arm in plan.arms],
+        "heads": list(plan.all_heads),
+    }
+    yield from _in_names(plan)
+    yield from _in_cross_validation(plan)
+    for number, block in enumerate(plan.grid, 1):
+        where = f"[[grid]] number {number}"
+        yield from _in_block(plan, block, known, where)
+        yield from _in_training(plan, block, where)
+    yield from _in_primary(plan, known)
+
+
+def _in_names(plan: Plan) -> Iterator[str]:
+    """Names that occur twice, and arms without one reference."""
     for table, entries in (("tasks", plan.tasks), ("arms", plan.arms), ("heads", plan.heads)):
         for name, count in Counter(entry.name for entry in entries).items():
             if count > 1:
                 yield f"[[{table}]]: {count} entries have the name {name!r}; names must differ"
-    references = [arm.name for arm in plan.arms if arm.reference]
+    references = _references(plan)
     if len(references) != 1:
         given = ", ".join(map(repr, references)) or "none"
         yield f"[[arms]]: exactly one arm needs reference = true, got {given}"
+
+
+def _references(plan: Plan) -> list[str]:
+    return [arm.name for arm in plan.arms if arm.reference]
+
+
+def _in_cross_validation(plan: Plan) -> Iterator[str]:
+    """Numbers of folds that make no cross-validation."""
     if plan.cv.folds == 1 and not (plan.cv.official_folds and plan.cv.repeats == 1):
         yield (
             "[cv] folds = 1: a single split must be a published one; "
@@ -173,76 +197,82 @@ def _inconsistencies(plan: Plan) -> Iterator[str]:
             "are compared with folds that train on more. Set folds = 5 or 10, or "
             "learning_curve_repeats = 0"
         )
-    known = {
-        "tasks": [task.name for task in plan.tasks],
-        "arms": [arm.name for arm in plan.arms],
-        "heads": list(plan.all_heads),
-    }
-    for number, block in enumerate(plan.grid, 1):
-        where = f"[[grid]] number {number}"
-        for key, allowed in known.items():
-            for name in getattr(block, key) or ():
-                if name not in allowed:
-                    yield f"{where} {key}: unknown name {name!r}; {suggest(name, allowed)}"
-        if block.arms is not None and references and references[0] not in block.arms:
-            yield f"{where} arms: lacks the reference {references[0]!r}, so nothing can be compared"
+
+
+def _in_block(
+    plan: Plan, block: GridBlock, known: Mapping[str, list[str]], where: str
+) -> Iterator[str]:
+    """Names that a block of the grid uses and the plan does not have, depths no network has."""
+    for key, allowed in known.items():
+        for name in getattr(block, key) or ():
+            if name not in allowed:
+                yield f"{where} {key}: unknown name {name!r}; {suggest(name, allowed)}"
+    references = _references(plan)
+    if block.arms is not None and references and references[0] not in block.arms:
+        yield f"{where} arms: lacks the reference {references[0]!r}, so nothing can be compared"
+    for backbone in block.backbones:
+        stages = STAGE_COUNTS[backbone]
+        for depth in block.unfreeze:
+            if depth != "all" and depth > stages:
+                yield (
+                    f"{where} unfreeze = {depth}: {backbone} has {stages} stages; "
+                    f'allowed: 0 to {stages}, or "all"'
+                )
+        for arm in plan.arms:
+            used = block.arms is None or arm.name in block.arms
+            if used and arm.source == "checkpoint" and backbone not in arm.files:
+                yield f"[[arms]] {arm.name!r} files: no file for {backbone}, which {where} uses"
+
+
+def _in_training(plan: Plan, block: GridBlock, where: str) -> Iterator[str]:
+    """Training that a block of the grid cannot have."""
+    try:
+        training = Training.model_validate_json(
+            json.dumps({**plan.training.model_dump(), **block.training}, default=str)
+        )
+    except ValidationError as error:
+        for problem in error.errors(include_url=False):
+            key = str(problem["loc"][0]) if problem["loc"] else ""
+            if problem["type"] == "extra_forbidden":
+                yield f"{where} training: unknown key {key!r}; " + suggest(
+                    key, Training.model_fields
+                )
+            else:
+                yield f"{where} training {key} = {block.training.get(key)!r}: {problem['msg']}"
+        return
+    if training.standardize and any(depth != 0 for depth in block.unfreeze):
+        yield (
+            f"{where}: training.standardize = true needs frozen backbones, "
+            f"unfreeze = [0]; features that are trained have no fixed scale"
+        )
+    if training.augmentation_views and training.augmentation == "none":
+        yield (
+            f"{where}: training.augmentation_views = {training.augmentation_views} needs "
+            'training.augmentation = "affine"; without augmentation there is one view'
+        )
+    if training.activations != "float32" or training.augmentation_views:
+        key = "activations" if training.activations != "float32" else "augmentation_views"
         for backbone in block.backbones:
-            stages = STAGE_COUNTS[backbone]
-            for depth in block.unfreeze:
-                if depth != "all" and depth > stages:
-                    yield (
-                        f"{where} unfreeze = {depth}: {backbone} has {stages} stages; "
-                        f'allowed: 0 to {stages}, or "all"'
-                    )
-            for arm in plan.arms:
-                used = block.arms is None or arm.name in block.arms
-                if used and arm.source == "checkpoint" and backbone not in arm.files:
-                    yield (
-                        f"[[arms]] {arm.name!r} files: no file for {backbone}, which {where} uses"
-                    )
-        try:
-            training = Training.model_validate_json(
-                json.dumps({**plan.training.model_dump(), **block.training}, default=str)
-            )
-            if training.standardize and any(depth != 0 for depth in block.unfreeze):
+            if {"all", STAGE_COUNTS[backbone]} & set(block.unfreeze):
                 yield (
-                    f"{where}: training.standardize = true needs frozen backbones, "
-                    f"unfreeze = [0]; features that are trained have no fixed scale"
+                    f"{where}: training.{key} is about the output of frozen stages, and "
+                    f'unfreeze = "all" of {backbone} leaves none; give those cells a '
+                    "block of their own"
                 )
-            if training.augmentation_views and training.augmentation == "none":
-                yield (
-                    f"{where}: training.augmentation_views = {training.augmentation_views} needs "
-                    'training.augmentation = "affine"; without augmentation there is one view'
-                )
-            if training.activations != "float32" or training.augmentation_views:
-                key = "activations" if training.activations != "float32" else "augmentation_views"
-                for backbone in block.backbones:
-                    if {"all", STAGE_COUNTS[backbone]} & set(block.unfreeze):
-                        yield (
-                            f"{where}: training.{key} is about the output of frozen stages, and "
-                            f'unfreeze = "all" of {backbone} leaves none; give those cells a '
-                            "block of their own"
-                        )
-        except ValidationError as error:
-            for problem in error.errors(include_url=False):
-                key = str(problem["loc"][0]) if problem["loc"] else ""
-                if problem["type"] == "extra_forbidden":
-                    yield f"{where} training: unknown key {key!r}; " + suggest(
-                        key, Training.model_fields
-                    )
-                else:
-                    yield f"{where} training {key} = {block.training.get(key)!r}: {problem['msg']}"
-    primary = plan.analysis.primary
-    allowed_primary = {
+
+
+def _in_primary(plan: Plan, known: Mapping[str, list[str]]) -> Iterator[str]:
+    """A primary comparison that the plan does not have."""
+    allowed = {
         "task": known["tasks"],
         "arm": [arm.name for arm in plan.arms if not arm.reference],
         "head": known["heads"],
         "backbone": sorted({name for block in plan.grid for name in block.backbones}),
         "unfreeze": sorted({str(depth) for block in plan.grid for depth in block.unfreeze}),
     }
-    for key, value in primary.items():
-        if value not in allowed_primary[key]:
+    for key, value in plan.analysis.primary.items():
+        if value not in allowed[key]:
             yield (
                 f"[analysis] primary {key} = {value!r}: not in this plan; "
-                + suggest(value, allowed_primary[key])
+                + suggest(value, allowed[key])
             )

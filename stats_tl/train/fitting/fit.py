@@ -250,7 +250,7 @@ class _Steps:
             logits.float(), self._labels[batch.to(self._labels.device)]
         )
         self._optimizer.zero_grad(set_to_none=True)
-        self._scaler.scale(loss).backward()
+        torch.autograd.backward(self._scaler.scale(loss))
         self._scaler.step(self._optimizer)
         self._scaler.update()
         return loss.detach()
