@@ -16,10 +16,15 @@ from .errors import UserError
 
 EXIT_FAILED_CELLS = 1
 EXIT_INTERRUPTED = 130
+#: What is left by a command that commits its work piece by piece.
+CONTINUES = "what is finished is kept, the next run continues"
 
 
-def run_command(main: Callable[[], int]) -> int:
-    """Call `main` and turn what a user can cause into a sentence and an exit code."""
+def run_command(main: Callable[[], int], *, interrupted: str = CONTINUES) -> int:
+    """Call `main` and turn what a user can cause into a sentence and an exit code.
+
+    `interrupted` says what an interruption leaves behind.
+    """
     try:
         with _terminable():
             return main()
@@ -27,7 +32,7 @@ def run_command(main: Callable[[], int]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("interrupted; what is finished is kept, the next run continues", file=sys.stderr)
+        print(f"interrupted; {interrupted}", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # The reader of our output went away, as `head` does: not an error of ours.
@@ -35,13 +40,13 @@ def run_command(main: Callable[[], int]) -> int:
         return EXIT_INTERRUPTED
 
 
-def exit_command(main: Callable[[], int]) -> NoReturn:
+def exit_command(main: Callable[[], int], *, interrupted: str = CONTINUES) -> NoReturn:
     """Run `main` as :func:`run_command` does, and end the process with its exit code.
 
     Once interrupted, a second Ctrl-C ends the process at once, in the middle of whatever
     libraries do at exit; the next run removes what stays behind.
     """
-    code = run_command(main)
+    code = run_command(main, interrupted=interrupted)
     if code == EXIT_INTERRUPTED:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: os._exit(EXIT_INTERRUPTED))

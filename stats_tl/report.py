@@ -425,4 +425,4 @@ def parse_formats(text: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    exit_command(main)
+    exit_command(main, interrupted="the report is not complete; run the same command again")

@@ -17,8 +17,7 @@ from stats_tl.study.cells import plan_cells
 from stats_tl.study.loading import parse_plan
 from stats_tl.train import grid
 
-from .archive.conftest import RAW, fill, make_result
-from .archive.test_maintenance import commit
+from .archive.conftest import RAW, commit, fill, make_result
 from .data.formats.dicoms import dicom
 from .test_run_grid_command import toml
 
@@ -155,6 +154,8 @@ def text(name, content):
     return name
 
 
+LONG = f"[study]\nseed = {'1' * 5000}"
+DEEP = f"[study]\nseed = {'[' * 2000}"
 CAUSES = {
     ("an option has a wrong value", "run_grid"): lambda w: ["--jobs", "0"],
     ("an option lacks its form", "run_grid"): lambda w: ["--data", "breast"],
@@ -167,6 +168,11 @@ CAUSES = {
     ("--compile, and no compiler", "run_grid"): lambda w: [*w.nothing_on_path(), "--compile"],
     ("the plan is not there", "run_grid"): lambda w: ["--plan", "nowhere.toml"],
     ("the plan is no TOML", "run_grid"): lambda w: ["--plan", text("p.toml", "[study")],
+    ("a number of 5,000 digits", "run_grid"): lambda w: ["--plan", text("p.toml", LONG)],
+    ("arrays that nest too deeply", "run_grid"): lambda w: ["--plan", text("p.toml", DEEP)],
+    ("more cells than are allowed", "run_grid"): lambda w: w.plan(
+        cv={"folds": 100, "repeats": 1000, "seeds": 1000},
+    ),
     ("the plan has a wrong key", "run_grid"): lambda w: w.plan(training={"epoch": 3}),
     ("the plan has a wrong value", "run_grid"): lambda w: w.plan(cv={"folds": 1.5}),
     ("data are not where the plan says", "run_grid"): lambda w: w.plan(
@@ -190,6 +196,12 @@ CAUSES = {
     ("there is no archive", "report"): lambda w: ["--runs", "nowhere"],
     ("a format is unknown", "report"): lambda w: ["--format", "pdf"],
     ("the archive is damaged", "report"): lambda w: ["--runs", w.damaged()],
+    ("a number of 5,000 digits", "report"): lambda w: [
+        *w.scores(SCORES), "--plan", text("p.toml", LONG),
+    ],
+    ("arrays that nest too deeply", "report"): lambda w: [
+        *w.scores(SCORES), "--plan", text("p.toml", DEEP),
+    ],
     ("predictions lack a column", "report"): lambda w: w.scores(SCORES.drop(columns="score")),
     ("predictions are no table", "report"): lambda w: ["--scores", text("s.csv", 'a,"b\n1')],
     ("predictions hold no number", "report"): lambda w: w.scores(

@@ -14,7 +14,6 @@ import hashlib
 import itertools
 import json
 import math
-import tomllib
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from scipy import stats as sps
 
 from ..errors import UserError
+from ..toml import parse_toml
 from .learners import LEARNERS
 from .populations import GaussianPopulation, Population, load_features
 from .procedures import COMMON, OFFERED, SLOW, Conclusion, conclude
@@ -160,11 +160,12 @@ def load_calibration_plan(path: str | Path) -> CalibrationPlan:
         If the file cannot be read or is not such a plan; every problem is named.
     """
     try:
-        raw = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: not a TOML file: {error}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a text file in UTF-8") from None
+    raw = parse_toml(text, path)
     try:
         return CalibrationPlan.model_validate(raw)
     except ValidationError as error:

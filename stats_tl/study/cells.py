@@ -28,6 +28,8 @@ from .plan import STAGE_COUNTS, Arm, Head, Plan, Task, Training
 
 #: Raised when a change of the code alters what the same configuration means.
 CONFIGURATION_VERSION = 1
+#: Cells of a plan at most: every run and report holds the list of all in memory.
+MOST_CELLS = 1_000_000
 #: The cross-validation of the plan, and its extra two-fold repeats.
 DESIGNS = ("cv", "half")
 
@@ -170,6 +172,11 @@ def _depth(backbone: str, unfreeze: int | str) -> str:
 def plan_cells(plan: Plan) -> list[Cell]:
     """Every cell of a plan, without doubles; 100,000 in about a second.
 
+    Raises
+    ------
+    UserError
+        If there are more than :data:`MOST_CELLS`; they are counted before they are made.
+
     Returns
     -------
     list of Cell
@@ -180,6 +187,13 @@ def plan_cells(plan: Plan) -> list[Cell]:
     cells: dict[str, Cell] = {}
     settings = list(plan_settings(plan))
     cv = plan.cv
+    number = len(settings) * (cv.repeats * cv.folds * cv.seeds + 2 * cv.learning_curve_repeats)
+    if number > MOST_CELLS:
+        raise UserError(
+            f"the plan asks for {number:,} cells; at most {MOST_CELLS:,} are allowed, as every run "
+            "and report holds the list of all cells in memory. Use fewer repeats, folds or seeds, "
+            "or make several studies of it"
+        )
     _add_cells(cells, settings, cv.repeats, cv.folds, cv.seeds)
     if cv.learning_curve_repeats:
         halves = [setting.half for setting in settings]

@@ -8,7 +8,6 @@ from __future__ import annotations
 __all__ = ["load_plan", "parse_plan"]
 
 import json
-import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from ..errors import UserError, suggest
+from ..toml import parse_toml
 from .plan import STAGE_COUNTS, GridBlock, Plan, Training
 
 #: A plan is written by hand; anything larger is a mistake or an attack.
@@ -54,11 +54,7 @@ def load_plan(path: str | Path) -> Plan:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"cannot read the plan {path}: {reason}") from None
-    try:
-        raw = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from None
-    return parse_plan(raw, source=str(path))
+    return parse_plan(parse_toml(text, path), source=str(path))
 
 
 def parse_plan(raw: dict[str, Any], *, source: str = "plan") -> Plan:

@@ -11,13 +11,13 @@ __all__ = ["CORRECTIONS", "AnalysisOptions", "read_analysis_plan"]
 import dataclasses
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ...errors import UserError, suggest
+from ...toml import parse_toml
 
 CORRECTIONS = ("holm", "hochberg", "hommel", "bonferroni", "bh", "by", "none")
 PRIMARY_KEYS = ("task", "backbone", "head", "unfreeze", "arm")
@@ -159,13 +159,12 @@ def read_analysis_plan(path: str | Path) -> tuple[dict[str, Any], str | None, st
     path = Path(path)
     try:
         raw = path.read_bytes()
-        content = tomllib.loads(raw.decode("utf-8"))
+        text = raw.decode("utf-8")
     except UnicodeDecodeError:
         raise UserError(f"{path}: not a text file in UTF-8") from None
     except OSError as error:
         raise UserError(f"cannot read the plan {path}: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from None
+    content = parse_toml(text, path)
     analysis = content.get("analysis")
     if not isinstance(analysis, dict):
         found = ", ".join(f"[{key}]" for key in content) or "nothing"

@@ -1,0 +1,32 @@
+"""Reading TOML that may come from others: whatever is wrong with it, one sentence."""
+
+from __future__ import annotations
+
+__all__ = ["parse_toml"]
+
+import sys
+import tomllib
+from typing import Any
+
+from .errors import UserError
+
+
+def parse_toml(text: str, source: object) -> dict[str, Any]:
+    """The tables of a TOML text; `source` opens the error message.
+
+    Raises
+    ------
+    UserError
+        If the text is not TOML, nests too deeply, or holds a number that no plan needs.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{source}: not valid TOML: {error}") from None
+    except RecursionError:
+        raise UserError(f"{source}: not valid TOML: arrays or tables nest too deeply") from None
+    except ValueError:  # Python reads no longer integer, for that takes quadratic time
+        digits = sys.get_int_max_str_digits()
+        raise UserError(
+            f"{source}: not valid TOML: an integer of more than {digits:,} digits"
+        ) from None
