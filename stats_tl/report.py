@@ -239,7 +239,7 @@ def finish(result: Report | GridReport, options: argparse.Namespace, out: Path |
             print(problem, file=sys.stderr)
         if problems:
             print(
-                f"{folder} does not agree with {result.name}; run python -m stats_tl.report again",
+                f"{folder} differs from {result.name}; run python -m stats_tl.report again",
                 file=sys.stderr,
             )
             return EXIT_DIFFERS
