@@ -11,7 +11,9 @@ from stats_tl.study.cells import plan_cells
 from stats_tl.study.differences import plan_differences
 from stats_tl.study.labels import plan_labels, read_labels, without_labels
 from stats_tl.study.loading import parse_plan
-from stats_tl.train.grid import GridOptions, open_grid
+from stats_tl.train.grid import GridRun
+from stats_tl.train.options import GridOptions
+from stats_tl.train.state import open_grid
 
 RAW = {
     "study": {"name": "lesions", "seed": 3},
@@ -60,8 +62,9 @@ def test_the_labels_of_a_plan_by_kind():
 
 def test_an_archive_takes_new_labels_without_training(tmp_path):
     def run(raw):
-        state = open_grid(parse_plan(raw), GridOptions(tmp_path / "runs", tmp_path))
-        return list(state.run(state.load_datasets(), cache_bytes=2**28))
+        options = GridOptions(tmp_path / "runs", tmp_path, cache_bytes=2**28)
+        grid = GridRun(open_grid(parse_plan(raw), options), options)
+        return list(grid.train(grid.load_datasets()))
 
     assert len(run(copy.deepcopy(RAW))) == 4
     before = load(tmp_path / "runs/lesions")
