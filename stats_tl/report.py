@@ -182,9 +182,9 @@ def main(arguments: list[str] | None = None) -> int:
     """Parse, call, return the exit code."""
     options = build_parser().parse_args(arguments)
     if options.design is not None:
-        from .reporting.results.planning import design_table, design_text, parse_design
+        from .reporting.results.planning import design_text, parse_design
 
-        print(design_text(design_table(parse_design(options.design))))
+        print(design_text(parse_design(options.design)))
         return 0
     formats = parse_formats(options.format)
     if options.scores is not None:

@@ -8,7 +8,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -109,6 +109,9 @@ class Archive:
     damaged : dict of Path to str
         What is wrong, by file.
     """
+
+    #: What a report may expect of it; see :class:`stats_tl.reporting.Evidence`.
+    source: Literal["archive"] = "archive"
 
     def __init__(self, root: Path, plan: Mapping[str, Any] | None = None):
         self.root = root

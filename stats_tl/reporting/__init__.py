@@ -24,8 +24,9 @@ from .evidence.predictions import Predictions, read_predictions
 from .rendering.files import differing_files, write_report
 from .rendering.latex import latex_document, latex_table
 from .rendering.plaintext import plain_table
+from .results.aucs import fold_aucs
 from .results.audit import audit_findings
-from .results.comparisons import compare_all_pairs, compare_arms, fold_aucs
+from .results.comparisons import compare_all_pairs, compare_arms
 from .results.material import Material, gather_material
 from .results.mixed import MixedReport, mixed_report
 from .results.sample import sample_table

@@ -239,8 +239,10 @@ def _document(
 
 
 def _provenance(material: Material) -> list[str]:
-    source = "predictions" if material.evidence.reference is None else "archive"
-    lines = [f"{VERSION_LINE}{__version__}", f"{source} sha256: {material.evidence.digest}"]
+    lines = [
+        f"{VERSION_LINE}{__version__}",
+        f"{material.evidence.source} sha256: {material.evidence.digest}",
+    ]
     if material.options.plan_sha256:
         lines.append(f"analysis plan sha256: {material.options.plan_sha256}")
     return [*lines, SYNTHETIC] if material.synthetic else lines

@@ -34,7 +34,7 @@ def summarize(
         "study": {
             "name": material.name,
             "title": material.title,
-            "source": "predictions" if evidence.reference is None else "archive",
+            "source": evidence.source,
             "sha256": evidence.digest,
             "synthetic": bool(material.synthetic),
             "incomplete": list(material.lacking),

@@ -7,7 +7,7 @@ runs of the extra two-fold repeats (design ``half``) are kept apart from the oth
 
 from __future__ import annotations
 
-__all__ = ["SETTING", "Aligned", "align", "check_scores", "complete_runs", "unfreeze_order"]
+__all__ = ["CELL", "SETTING", "Aligned", "align", "check_scores", "complete_runs", "unfreeze_order"]
 
 import re
 from collections.abc import Iterator, Sequence
@@ -22,6 +22,8 @@ from ..rendering.labels import plural
 
 #: What a comparison is made within.
 SETTING = ("task", "backbone", "head", "unfreeze")
+#: What names a trained model.
+CELL = (*SETTING, "arm", "repeat", "fold", "seed")
 #: The cross-validation under comparison, and extra two-fold repeats for the learning curve.
 DESIGNS = ("cv", "half")
 _RUN = ("repeat", "seed")

@@ -15,7 +15,8 @@ import pandas as pd
 
 from ...errors import UserError
 from ..rendering.labels import plural
-from .alignment import check_scores
+from .alignment import CELL, check_scores
+from .base import Source
 from .layout import NEEDED, OPTIONAL, arrange
 
 _MOST_BYTES = 4 * 2**30
@@ -27,7 +28,6 @@ _PARTITIONS = {
     "test": "test",
     **dict.fromkeys(("validation", "val", "valid", "tune", "tuning", "dev"), "validation"),
 }
-_KEYS = ("task", "backbone", "head", "unfreeze", "arm", "repeat", "fold", "seed")
 
 
 class Predictions:
@@ -52,6 +52,7 @@ class Predictions:
         If columns are missing or hold what they must not.
     """
 
+    source: Source = "predictions"
     reference = None
     synthetic = False
 
@@ -59,13 +60,14 @@ class Predictions:
         self.name = name
         self.plan: dict[str, Any] = {}
         self.labels: dict[str, dict[str, str]] = {}
+        self.tasks: dict[str, dict[str, Any]] = {}
         self.digest = digest
         partition = _partitions(scores)
         checked = check_scores(scores).assign(partition=partition)
         self._covariates, self.ignored = _covariates(scores, checked)
         # Sorted, so that the order of rows cannot change the last digit of a sum.
         self._scores = checked.sort_values(
-            ["design", *_KEYS, "partition", "case"], ignore_index=True
+            ["design", *CELL, "partition", "case"], ignore_index=True
         )
         if not (self._scores["partition"] == "test").any():
             raise UserError("no row has partition 'test'; nothing to compare")
@@ -78,8 +80,8 @@ class Predictions:
                 f"task ({plural(len(clash), 'case has', 'cases have')}); a case has one in all rows"
             )
         compared = self._scores["design"] == "cv"
-        self.cells = self._scores.loc[compared, list(_KEYS)].drop_duplicates(ignore_index=True)
-        self.missing = pd.DataFrame(columns=list(_KEYS))
+        self.cells = self._scores.loc[compared, list(CELL)].drop_duplicates(ignore_index=True)
+        self.missing = pd.DataFrame(columns=list(CELL))
 
     def cases(self, task: str) -> pd.DataFrame:
         """Cases of a task: ``case, y_true``, where given ``patient``, and covariates."""
@@ -98,6 +100,14 @@ class Predictions:
             values = value if isinstance(value, list) else [value]
             frame = frame[frame[key].astype(str).isin([str(v) for v in values])]
         return frame
+
+    def records(self) -> tuple[dict[str, Any], ...]:
+        """None: how the models were trained is not known."""
+        return ()
+
+    def failures(self) -> dict[str, dict[str, Any]]:
+        """None: what failed is not known."""
+        return {}
 
 
 def read_predictions(

@@ -31,9 +31,8 @@ def audit_findings(material: Material) -> pd.DataFrame:
     """
     rows: list[tuple[str, str, str, str]] = []
     evidence = material.evidence
-    tasks: dict[str, Any] = getattr(evidence, "tasks", {})
     for task in material.sample["task"]:
-        rows += _data_findings(task, tasks.get(task), material)
+        rows += _data_findings(task, evidence.tasks.get(task), material)
     rows += _cell_findings(material)
     mixed = material.mixed
     if mixed.reason:
@@ -95,7 +94,6 @@ def _straddling(task: str, material: Material) -> int:
 
 def _cell_findings(material: Material) -> list:
     missing = material.evidence.missing
-    failures: dict[str, Any] = getattr(material.evidence, "failures", dict)()
     trained = len(material.evidence.cells)
     rows = []
     if len(missing) or material.lacking:
@@ -110,7 +108,7 @@ def _cell_findings(material: Material) -> list:
                 f"none; {plural(trained, 'cell was', 'cells were')} trained",
             )
         )
-    for cell, failure in sorted(failures.items()):
+    for cell, failure in sorted(material.evidence.failures().items()):
         rows.append(("failed cells", "", "problem", f"{cell}: {failure.get('reason', 'unknown')}"))
     undefined = int(material.aucs["auc"].isna().sum())
     if undefined:

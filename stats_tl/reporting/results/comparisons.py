@@ -11,7 +11,6 @@ __all__ = [
     "compare_all_pairs",
     "compare_arms",
     "compare_study",
-    "fold_aucs",
     "planned_gaps",
 ]
 
@@ -25,8 +24,9 @@ import numpy as np
 import pandas as pd
 
 from ...errors import UserError, suggest
-from ...stats import equivalence_test, noninferiority_test, placements
+from ...stats import equivalence_test, noninferiority_test
 from ..evidence.alignment import (
+    CELL,
     SETTING,
     Aligned,
     align,
@@ -83,7 +83,6 @@ COMPARISON_COLUMNS = (
     "warnings",
     "method",
 )
-_CELL = (*SETTING, "arm", "repeat", "fold", "seed")
 #: Between several texts of one field, in files.
 SEPARATOR = " | "
 #: Planned cells without a result: arm → (repeat, fold, seed).
@@ -266,34 +265,6 @@ def compare_all_pairs(
     return _judged(rows, options).table
 
 
-def fold_aucs(scores: pd.DataFrame | Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """AUC of every cell, from its test scores.
-
-    Parameters
-    ----------
-    scores : DataFrame, or iterable of them
-        As for :func:`compare_arms`.
-
-    Returns
-    -------
-    DataFrame
-        One row per cell: its keys, ``n_cases``, ``n_events``, ``auc``; NaN where a class is absent.
-        Half-sample repeats are left out.
-    """
-    rows = []
-    for frame in [scores] if isinstance(scores, pd.DataFrame) else scores:
-        checked = check_scores(frame)
-        checked = checked[checked["design"] == "cv"]
-        for key, cell in checked.groupby(list(_CELL), observed=True, sort=True):
-            labels = cell["y_true"].to_numpy()
-            events = int(labels.sum())
-            auc = math.nan
-            if 0 < events < len(labels):
-                auc = float(placements(labels, cell["score"].to_numpy())[labels == 1].mean())
-            rows.append((*key, len(labels), events, auc))
-    return pd.DataFrame(rows, columns=[*_CELL, "n_cases", "n_events", "auc"])
-
-
 def _judged(
     rows: Sequence[dict[str, Any]], options: AnalysisOptions, lacking: Sequence[str] = ()
 ) -> Comparisons:
@@ -320,7 +291,7 @@ def _missing_by_setting(
     result: dict = {}
     if missing is not None:
         designs = missing["design"] if "design" in missing.columns else ["cv"] * len(missing)
-        keys = missing[list(_CELL)].astype({key: str for key in (*SETTING, "arm")}).to_numpy()
+        keys = missing[list(CELL)].astype({key: str for key in (*SETTING, "arm")}).to_numpy()
         for design, row in zip(designs, keys, strict=True):
             arms = result.setdefault(tuple(row[:4]), {}).setdefault(design, {})
             arms.setdefault(row[4], []).append(tuple(map(int, row[5:])))

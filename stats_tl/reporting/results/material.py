@@ -9,7 +9,7 @@ from __future__ import annotations
 
 __all__ = ["Material", "gather_material"]
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -22,7 +22,8 @@ from ..evidence.alignment import SETTING, Aligned, align, check_scores
 from ..evidence.base import Evidence
 from ..evidence.options import AnalysisOptions
 from ..rendering.labels import KINDS, Labels
-from .comparisons import Comparisons, compare_study, fold_aucs
+from .aucs import cell_aucs
+from .comparisons import Comparisons, compare_study
 from .mixed import MixedReport, mixed_report
 from .sample import sample_table
 from .thresholds import THRESHOLD_KEYS, cell_thresholds
@@ -104,8 +105,8 @@ class Material:
     @cached_property
     def records(self) -> tuple[dict[str, Any], ...]:
         """What the archive records of each model, read once; empty for predictions."""
-        read = getattr(self.evidence, "records", tuple)
-        return tuple({name: r[name] for name in _RECORDED if name in r} for r in read())
+        read = self.evidence.records()
+        return tuple({name: r[name] for name in _RECORDED if name in r} for r in read)
 
     def aligned(self, row: pd.Series) -> Aligned:
         """The scores that a row of `comparisons` was computed from."""
@@ -149,14 +150,18 @@ def gather_material(
         raise IncompleteError(
             f"{evidence.name} has no trained cell yet; run python -m stats_tl.run_grid"
         )
-    tasks = sorted(evidence.cells["task"].astype(str).unique())
+    cases = {
+        task: grouped_cases(evidence, task)
+        for task in sorted(evidence.cells["task"].astype(str).unique())
+    }
     settings: list[Aligned] = []
     thresholds = []
-    for task in tasks:
-        test, tuning = _scores(evidence, task)
+    for task, own in cases.items():
+        test, tuning = _scores(evidence, task, own)
         settings += align(check_scores(test))
         if len(tuning):
             thresholds.append(cell_thresholds(tuning, options.target_sensitivity))
+    aucs = _cell_aucs(evidence, settings)
     step("comparing the arms")
     compared = compare_study(
         settings,
@@ -166,8 +171,6 @@ def gather_material(
         allow_incomplete=allow_incomplete,
     )
     step("mixed model")
-    aucs = _cell_aucs(evidence)
-    cases = {task: grouped_cases(evidence, task) for task in tasks}
     shown = _labels(evidence, options, cases, labels or {})
     return Material(
         evidence=evidence,
@@ -222,13 +225,14 @@ def grouped_cases(evidence: Evidence, task: str) -> pd.DataFrame:
     return cases.assign(patient=cases["group"]) if "group" in cases.columns else cases
 
 
-def _scores(evidence: Evidence, task: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _scores(
+    evidence: Evidence, task: str, cases: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Scores of the test cases and of the tuning cases of a task, read together.
 
     One task at a time: they can be large. Patients are those of the splits.
     """
     scores = evidence.scores(task=task, design=["cv", "half"], as_categories=True)
-    cases = grouped_cases(evidence, task)
     if "patient" in cases.columns and "group" in cases.columns:
         patients = cases.set_index("case")["patient"]
         scores = scores.assign(patient=_mapped(scores["case"], patients))
@@ -245,9 +249,8 @@ def _mapped(column: pd.Series, values: pd.Series) -> pd.Categorical | np.ndarray
     return pd.Categorical(own[column.cat.codes.to_numpy()])
 
 
-def _cell_aucs(evidence: Evidence) -> pd.DataFrame:
+def _cell_aucs(evidence: Evidence, settings: Sequence[Aligned]) -> pd.DataFrame:
     """AUC of every cell, as recorded, or computed from the scores."""
     if "auc" in evidence.cells.columns:
         return evidence.cells.astype({key: str for key in (*SETTING, "arm")})
-    tasks = sorted(evidence.cells["task"].astype(str).unique())
-    return fold_aucs(evidence.scores(task=task, partition="test") for task in tasks)
+    return cell_aucs(settings)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["design_table", "parse_design"]
+__all__ = ["design_table", "design_text", "parse_design"]
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from ...errors import UserError, suggest
-from ...stats import repeated_cv_design
+from ...stats import RepeatedCVDesign, repeated_cv_design
 
 #: Words of the command line → arguments of :func:`stats_tl.stats.repeated_cv_design`.
 _NAMES = {
@@ -60,7 +61,7 @@ def parse_design(text: str) -> dict[str, Any]:
     return found
 
 
-def design_table(design: dict[str, Any]) -> pd.DataFrame:
+def design_table(design: Mapping[str, Any]) -> pd.DataFrame:
     """Power and detectable difference of a design, over numbers of repeats.
 
     Parameters
@@ -79,34 +80,40 @@ def design_table(design: dict[str, Any]) -> pd.DataFrame:
     UserError
         If a number is out of range.
     """
+    return _table(_planned(design))
+
+
+def _planned(design: Mapping[str, Any]) -> list[RepeatedCVDesign]:
+    """The design with each number of repeats."""
     arguments = {_NAMES[word]: value for word, value in design.items()}
     if "half" in arguments:
         arguments["half"] = bool(arguments["half"])
     n_units = arguments.pop("n_units")
     shown = [arguments.pop("n_repeats")] if "n_repeats" in arguments else _SHOWN_REPEATS
-    rows = []
-    for repeats in shown:
-        try:
-            result = repeated_cv_design(n_units, n_repeats=repeats, **arguments)
-        except ValueError as error:
-            raise UserError(f"--design: {error}") from None
-        rows.append(
-            {
-                "repeats": repeats,
-                "standard_error": result.standard_error,
-                "df": result.df,
-                "power": result.power,
-                "smallest_detectable_difference": result.smallest_detectable_difference,
-            }
-        )
-    table = pd.DataFrame(rows)
-    table.attrs["design"] = result
-    return table
+    try:
+        return [repeated_cv_design(n_units, n_repeats=repeats, **arguments) for repeats in shown]
+    except ValueError as error:
+        raise UserError(f"--design: {error}") from None
 
 
-def design_text(table: pd.DataFrame) -> str:
-    """The table of a design for the terminal."""
-    design = table.attrs["design"]
+def _table(planned: Sequence[RepeatedCVDesign]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "repeats": [result.n_repeats for result in planned],
+            "standard_error": [result.standard_error for result in planned],
+            "df": [result.df for result in planned],
+            "power": [result.power for result in planned],
+            "smallest_detectable_difference": [
+                result.smallest_detectable_difference for result in planned
+            ],
+        }
+    )
+
+
+def design_text(parameters: Mapping[str, Any]) -> str:
+    """The table of a design for the terminal; `parameters` as :func:`parse_design` gives them."""
+    planned = _planned(parameters)
+    design, table = planned[-1], _table(planned)
     lines = [
         f"{design.n_units} patients, {design.n_events} events; {design.n_folds}-fold "
         f"cross-validation; reference AUC {design.auc:.3f}; two-sided alpha {design.alpha:g}",

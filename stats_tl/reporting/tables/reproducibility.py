@@ -62,7 +62,7 @@ def reproducibility_facts(material: Material) -> pd.DataFrame:
     """
     evidence, options = material.evidence, material.options
     facts: list[Fact] = []
-    archived = hasattr(evidence, "records")
+    archived = evidence.source == "archive"
     source = "run archive" if archived else "table of predictions"
     facts.append(("Evidence", "source", source))
     facts.append(("Evidence", "SHA-256", evidence.digest or "not known"))

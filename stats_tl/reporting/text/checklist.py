@@ -200,7 +200,7 @@ def _of_analysis(material: Material, present: set[str]) -> dict[str, str]:
         "predictions": "Scores were used as given, without recalibration.",
         "ensembling": "No ensembles were used; the AUCs of single models were averaged.",
     }
-    if bool((rows["n_folds"] > 1).any()) and material.evidence.reference is not None:
+    if bool((rows["n_folds"] > 1).any()) and material.evidence.source == "archive":
         answers["internal"] = (
             "By cross-validation, every case was tested with models that were not trained on it."
         )
@@ -267,7 +267,7 @@ def _missing(material: Material) -> str:
 def _of_training(material: Material) -> Iterator[tuple[str, str]]:
     """What only an archive holds."""
     evidence: Any = material.evidence
-    if evidence.reference is None:
+    if evidence.source != "archive":
         return
     facts = reproducibility_facts(material)
     sources = [

@@ -70,7 +70,7 @@ def _design(material: Material) -> Iterator[str]:
         label = material.labels.task(str(task))
         where = f"For {label}, we" if label else "We"
         yield f"{where} analysed {_counts(sample)} in {_runs(own)}."
-    if (material.comparisons["n_folds"] > 1).any() and material.evidence.reference is not None:
+    if (material.comparisons["n_folds"] > 1).any() and material.evidence.source == "archive":
         yield _split_unit(material.sample["n_patients"])
     if material.synthetic:
         yield SYNTHETIC
@@ -111,7 +111,7 @@ def _runs(own: pd.DataFrame) -> str:
 
 
 def _models(material: Material) -> Iterator[str]:
-    if material.evidence.reference is None:
+    if material.evidence.source != "archive":
         yield (
             "The predictions were made by models trained elsewhere; how these were trained, tuned "
             "and selected is not known to this analysis."

@@ -17,7 +17,7 @@ from ..rendering.parts import Section, Words
 from ..results.material import Material
 from .checklist import checklist, checklist_markdown
 from .methods import methods_paragraphs
-from .references import REFERENCES, cited_keys, references_bib
+from .references import cited_keys, known_entries, references_bib
 from .results import results_paragraphs
 
 _CITATION = re.compile(r"\s?\[(@[\w-]+(?:; @[\w-]+)*)\]")
@@ -28,7 +28,7 @@ def report_words(material: Material, sections: Sequence[Section]) -> Words:
     named = {section.name: section for section in sections}
     methods = methods_paragraphs(material, list(named))
     results = results_paragraphs(material, named)
-    keys = [key for key in cited_keys([*methods, *results]) if key in REFERENCES]
+    keys = [key for key in cited_keys([*methods, *results]) if key in known_entries()]
     return Words(methods, results, references_bib(keys), checklist(material, list(named)))
 
 
@@ -65,7 +65,7 @@ def _split(text: str) -> list[tuple[str, str]]:
     pieces, start = [], 0
     for match in _CITATION.finditer(text):
         keys = re.findall(r"@([\w-]+)", match[1])
-        if all(key in REFERENCES for key in keys):
+        if all(key in known_entries() for key in keys):
             pieces.append((text[start : match.start()], ",".join(keys)))
             start = match.end()
     return [*pieces, (text[start:], "")]

@@ -2,14 +2,16 @@
 
 import json
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from stats_tl.reporting import AnalysisOptions, Predictions, build_report
 from stats_tl.reporting.summary import plain
+from stats_tl.reporting.text import references
 from stats_tl.reporting.text.checklist import CLAIM, TRIPOD_AI
-from stats_tl.reporting.text.references import REFERENCES
+from stats_tl.reporting.text.references import known_entries
 
 from ..simulate import simulate_scores
 
@@ -45,9 +47,11 @@ def test_every_citation_has_an_entry_and_every_entry_is_cited(report):
     assert in_latex == cited
 
 
-@pytest.mark.parametrize("key", REFERENCES)
+@pytest.mark.parametrize("key", known_entries())
 def test_a_reference_is_complete(key):
-    kind, fields = REFERENCES[key]
+    entry = known_entries()[key]
+    kind = re.match(r"@(\w+)", entry)[1]
+    fields = dict(re.findall(r"^  (\w+) = \{(.+)\},$", entry, re.M))
     needed = {
         "article": ("author", "title", "journal", "year", "pages"),
         "misc": ("author", "year"),
@@ -55,6 +59,13 @@ def test_a_reference_is_complete(key):
     assert all(fields.get(name) for name in needed[kind])
     if fields.get("doi"):
         assert fields["doi"].startswith("10.")
+    assert entry.count("{") == entry.count("}")
+
+
+def test_every_entry_of_the_file_is_known():
+    path = Path(references.__file__).with_name("references.bib")
+    entries = re.findall(r"@\w+\{", path.read_text(encoding="ascii"))
+    assert len(known_entries()) == len(entries) > 20
 
 
 def test_the_methods_say_what_was_done(report):
