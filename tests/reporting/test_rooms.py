@@ -22,7 +22,7 @@ ROOMS = (
 #: Above the rooms, the lower first.
 TOP = ("contents", "summary", "build", "__init__")
 #: What the wing may use of the rest of the package.
-ALLOWED = ("errors", "stats", "__version__")
+ALLOWED = ("errors", "stats", "toml", "__version__")
 
 
 def imported(path: Path) -> set[str]:
