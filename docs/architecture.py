@@ -2,7 +2,7 @@
 
 Writes ``docs/architecture.svg``; with ``--check`` it writes nothing and fails where the picture is
 not that of the code. An arrow says that one package imports another; arrows that follow from others
-are left out, and so are ``errors`` and ``commands``, which everything may import.
+are left out, and so are ``errors``, ``toml`` and ``commands``, which everything may import.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "stats_tl"
 PICTURE = ROOT / "docs" / "architecture.svg"
 #: What any module may import.
-COMMON = ("errors", "commands", "__init__")
+COMMON = ("errors", "toml", "commands", "__init__")
 #: Commands, which have arguments and exit codes and are imported by nothing.
 COMMANDS = ("run_grid", "report")
 #: What each part is about, from left to right.
