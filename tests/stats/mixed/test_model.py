@@ -444,12 +444,12 @@ class TestVariancesThatCannotBeToldApart:
         data["same"] = "level " + data["g"].astype(str)
         with pytest.warns(MixedModelWarning, match="do not identify the variance components"):
             fit = fit_mixed_model(f"y ~ arm + {random}", data, reml=reml, ddf="satterthwaite")
-        assert "cannot tell" in str(fit)
+        assert "do not identify" in str(fit)
 
     def test_the_sum_and_the_fixed_effects_still_hold(self):
         data = simulate(22)
         data["same"] = "level " + data["g"].astype(str)
-        with pytest.warns(MixedModelWarning, match="cannot tell"):
+        with pytest.warns(MixedModelWarning, match="do not identify"):
             fit = fit_mixed_model("y ~ arm + (1 | g) + (1 | same)", data)
         single = fit_mixed_model("y ~ arm + (1 | g)", data)
         assert_allclose(fit.coefficients, single.coefficients, rtol=1e-6)
@@ -461,7 +461,7 @@ class TestVariancesThatCannotBeToldApart:
 
     def test_fixed_effects_in_the_place_of_a_random_term(self):
         data = simulate(22)
-        with pytest.warns(MixedModelWarning, match="cannot tell"):
+        with pytest.warns(MixedModelWarning, match="do not identify"):
             fit_mixed_model("y ~ arm + C(g) + (1 | g)", data)
 
     @pytest.mark.parametrize(

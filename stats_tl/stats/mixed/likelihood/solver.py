@@ -36,7 +36,7 @@ SINGULAR_TOLERANCE = 1e-4
 
 #: Beyond this condition of I + Z'ZD (about the ratio of explained to residual sum of squares)
 #: the cross-products have lost the digits that variance components need.
-_MAX_CONDITION = 3e8
+_MAX_CONDITION = 1e7
 
 #: Smallest eigenvalue of the inner products of linearly dependent covariance structures.
 _DEPENDENT = 1e-9
@@ -290,7 +290,7 @@ def solve(std: Standardized, *, reml: bool) -> Solution:
         )
     elif _condition(products, state) > _MAX_CONDITION:
         failure = (
-            "the random effects explain all but a share of about 1e-8 of the response, so the "
+            "the random effects explain all but a share of about 1e-7 of the response, so the "
             "residual variance cannot be distinguished from rounding"
         )
     elif not best.converged:
