@@ -237,9 +237,11 @@ def _as_array(given: Any, name: str) -> np.ndarray:
         plain[np.ma.getmaskarray(given)] = None
         return plain
     try:
-        return np.asarray(given)
+        raw = np.asarray(given)
     except ValueError as error:
         raise ValueError(f"`{name}` must be an array with rows of one length: {error}") from None
+    # Arrays of FITS, IDL or older MATLAB files are big-endian, which pandas and Cython refuse.
+    return raw if raw.dtype.isnative else raw.astype(raw.dtype.newbyteorder("="))
 
 
 def _as_float(raw: np.ndarray, name: str, expected: str) -> np.ndarray:

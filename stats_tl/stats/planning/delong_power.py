@@ -230,7 +230,7 @@ def delong_sample_size(
     sd_ratio: float = 1.0,
     alpha: float = 0.05,
 ) -> tuple[int, int]:
-    """Positive and negative cases that a two-sided paired DeLong test needs.
+    """Fewest positive and negative cases at which a two-sided paired DeLong test has the power.
 
     Parameters
     ----------
@@ -268,24 +268,32 @@ def delong_sample_size(
     --------
     >>> from stats_tl.stats import delong_sample_size
     >>> delong_sample_size(0.85, 0.80, prevalence=1 / 3, correlation=0.6)
-    (179, 357)
+    (180, 359)
     """
     check_probability(prevalence, "prevalence")
     if auc_a == auc_b:
         raise ValueError(f"`auc_a` and `auc_b` must differ, got {auc_a:g} for both.")
-    # Variances are inverse to n at a fixed prevalence: scale from a large sample.
-    base = 1_000_000
-    positive = max(2, round(base * prevalence))
-    standard_error = math.sqrt(
-        binormal_difference_variance(
-            auc_a,
-            auc_b,
-            positive,
-            max(2, base - positive),
-            correlation=correlation,
-            sd_ratio=sd_ratio,
+    wanted = check_probability(power, "power")
+
+    def split(n: int) -> tuple[int, int]:
+        return max(2, math.ceil(n * prevalence)), max(2, math.ceil(n * (1 - prevalence)))
+
+    def reached(n: int) -> bool:
+        power = delong_power(
+            auc_a, auc_b, *split(n), correlation=correlation, sd_ratio=sd_ratio, alpha=alpha
         )
+        return power >= wanted
+
+    # The larger samples are, the less the pairs that share both cases add to the variance,
+    # which else is inverse to n: scaled from a large sample, n is a little too small.
+    base = 1_000_000
+    variance = binormal_difference_variance(
+        auc_a, auc_b, *split(base), correlation=correlation, sd_ratio=sd_ratio
     )
-    found = smallest_detectable_difference(standard_error, alpha=alpha, power=power)
-    n = base * (found / abs(auc_a - auc_b)) ** 2
-    return max(2, math.ceil(n * prevalence)), max(2, math.ceil(n * (1 - prevalence)))
+    found = smallest_detectable_difference(math.sqrt(variance), alpha=alpha, power=wanted)
+    n = max(math.floor(base * (found / abs(auc_a - auc_b)) ** 2) - 2, 2)
+    while n > 2 and reached(n):
+        n -= 1
+    while not reached(n):
+        n += 1
+    return split(n)

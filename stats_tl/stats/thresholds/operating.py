@@ -269,7 +269,7 @@ def youden_threshold(y_true: Any, scores: Any) -> float:
     # Whole numbers, so that equally good thresholds are seen as equal.
     best = int(np.argmax(n1 * cleared - n0 * missed))
     levels = np.concatenate([[-np.inf], values[order][starts], [np.inf]])
-    return float(levels[best] / 2 + levels[best + 1] / 2)
+    return -math.inf if best == 0 else _midway(levels[best], levels[best + 1])
 
 
 def sensitivity_threshold(y_true: Any, scores: Any, target: float) -> float:
@@ -323,7 +323,13 @@ def sensitivity_threshold(y_true: Any, scores: Any, target: float) -> float:
     needed = math.ceil(round(float(target) * positive.size, 9))
     last = positive[needed - 1]
     lower = values[values < last]
-    return float(last if lower.size == 0 else last / 2 + lower.max() / 2)
+    return float(last) if lower.size == 0 else _midway(lower.max(), last)
+
+
+def _midway(lower: float, upper: float) -> float:
+    """A threshold above `lower` that `upper` reaches: the middle, where doubles have one."""
+    middle = float(lower / 2 + upper / 2)
+    return middle if lower < middle <= upper else float(upper)
 
 
 def ratio_error(values: np.ndarray, codes: np.ndarray) -> float:

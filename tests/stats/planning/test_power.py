@@ -258,3 +258,16 @@ def test_wrong_input_is_named(components):
     for call, message in cases:
         with pytest.raises(ValueError, match=message):
             call()
+
+
+@pytest.mark.parametrize(("auc_a", "auc_b"), [(0.8, 0.85), (0.9, 0.93), (0.95, 0.97), (0.5, 0.99)])
+@pytest.mark.parametrize("prevalence", [0.1, 0.27, 0.5])
+def test_sample_size_is_the_least_that_has_the_power(auc_a, auc_b, prevalence):
+    found = delong_sample_size(auc_a, auc_b, prevalence=prevalence, power=0.9)
+    n = 2
+    while True:  # every size from below, by the model of the power itself
+        sizes = (max(2, math.ceil(n * prevalence)), max(2, math.ceil(n * (1 - prevalence))))
+        if delong_power(auc_a, auc_b, *sizes) >= 0.9:
+            break
+        n += 1
+    assert found == sizes

@@ -12,6 +12,7 @@ from stats_tl.stats import (
     mcnemar_test,
     operating_point_test,
     sensitivity_specificity,
+    sensitivity_threshold,
     youden_threshold,
 )
 
@@ -208,3 +209,22 @@ def test_print_and_frame():
 def test_bad_options_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+@pytest.mark.parametrize(
+    "low", [1 - 2**-52, np.nextafter(0.3, 1), 0.7310585786300049, 0.9241418199787566, 5e-324]
+)
+def test_a_threshold_between_neighbouring_doubles_separates_them(low):
+    # The middle of two neighbours is rounded to one of them.
+    high = np.nextafter(low, 2)
+    y, scores = [0, 0, 0, 1, 1, 1], np.array([-0.1, -0.2, low, high, high, 1.5])
+    for threshold in (youden_threshold(y, scores), sensitivity_threshold(y, scores, 1.0)):
+        assert low < threshold <= high
+        found = sensitivity_specificity(y, scores, threshold)
+        assert (found.sensitivity.estimate, found.specificity.estimate) == (1.0, 1.0)
+
+
+def test_a_score_of_minus_infinity_is_below_the_threshold():
+    y, scores = [0, 0, 1, 1], [-np.inf, -np.inf, -5.0, 2.0]
+    found = sensitivity_specificity(y, scores, youden_threshold(y, scores))
+    assert (found.sensitivity.estimate, found.specificity.estimate) == (1.0, 1.0)

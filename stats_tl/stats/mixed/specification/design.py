@@ -222,6 +222,8 @@ def _as_factor_or_number(column: pd.Series) -> pd.Series:
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.cat.remove_unused_categories()
     column = column.infer_objects()
+    if isinstance(column.dtype, np.dtype) and not column.dtype.isnative:
+        column = column.astype(column.dtype.newbyteorder("="))
     if pd.api.types.is_bool_dtype(column.dtype):
         text = np.where(column.to_numpy(dtype=bool), "TRUE", "FALSE")
         return pd.Series(pd.Categorical(text), index=column.index)
