@@ -38,7 +38,7 @@ def test_labels(labels, options, expected):
         (["0", "1", "2"], {"positive": "1"}, "3 classes were found"),
         (["0", "1", "2", "3"], {"positive": "1", "negative": "0"}, "name every class"),
         (["1", "1"], {}, "two classes are needed"),
-        (["a", "b"], {}, "cannot tell"),
+        (["a", "b"], {}, "cannot determine which class is positive"),
         (["a", "b"], {"positive": "c"}, "the class 'c' does not occur"),
         (["a", "b"], {"positive": "a", "negative": "a"}, "named twice"),
         (["a", "b"], {"positive": ["a", "b"]}, "both a positive and a negative"),

@@ -326,7 +326,7 @@ def _levels(backbones: list[str], n_arms: int) -> dict[str, dict[str, float]]:
 
 def _read(
     fit: Any, reference: str, arms: list[str], levels: Mapping[str, Mapping[str, float]]
-) -> tuple[list[dict], list[dict]]:
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Differences and means in every level, from contrasts of the fit."""
     effects, means = [], []
     for backbone, signs in levels.items():
@@ -355,7 +355,7 @@ def _read(
     return effects, means
 
 
-def _mean(fit: Any, backbone: str, arm: str, weights: Mapping[str, float]) -> dict:
+def _mean(fit: Any, backbone: str, arm: str, weights: Mapping[str, float]) -> dict[str, Any]:
     mean = fit.contrast(weights)
     return {
         "backbone": backbone,
@@ -368,7 +368,7 @@ def _mean(fit: Any, backbone: str, arm: str, weights: Mapping[str, float]) -> di
     }
 
 
-def _interaction(fit: Any) -> dict:
+def _interaction(fit: Any) -> dict[str, Any]:
     """Joint F test of arm x backbone; `df` is that of the denominator."""
     names = list(fit.coefficients.index)
     own = [number for number, name in enumerate(names) if ":" in name]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = ["GridReport", "build_grid_report"]
 
 import dataclasses
@@ -186,7 +188,7 @@ def _summary(
     options: AnalysisOptions,
     name: str,
     digest: str,
-) -> dict:
+) -> dict[str, Any]:
     return {
         "summary_version": SUMMARY_VERSION,
         "written_by": f"stats_tl {__version__}",

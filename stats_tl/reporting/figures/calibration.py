@@ -173,7 +173,9 @@ def _fit_run(scores: CurveScores, row: np.ndarray) -> list[float]:
     return [intercept[0], first[0, 0], both[1], second[1, 1], both[0]]
 
 
-def _logistic(design: np.ndarray, scores: CurveScores, offset: Any = 0.0):
+def _logistic(
+    design: np.ndarray, scores: CurveScores, offset: Any = 0.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients of a logistic regression and their covariance, clustered by patient."""
     y = scores.y_true.astype(float)
     beta = np.zeros(design.shape[1])

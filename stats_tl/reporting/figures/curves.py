@@ -84,7 +84,7 @@ def clustered_variance(influence: np.ndarray, patients: np.ndarray) -> np.ndarra
     count = int(patients.max()) + 1
     sums = np.zeros((count, *influence.shape[1:]))
     np.add.at(sums, patients, influence)
-    return count / max(count - 1, 1) * (sums**2).sum(axis=0)
+    return np.asarray(count / max(count - 1, 1) * (sums**2).sum(axis=0))
 
 
 def curve_settings(material: Material) -> tuple[list[CurveScores], str]:
@@ -101,7 +101,7 @@ def curve_settings(material: Material) -> tuple[list[CurveScores], str]:
         if 0 < len(primary) <= MOST_PANELS:
             chosen, why = primary, f"the primary comparison, of {len(groups)} settings"
         else:
-            first: dict[str, tuple] = {}
+            first: dict[str, Any] = {}
             for group in groups:
                 first.setdefault(group[0][0], group)
             chosen = list(first.values())[:MOST_PANELS]
@@ -156,7 +156,7 @@ def panels(
     *,
     xlabel: str | Sequence[str],
     ylabel: str = "",
-    key: Sequence[tuple[str, dict]] = (),
+    key: Sequence[tuple[str, dict[str, Any]]] = (),
     notes: Sequence[str] = (),
     aspect: float = 1.0,
     gap: float = 0.22,

@@ -66,7 +66,7 @@ def draw_forest(
     ax : matplotlib Axes
         Drawn into and returned.
     reference : str
-        Name of the reference arm, for the axis.
+        The reference arm, as the axis shall show it.
     margin : float, optional
         Half width of the band of equivalence.
 

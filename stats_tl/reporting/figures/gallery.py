@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from ..rendering.labels import comparison_labels, plural, varies
 from ..rendering.numbers import MINUS, format_interval, format_number
@@ -389,9 +390,9 @@ def _curve_figure(
     settings: Sequence[CurveScores],
     draw: Callable[[int, Any], None],
     *,
-    more: Sequence[tuple[str, dict]] = (),
+    more: Sequence[tuple[str, dict[str, Any]]] = (),
     **options: Any,
-):
+) -> Figure:
     arms = list(dict.fromkeys(arm for scores in settings for arm in scores.scores))
     styles = arm_styles(arms, _reference(material))
     with styled():

@@ -11,6 +11,8 @@ References
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = ["FEWEST_TASKS", "draw_ranks", "rank_table", "ranks_data", "ranks_figure"]
 
 import textwrap
@@ -68,7 +70,9 @@ def rank_table(aucs: pd.DataFrame, *, labels: Labels | None = None) -> tuple[pd.
     return table, ""
 
 
-def ranks_data(table: pd.DataFrame, *, alpha: float = 0.05) -> tuple[pd.DataFrame, list, float]:
+def ranks_data(
+    table: pd.DataFrame, *, alpha: float = 0.05
+) -> tuple[pd.DataFrame, list[Any], float]:
     """Average ranks, cliques and the critical difference.
 
     Parameters

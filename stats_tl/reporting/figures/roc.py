@@ -147,7 +147,7 @@ def _curve(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     at = np.clip(np.searchsorted(fpr, GRID + 1e-12, side="right") - 1, 0, fpr.size - 2)
     run = fpr[at + 1] - fpr[at]
     share = np.divide(GRID - fpr[at], run, out=np.zeros_like(run), where=run > 0)
-    curve = tpr[at] + np.clip(share, 0, 1) * (tpr[at + 1] - tpr[at])
+    curve: np.ndarray = tpr[at] + np.clip(share, 0, 1) * (tpr[at + 1] - tpr[at])
     curve[-1] = 1.0
     return curve
 
@@ -184,4 +184,4 @@ def _binormal_slope(curve: np.ndarray) -> np.ndarray:
     b, a = np.polyfit(x, y, 1)
     t = np.clip(GRID, 0.5 / 100, 1 - 0.5 / 100)
     z = special.ndtri(t)
-    return np.clip(b, 0.05, None) * np.exp((z**2 - (a + b * z) ** 2) / 2)
+    return np.asarray(np.clip(b, 0.05, None) * np.exp((z**2 - (a + b * z) ** 2) / 2))

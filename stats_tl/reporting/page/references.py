@@ -106,7 +106,7 @@ def _fields(bibtex: str) -> list[tuple[str, str]]:
 def _plain(value: str) -> str:
     """LaTeX's text as Unicode: accents, dashes, no braces."""
 
-    def accent(found: re.Match) -> str:
+    def accent(found: re.Match[str]) -> str:
         return unicodedata.normalize("NFC", found[2] + _ACCENTS[found[1]])
 
     value = re.sub(r"\\(['`^\"~=.])\{?\\?([A-Za-z])\}?", accent, value)

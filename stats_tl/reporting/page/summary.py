@@ -107,7 +107,7 @@ def _numbers(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [{str(key): value for key, value in row.items()} for row in shown]
 
 
-def _warnings(study: Mapping, analysis: Mapping, audit: list) -> list[str]:
+def _warnings(study: Mapping[str, Any], analysis: Mapping[str, Any], audit: list[Any]) -> list[str]:
     warnings = [SYNTHETIC] if study["synthetic"] else []
     if study["incomplete"]:
         gaps = plural(len(study["incomplete"]), "gap")

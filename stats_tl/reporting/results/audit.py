@@ -46,7 +46,7 @@ def audit_findings(material: Material) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _data_findings(task: str, known: dict[str, Any] | None, material: Material) -> list:
+def _data_findings(task: str, known: dict[str, Any] | None, material: Material) -> list[Any]:
     own = material.sample.set_index("task").loc[task]
     if pd.isna(own["n_patients"]):
         leak = ("unknown", "patients are not identified, so that no check is possible")
@@ -92,7 +92,7 @@ def _straddling(task: str, material: Material) -> int:
     return len(torn)
 
 
-def _cell_findings(material: Material) -> list:
+def _cell_findings(material: Material) -> list[Any]:
     missing = material.evidence.missing
     trained = len(material.evidence.cells)
     rows = []

@@ -194,8 +194,10 @@ def compare_study(
 ) -> Comparisons:
     """As :func:`compare_arms`, with the warnings of every test and what is lacking."""
     options = options or AnalysisOptions()
-    frames: Iterable = [scores] if isinstance(scores, pd.DataFrame) else scores
-    rows: list[dict] = []
+    frames: Iterable[pd.DataFrame | Aligned] = (
+        [scores] if isinstance(scores, pd.DataFrame) else scores
+    )
+    rows: list[dict[str, Any]] = []
     lacking: list[str] = []
     arms: set[str] = set()
     waiting = _missing_by_setting(missing)
@@ -251,7 +253,7 @@ def compare_all_pairs(
     """
     options = dataclasses.replace(options or AnalysisOptions(), primary={})
     waiting = _missing_by_setting(missing)
-    rows: list[dict] = []
+    rows: list[dict[str, Any]] = []
     for aligned in settings:
         planned = waiting.get(tuple(aligned.setting.values()), {})
         order = [arm for arm in aligned.arms if arm != reference]
@@ -288,7 +290,7 @@ def _missing_by_setting(
     missing: pd.DataFrame | None,
 ) -> dict[tuple[str, ...], dict[str, _Missing]]:
     """Planned cells without a result: setting → design → arm → (repeat, fold, seed)."""
-    result: dict = {}
+    result: dict[Any, Any] = {}
     if missing is not None:
         designs = missing["design"] if "design" in missing.columns else ["cv"] * len(missing)
         keys = missing[list(CELL)].astype({key: str for key in (*SETTING, "arm")}).to_numpy()
@@ -369,7 +371,7 @@ def _compare(
     use: np.ndarray,
     gaps: Sequence[str],
     options: AnalysisOptions,
-) -> dict:
+) -> dict[str, Any]:
     a, b = aligned.arm(arm), aligned.arm(reference)
     y_true = aligned.y_true[use]
     groups = None if aligned.patients is None else aligned.patients[use]

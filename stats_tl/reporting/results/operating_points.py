@@ -10,6 +10,8 @@ cases.
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = ["OPERATING_COLUMNS", "compare_operating_points"]
 
 import math
@@ -96,7 +98,7 @@ def compare_operating_points(
             strict=True,
         )
     )
-    rows: list[dict] = []
+    rows: list[dict[str, Any]] = []
     for aligned in settings:
         for arm in aligned.arms:
             if arm == reference or reference not in aligned.arms:
@@ -118,9 +120,9 @@ def _compare(
     arm: str,
     reference: str,
     runs: np.ndarray,
-    known: dict,
+    known: dict[Any, Any],
     options: AnalysisOptions,
-) -> Iterator[dict]:
+) -> Iterator[dict[str, Any]]:
     calls = [_calls(aligned, name, runs, known) for name in (arm, reference)]
     if any(call is None for call in calls):
         return
@@ -186,7 +188,9 @@ def _compare(
         }
 
 
-def _calls(aligned: Aligned, arm: str, runs: np.ndarray, known: dict) -> np.ndarray | None:
+def _calls(
+    aligned: Aligned, arm: str, runs: np.ndarray, known: dict[Any, Any]
+) -> np.ndarray | None:
     """Whether each case is called positive, shape (runs, cases); None without thresholds."""
     position = aligned.arm(arm)
     called = np.zeros((len(runs), len(aligned.cases)), dtype=bool)

@@ -130,19 +130,21 @@ def compare_pair(
             "half-sample repeats show the learning curve of a cross-validation with three folds or "
             f"more, got {n_folds}; leave the rows with design = 'half' out"
         )
-    options = {"groups": groups, "confidence_level": confidence_level}
+    options: dict[str, Any] = {"groups": groups, "confidence_level": confidence_level}
     with warnings.catch_warnings():
         # They are kept in the results, and printed in the notes of the table.
         warnings.simplefilter("ignore", DegenerateDataWarning)
         if n_folds > 1:
-            return _cross_validated(y_true, scores_a, scores_b, folds, repeats, half, options)
+            return _cross_validated(
+                y_true, scores_a, scores_b, folds, repeats=repeats, half=half, **options
+            )
         if len(scores_a) == 1:
-            return _one_model(y_true, scores_a[0], scores_b[0], options)
-        return _retrained(y_true, scores_a, scores_b, options)
+            return _one_model(y_true, scores_a[0], scores_b[0], **options)
+        return _retrained(y_true, scores_a, scores_b, **options)
 
 
-def _cross_validated(y_true, a, b, folds, repeats, half, options) -> PairResult:
-    found = repeated_cv_comparison(y_true, a, b, folds, repeats=repeats, half=half, **options)
+def _cross_validated(y_true: Any, a: Any, b: Any, folds: Any, **options: Any) -> PairResult:
+    found = repeated_cv_comparison(y_true, a, b, folds, **options)
     variance = found.primary.procedure.variance
     assert variance is not None
     return PairResult(
@@ -160,7 +162,7 @@ def _number(df: Any) -> float:
     return float(df[1] if isinstance(df, tuple) else df)
 
 
-def _one_model(y_true, a, b, options) -> PairResult:
+def _one_model(y_true: Any, a: Any, b: Any, **options: Any) -> PairResult:
     primary = delong_test(y_true, a, b, **options)
     aucs, covariance = delong_covariance(y_true, np.stack([a, b]), groups=options["groups"])
     low, high = (
@@ -178,7 +180,7 @@ def _one_model(y_true, a, b, options) -> PairResult:
     )
 
 
-def _retrained(y_true, a, b, options) -> PairResult:
+def _retrained(y_true: Any, a: Any, b: Any, **options: Any) -> PairResult:
     primary = obuchowski_rockette_test(y_true, np.stack([a, b]), **options)
     bounds = primary.arms[["ci_low", "ci_high"]].clip(0, 1).to_numpy()
     return PairResult(

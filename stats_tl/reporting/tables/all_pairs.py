@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = ["all_pairs", "all_pairs_table"]
 
 from collections.abc import Iterator, Sequence
@@ -89,7 +91,7 @@ def all_pairs_table(
     )
 
 
-def _row(row: dict, alpha: float) -> Row:
+def _row(row: dict[Any, Any], alpha: float) -> Row:
     significant = row["verdict"] in ("superior", "inferior")
     higher = row["difference"] > 0
     return Row(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = ["operating_points", "operating_table"]
 
 import math
@@ -104,7 +106,7 @@ def operating_table(
     )
 
 
-def _row(row: dict, alpha: float) -> Row:
+def _row(row: dict[Any, Any], alpha: float) -> Row:
     significant = row["pvalue_adjusted"] < alpha
     higher = row["difference"] > 0
     crossed = row["n_repeats"] * row["n_seeds"] > 1

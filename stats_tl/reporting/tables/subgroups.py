@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 __all__ = ["subgroup_table", "subgroups"]
 
 from collections.abc import Iterator, Sequence
@@ -93,7 +95,7 @@ def subgroup_table(
     )
 
 
-def _row(row: dict, pvalues: tuple[str, str], patients: bool) -> Row:
+def _row(row: dict[Any, Any], pvalues: tuple[str, str], patients: bool) -> Row:
     counts = [Cell(format_count(row["n_patients"]))] if patients else []
     return Row(
         (

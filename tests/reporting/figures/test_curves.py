@@ -79,8 +79,8 @@ def test_the_area_under_the_mean_curve_is_the_auc_of_the_table(material):
             rows = rows[rows[key] == word]
         data = roc_data(scores)
         for arm, auc in (
-            ("radimagenet", rows["auc"].iloc[0]),
-            ("imagenet", rows["auc_reference"].iloc[0]),
+            ("RadImageNet", rows["auc"].iloc[0]),
+            ("ImageNet", rows["auc_reference"].iloc[0]),
         ):
             own = data[data["arm"] == arm]
             # The grid of a hundred steps costs up to half a step.
@@ -201,7 +201,7 @@ def test_class_weights_are_undone(scores):
     after, told, _ = as_risks(settings, weighted)
     assert (note, reason) == ("", "")
     assert "class weights" in told
-    shift = after[0].scores["imagenet"] - before[0].scores["imagenet"]
+    shift = after[0].scores["ImageNet"] - before[0].scores["ImageNet"]
     share = settings[0].y_true.mean()
     np.testing.assert_allclose(shift, np.log(share / (1 - share)))
 
@@ -216,8 +216,8 @@ def test_scores_that_are_no_probabilities_are_not_taken_for_risks(material, scor
     other = gather_material(Predictions(probable), AnalysisOptions(reference="imagenet"))
     risks, _, reason = as_risks(curve_settings(other)[0], other)
     assert reason == ""
-    first = curve_settings(other)[0][0].scores["imagenet"]
-    np.testing.assert_allclose(special.expit(risks[0].scores["imagenet"]), first, atol=1e-5)
+    first = curve_settings(other)[0][0].scores["ImageNet"]
+    np.testing.assert_allclose(special.expit(risks[0].scores["ImageNet"]), first, atol=1e-5)
 
 
 def test_many_settings_show_the_primary_one_not_the_best():

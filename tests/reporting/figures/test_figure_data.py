@@ -121,7 +121,7 @@ def test_ranks_take_tasks_as_the_sample(material):
     table, reason = rank_table(aucs)
     assert reason == ""
     assert table.shape == (5, 4)
-    assert "imagenet, resnet18" in table.columns
+    assert "ImageNet, ResNet-18" in table.columns
     # A method that a task lacks is left out, for everybody's rank would depend on it.
     short = aucs[~((aucs["task"] == "t0") & (aucs["backbone"] == "resnet18"))]
     table, reason = rank_table(short)

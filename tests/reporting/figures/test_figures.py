@@ -26,14 +26,14 @@ def table(scores):
 def test_every_comparison_has_its_estimate_and_interval_on_the_axes(table):
     ax = Figure().subplots()
     data = forest_data(table)
-    assert draw_forest(data, ax=ax, reference="imagenet", margin=0.03) is ax
+    assert draw_forest(data, ax=ax, reference="ImageNet", margin=0.03) is ax
     bars = [line for line in ax.lines if len(line.get_xdata()) == 2 and line.get_ydata()[0] != 0]
     bars = [tuple(map(float, line.get_xdata())) for line in bars]
     assert bars == list(zip(table["difference_low"], table["difference_high"], strict=True))
     points = [float(line.get_xdata()[0]) for line in ax.lines if len(line.get_xdata()) == 1]
     assert points == list(table["difference"])
-    assert [tick.get_text() for tick in ax.get_yticklabels()] == list(table["backbone"])
-    assert ax.get_xlabel() == "Difference in AUC (radimagenet − imagenet)"
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["DenseNet-121", "ResNet-18"] * 2
+    assert ax.get_xlabel() == "Difference in AUC (RadImageNet − ImageNet)"
     assert {text.get_text() for text in ax.texts} == {"acl", "breast"}
 
 
