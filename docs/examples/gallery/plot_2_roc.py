@@ -41,6 +41,6 @@ from stats_tl.reporting.figures import curve_settings, draw_roc, roc_data
 settings, _ = curve_settings(material)
 data = roc_data(settings[0])
 fig, ax = plt.subplots(figsize=(3.5, 3.5), layout="constrained")
-draw_roc(data, ax=ax, reference="imagenet")
+draw_roc(data, ax=ax, reference="ImageNet")
 ax.set(xlabel="1 − specificity", ylabel="Sensitivity")
 plt.show()

@@ -44,6 +44,6 @@ settings, _ = curve_settings(material)
 logits = {arm: logit(values) for arm, values in settings[0].scores.items()}
 data = decision_data(dataclasses.replace(settings[0], scores=logits))
 fig, ax = plt.subplots(figsize=(3.5, 3), layout="constrained")
-draw_decision(data, ax=ax, reference="imagenet")
+draw_decision(data, ax=ax, reference="ImageNet")
 ax.set(xlabel="Threshold probability", ylabel="Net benefit")
 plt.show()
