@@ -82,7 +82,7 @@ def page(module: str, intro: str) -> str:
     return "\n".join(lines)
 
 
-def write_pages(app: Sphinx) -> None:
+def write_pages(app: Sphinx, _config: Any) -> None:
     for module, intro in PAGES.items():
         target = Path(app.srcdir) / "reference" / f"{module.rpartition('.')[2]}.rst"
         text = page(module, intro)
@@ -91,6 +91,6 @@ def write_pages(app: Sphinx) -> None:
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
-    # Before autosummary, which reads the sources for names that need a page.
-    app.connect("builder-inited", write_pages, priority=100)
+    # Before the sources are listed: autosummary makes pages for the names in those it finds then.
+    app.connect("config-inited", write_pages)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
