@@ -203,7 +203,7 @@ def prepare(data: pd.DataFrame, variables: list[str], groups: list[str]) -> pd.D
             f"`data` has no column {', '.join(map(repr, absent))} named in the formula; "
             f"its columns are {', '.join(map(repr, data.columns))}."
         )
-    frame = data[names].reset_index(drop=True)
+    frame = pd.DataFrame({name: _native(data[name]).reset_index(drop=True) for name in names})
     if frame.empty:
         raise ValueError("`data` has no rows.")
     missing = frame.isna().sum()
@@ -218,12 +218,18 @@ def prepare(data: pd.DataFrame, variables: list[str], groups: list[str]) -> pd.D
     return frame.assign(**{name: _as_factor_or_number(frame[name]) for name in names})
 
 
+def _native(column: pd.Series) -> pd.Series:
+    """The column in this machine's byte order, the only one that pandas can select from."""
+    dtype = column.dtype
+    if not isinstance(dtype, np.dtype) or dtype.isnative:
+        return column
+    return pd.Series(column.to_numpy().astype(dtype.newbyteorder("=")))
+
+
 def _as_factor_or_number(column: pd.Series) -> pd.Series:
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.cat.remove_unused_categories()
     column = column.infer_objects()
-    if isinstance(column.dtype, np.dtype) and not column.dtype.isnative:
-        column = column.astype(column.dtype.newbyteorder("="))
     if pd.api.types.is_bool_dtype(column.dtype):
         text = np.where(column.to_numpy(dtype=bool), "TRUE", "FALSE")
         return pd.Series(pd.Categorical(text), index=column.index)
