@@ -80,6 +80,7 @@ def _directions(rank: int) -> np.ndarray:
     if rank == 2:
         angle = np.pi * (np.arange(_ANGLES) + 0.5) / _ANGLES
         return np.column_stack([np.cos(angle), np.sin(angle)])
-    uniform = qmc.Sobol(rank, rng=np.random.default_rng(20)).random_base2(_LOG2_POINTS)
+    # `rng` is the name from scipy 1.15 on.
+    uniform = qmc.Sobol(rank, seed=np.random.default_rng(20)).random_base2(_LOG2_POINTS)
     normal = special.ndtri(np.clip(uniform, 1e-12, 1 - 1e-12))
     return np.asarray(normal / np.linalg.norm(normal, axis=1, keepdims=True))
