@@ -4,15 +4,13 @@ Imports are read from the source, those under ``TYPE_CHECKING`` and within funct
 """
 
 import ast
-import functools
 import graphlib
 from collections import defaultdict
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = ROOT / "stats_tl"
+from .imports import PACKAGE, ROOT, imports, sources, targets
+
 MOST_MODULES = 15
 
 # What each wing may import of the others. All may import errors and toml; command lines, commands.
@@ -45,44 +43,6 @@ FLOORS = {
 TORCH = {"torch", "torchvision"}
 
 
-def name_of(path):
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-@functools.cache
-def sources():
-    """Every module of the package by its dotted name."""
-    return {name_of(path): path for path in sorted(PACKAGE.rglob("*.py"))}
-
-
-def targets(module, path, code=None):
-    """Dotted names that a module imports, as far as they can be resolved."""
-    tree = ast.parse(path.read_text(encoding="utf-8") if code is None else code)
-    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                parts = package.split(".")
-                start = parts[: len(parts) - node.level + 1]
-                base = ".".join([*start, base] if base else start)
-            for alias in node.names:
-                inner = f"{base}.{alias.name}"
-                yield inner if inner in sources() else base
-
-
-@functools.cache
-def imports():
-    """Module → modules of the package that it names in an import."""
-    return {
-        module: {name for name in targets(module, path) if name in sources()} - {module}
-        for module, path in sources().items()
-    }
-
-
 def wing(module):
     parts = module.split(".")
     return parts[1] if len(parts) > 1 else ""
@@ -95,7 +55,7 @@ def test_every_kind_of_import_is_seen():
         "if TYPE_CHECKING:\n    from .delong import delong_test\n"
         "def later():\n    from .. import tasks\n"
     )
-    seen = set(targets("stats_tl.stats.curves.auc", PACKAGE / "stats/curves/auc.py", code))
+    seen = set(targets(PACKAGE / "stats/curves/auc.py", code))
     assert seen == {
         "typing",
         "stats_tl.stats.results",
@@ -130,7 +90,7 @@ def test_wings_import_as_designed(own):
 def test_only_train_imports_torch():
     for module, path in sources().items():
         if wing(module) != "train":
-            roots = {name.split(".")[0] for name in targets(module, path)}
+            roots = {name.split(".")[0] for name in targets(path)}
             assert not roots & TORCH, module
 
 
