@@ -26,7 +26,6 @@ extensions = [
     "sphinx.ext.extlinks",
     "sphinx_gallery.gen_gallery",
     "mathml",
-    "module_pages",
     "private_names",
     "reference_pages",
 ]

@@ -1,6 +1,7 @@
-"""The API reference: one page per public module, its names grouped by the room they live in.
+"""The pages of the reference, written from the package, so that nothing can be forgotten.
 
-Written from ``__all__`` before the sources are read, so that no public name can be forgotten.
+One page per public module lists the names in ``__all__``, grouped by the room they live in; one per
+package has the docstring of each of its modules: models, notation, references.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from dotted_names import module_names
 from sphinx.application import Sphinx
 
 #: Public modules with what their pages say first.
@@ -35,6 +37,8 @@ PAGES = {
     ),
     "stats_tl.errors": "Errors that a user can cause; :doc:`/errors` has exit codes and messages.",
 }
+#: Packages whose modules have their docstrings shown.
+PACKAGES = ("archive", "calibration", "data", "reporting", "stats", "study", "train")
 #: Headings of rooms, in the order of the page; others follow under their own name.
 HEADINGS = {
     "stats.results": "Results",
@@ -65,7 +69,8 @@ def room(module: str, found: Any) -> str:
     return f"{module}.{inside}".removeprefix("stats_tl.") if inside else ""
 
 
-def page(module: str, intro: str) -> str:
+def names_page(module: str, intro: str) -> str:
+    """The public names of a module."""
     public = import_module(module)
     rooms: dict[str, list[str]] = {}
     for name in public.__all__:
@@ -82,10 +87,22 @@ def page(module: str, intro: str) -> str:
     return "\n".join(lines)
 
 
+def modules_page(package: str) -> str:
+    """The docstrings of a package and of its modules, in the order of the folders."""
+    lines = [package, "=" * len(package), ""]
+    for name in (package, *(n for n in module_names() if n.startswith(f"{package}."))):
+        heading = f"``{name.removeprefix(f'{package}.')}``"
+        lines += [heading, "-" * len(heading), "", f".. automodule:: {name}", ""]
+    return "\n".join(lines)
+
+
 def write_pages(app: Sphinx, _config: Any) -> None:
-    for module, intro in PAGES.items():
-        target = Path(app.srcdir) / "reference" / f"{module.rpartition('.')[2]}.rst"
-        text = page(module, intro)
+    folder = Path(app.srcdir) / "reference"
+    (folder / "modules").mkdir(exist_ok=True)
+    pages = {m.rpartition(".")[2]: names_page(m, intro) for m, intro in PAGES.items()}
+    pages |= {f"modules/{name}": modules_page(f"stats_tl.{name}") for name in PACKAGES}
+    for name, text in pages.items():
+        target = folder / f"{name}.rst"
         if not target.is_file() or target.read_text(encoding="utf-8") != text:
             target.write_text(text, encoding="utf-8")
 
