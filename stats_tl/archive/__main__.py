@@ -173,4 +173,6 @@ def _progress(label: str) -> Callable[[int, int], object] | None:
 
 
 if __name__ == "__main__":
-    exit_command(main)
+    exit_command(
+        main, interrupted="nothing is lost; run the same command again, merge into a new folder"
+    )
