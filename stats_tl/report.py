@@ -302,11 +302,9 @@ def analysis_options(evidence: Evidence, options: argparse.Namespace) -> Analysi
     """The archive's plan, then --plan, then the flags; the later prevail."""
     from .reporting import AnalysisOptions
 
-    analysis = AnalysisOptions()
-    if evidence.plan:
-        analysis = AnalysisOptions.from_plan(
-            evidence.plan.get("analysis", {}), source="the archive", reference=evidence.reference
-        )
+    analysis = AnalysisOptions.from_archive(
+        evidence.plan.get("analysis"), reference=evidence.reference
+    )
     return overridden(planned(analysis, options), options)
 
 

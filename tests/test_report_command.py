@@ -1,5 +1,6 @@
 """``python -m stats_tl.report`` as a user meets it: output, files, exit codes."""
 
+import json
 import os
 import re
 import subprocess
@@ -220,6 +221,19 @@ class TestArchive:
         assert code == 4
         assert "repeat 4: fold 4 not trained" in err
 
+    def test_defaults_are_no_plan(self, run, scores, tmp_path, monkeypatch):
+        """An archive holds an analysis table even where its plan had none."""
+        monkeypatch.setitem(PLAN, "analysis", {})
+        write_archive(tmp_path / "runs" / "demo", scores)
+        _, out, _ = run("--format", "words,json")
+        assert "the comparisons are exploratory" in " ".join(out.split())
+        methods = (tmp_path / "analysis/demo/methods.md").read_text(encoding="utf-8")
+        assert "followed a plan" not in methods
+        assert "No analysis plan was given" in methods
+        summary = json.loads((tmp_path / "analysis/demo/summary.json").read_text())
+        assert summary["analysis"]["planned"] is False
+        assert summary["analysis"]["plan_sha256"] == ""
+
     def test_a_damaged_archive_stops_with_3(self, run, scores, tmp_path):
         root = write_archive(tmp_path / "runs" / "demo", scores)
         part = sorted((root / "parts").glob("*.parquet"))[0]
@@ -264,13 +278,13 @@ class TestPredictions:
         once = once.drop(columns=["partition"])
         for dropped, caution in (
             ([], ""),
-            (["patient"], "patients were not identified"),
+            (["patient"], "patients are unknown"),
             (["repeat", "fold"], "Scores were treated as those of one fixed test set"),
         ):
             once.drop(columns=dropped).to_csv(csv, index=False)
             _, out, _ = run("--scores", csv, "--reference", "imagenet", "--format", "csv")
             flat = " ".join(out.split())
-            assert ("patients were not identified" in flat) == (dropped == ["patient"])
+            assert ("patients are unknown" in flat) == (dropped == ["patient"])
             assert ("one fixed test set, because no folds" in flat) == ("fold" in dropped)
             assert caution in flat
             assert "SDD is the smallest difference" in flat

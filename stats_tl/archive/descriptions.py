@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["divided_patients", "is_task_file", "read_header", "read_task", "task_files"]
+__all__ = [
+    "describes_patients",
+    "divided_patients",
+    "is_task_file",
+    "read_header",
+    "read_task",
+    "task_files",
+]
 
 import re
 from collections.abc import Mapping
@@ -14,6 +21,9 @@ import pandas as pd
 from ..errors import ArchiveDamagedError
 from .files import checksum, read_bytes, read_sealed
 from .migrations import check_schema
+
+#: How archives without a record of it describe that nobody knows the patients.
+_NO_PATIENTS = ("counts as its own patient", "an exam counts as a patient")
 
 
 def read_header(path: Path) -> dict[str, Any]:
@@ -94,6 +104,17 @@ def _describes(content: Any, name: str) -> bool:
         return whole and isinstance(content["synthetic"], bool)
     except (KeyError, TypeError):
         return False
+
+
+def describes_patients(description: str, cases: pd.DataFrame) -> bool:
+    """Whether the patients of an archive that does not say so are known.
+
+    Adapters that had none gave every image, or every examination, as its own patient and said
+    so in words.
+    """
+    if any(words in description for words in _NO_PATIENTS):
+        return False
+    return bool((cases["patient"].astype(str) != cases["case"].astype(str)).any())
 
 
 def divided_patients(splits: pd.DataFrame, cases: pd.DataFrame) -> pd.DataFrame:

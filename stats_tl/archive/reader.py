@@ -19,7 +19,13 @@ from ..study.keys import CELL_KEYS
 from ..study.labels import plan_labels, without_labels
 from ..study.loading import parse_plan
 from .assemble import assemble_scores
-from .descriptions import divided_patients, read_header, read_task, task_files
+from .descriptions import (
+    describes_patients,
+    divided_patients,
+    read_header,
+    read_task,
+    task_files,
+)
 from .files import checksum, read_bytes, read_parquet, read_sealed
 from .parts import Part, Row, cells_of_scores, read_part, read_part_scores
 from .schema import split_name
@@ -349,6 +355,18 @@ class Archive:
             if cell.cell_id not in self._records
         ]
         return pd.DataFrame(rows, columns=["cell_id", "pair_id", *_NAMES, "reason"])
+
+    def patients_known(self, task: str) -> bool:
+        """Whether the column ``patient`` of a data set's cases names patients.
+
+        Where it was not recorded, in archives of before that, it does if it groups cases or
+        differs from the cases, and the description does not say that patients are unknown.
+        """
+        recorded = self.tasks[task].get("patients_known")
+        if recorded is not None:
+            return bool(recorded)
+        cases = self.cases(task)
+        return describes_patients(str(self.tasks[task].get("description", "")), cases)
 
     def cases(self, task: str) -> pd.DataFrame:
         """Cases of a data set: case, patient, group, y_true and covariates."""

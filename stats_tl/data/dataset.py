@@ -55,6 +55,9 @@ class Dataset:
         How near-duplicates are looked for.
     images : ImageSource
         Where the images are.
+    patients_known : bool
+        Whether ``patient`` names patients. Where nobody knows them, it holds the image (or its
+        examination) in their place, and nothing that is reported may call it a patient.
     sizes : tuple of int
         Sizes that :meth:`read_images` will be asked for: whatever reads the images first
         resizes to all of them, so that an image is decoded once.
@@ -67,6 +70,7 @@ class Dataset:
     description: str
     audit: Audit = field(repr=False)
     images: ImageSource = field(repr=False)
+    patients_known: bool = True
     sizes: tuple[int, ...] = ()
     _memo: dict[str | int, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -233,6 +237,7 @@ def build_dataset(
     audit: Audit,
     official: np.ndarray | None = None,
     synthetic: bool = False,
+    patients_known: bool = True,
 ) -> Dataset:
     """What every adapter ends with: the checks that all data sets share.
 
@@ -244,7 +249,7 @@ def build_dataset(
         Columns ``case``, ``patient``, ``y_true`` (1, 0, or -1: leave out), then covariates.
     images : ImageSource
         Of the same length and order.
-    description, audit, official, synthetic
+    description, audit, official, synthetic, patients_known
         As in :class:`Dataset`.
 
     Raises
@@ -282,7 +287,7 @@ def build_dataset(
 
     cases = cases.assign(y_true=cases["y_true"].astype(np.int8))
     cases.insert(2, "group", cases["patient"])
-    return Dataset(name, cases, official, synthetic, description, audit, images)
+    return Dataset(name, cases, official, synthetic, description, audit, images, patients_known)
 
 
 def _one_row_per_frame(cases: pd.DataFrame, frames: np.ndarray) -> pd.DataFrame:

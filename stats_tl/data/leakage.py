@@ -25,27 +25,33 @@ def audit_duplicates(dataset: Dataset, partitions: Mapping[Any, np.ndarray]) -> 
     Returns
     -------
     dict
-        ``pairs``, ``between_patients`` and ``across_partitions`` (numbers of pairs), and
-        ``examples`` (up to twenty pairs that straddle, with their distance in bits).
+        ``pairs``, ``between_patients`` (None where patients are unknown) and
+        ``across_partitions`` (numbers of pairs), ``cases`` (all that are of a pair on two sides
+        of a split, sorted), and ``examples`` (up to twenty such pairs, with their distance in
+        bits).
     """
     pairs = dataset.near_duplicates
     splits = np.concatenate(list(partitions.values()))
     straddling = across_partitions(pairs, splits, dataset.cases["case"])
     straddling = straddling.drop_duplicates(["case_a", "case_b"])
     shown = straddling[["case_a", "case_b", "distance"]].head(20)
+    between = int((~pairs["same_patient"].astype(bool)).sum())
     return {
         "pairs": len(pairs),
-        "between_patients": int((~pairs["same_patient"].astype(bool)).sum()),
+        "between_patients": between if dataset.patients_known else None,
         "across_partitions": len(straddling),
+        "cases": sorted({str(case) for case in straddling[["case_a", "case_b"]].to_numpy().flat}),
         "examples": [[a, b, int(d)] for a, b, d in shown.itertuples(index=False)],
     }
 
 
 def describe_duplicates(audit: dict[str, Any]) -> str:
     """The audit in a sentence."""
+    between = audit["between_patients"]
+    people = "" if between is None else f", {between} of them between patients"
     return (
-        f"{audit['pairs']} pairs of near-duplicate images, {audit['between_patients']} of them "
-        f"between patients; {audit['across_partitions']} lie on two sides of a split"
+        f"{audit['pairs']} pairs of near-duplicate images{people}; "
+        f"{audit['across_partitions']} lie on two sides of a split"
         + (
             ' (near_duplicates = "group" in [audit] keeps them together)'
             if audit["across_partitions"]

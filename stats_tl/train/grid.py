@@ -262,7 +262,12 @@ def train_grid(run: GridRun, view: ProgressView) -> int:
         view.say("the archived plan and descriptions are brought up to date")
     datasets = run.load_datasets()
     for dataset in datasets.values():
-        view.dataset(dataset.name, dataset.description, dataset.cases)
+        view.dataset(
+            dataset.name,
+            dataset.description,
+            dataset.cases,
+            patients_known=dataset.patients_known,
+        )
     if state.retry_failed:
         failed = {}
     with view.progress(state) as show:

@@ -93,10 +93,12 @@ class ProgressView:
         """A line beside the progress, which it does not disturb."""
         tqdm.write(text)
 
-    def dataset(self, name: str, description: str, cases: pd.DataFrame) -> None:
+    def dataset(
+        self, name: str, description: str, cases: pd.DataFrame, *, patients_known: bool
+    ) -> None:
         """A data set that was loaded."""
         print(f"  {name}: {description}")
-        self.say(f"  {_counts(cases)}")
+        self.say(f"  {_counts(cases, patients_known)}")
 
     def nothing_to_do(self, failed: Mapping[str, str]) -> None:
         """No cell is pending; `failed` are reasons by cell."""
@@ -160,11 +162,13 @@ def _headline(state: GridState, workers: str) -> str:
     )
 
 
-def _counts(cases: pd.DataFrame) -> str:
+def _counts(cases: pd.DataFrame, patients_known: bool) -> str:
     positives = int(cases["y_true"].sum())
+    patients = f" of {cases['patient'].nunique()} patients" if patients_known else ""
+    unknown = "" if patients_known else "; patients unknown"
     return (
-        f"{len(cases)} images of {cases['patient'].nunique()} patients, "
-        f"{positives} positive, {len(cases) - positives} negative"
+        f"{len(cases)} images{patients}, {positives} positive, {len(cases) - positives} "
+        f"negative{unknown}"
     )
 
 

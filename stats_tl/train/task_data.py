@@ -138,6 +138,7 @@ def archive_task(
     description = {
         "description": dataset.description,
         "synthetic": dataset.synthetic,
+        "patients_known": dataset.patients_known,
         "labels_sha256": dataset.labels_sha256,
         "images_sha256": dataset.images_sha256,
         "splits_sha256": digests,

@@ -85,4 +85,5 @@ def load_busi(task: Task, path: Path | None, audit: Audit) -> Dataset:
             "(Al-Dhabyani et al., Data in Brief 2020, doi:10.1016/j.dib.2019.104863)."
         ),
         audit=audit,
+        patients_known=False,
     )

@@ -74,6 +74,7 @@ def load_folders(task: Task, path: Path | None, audit: Audit) -> Dataset:
         + (f"patients {who}" if who else NO_PATIENTS)
         + ".",
         audit=audit,
+        patients_known=bool(who),
     )
 
 
@@ -192,6 +193,7 @@ def load_csv(task: Task, path: Path | None, audit: Audit) -> Dataset:
         + (f"patients {who}" if who else NO_PATIENTS)
         + ".",
         audit=audit,
+        patients_known=bool(who),
         official=official,
     )
 

@@ -89,6 +89,7 @@ def load_medmnist(task: Task, path: Path | None, audit: Audit) -> Dataset:
             "doi:10.1038/s41597-022-01721-8)."
         ),
         audit=audit,
+        patients_known=False,
         official=np.array([split], dtype=np.int8),
     )
 

@@ -78,5 +78,6 @@ def load_mrnet(task: Task, path: Path | None, audit: Audit) -> Dataset:
             "exam counts as a patient (Bien et al. 2018, doi:10.1371/journal.pmed.1002699)."
         ),
         audit=audit,
+        patients_known=False,
         official=np.array([sides], dtype=np.int8),
     )

@@ -119,6 +119,7 @@ def load_radimagenet(task: Task, path: Path | None, audit: Audit) -> Dataset:
         FileImages(store, [prefix + name for name in names], Reading.of(task)),
         description=f"RadImageNet's {subset} task: {note}",
         audit=audit,
+        patients_known=False,
         official=official,
     )
 

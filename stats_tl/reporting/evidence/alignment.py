@@ -27,6 +27,8 @@ CELL = (*SETTING, "arm", "repeat", "fold", "seed")
 #: The cross-validation under comparison, and extra two-fold repeats for the learning curve.
 DESIGNS = ("cv", "half")
 _RUN = ("repeat", "seed")
+#: Of a case: its patient, and its group of related images, as :mod:`..results.material` gives it.
+_UNITS = ("patient", "related_group")
 _NEEDED = ("case", "y_true", "arm", "score")
 _DEFAULTS: dict[str, Any] = {
     "task": "",
@@ -52,6 +54,10 @@ class Aligned:
         Identifiers, sorted.
     y_true : ndarray of int, shape (cases,)
     patients : ndarray of shape (cases,) or None
+        None where they are unknown.
+    groups : ndarray of shape (cases,) or None
+        The units that tests take as independent: groups of related images where there are any,
+        else patients; None where every case is a unit of its own.
     runs : list of (repeat, seed)
     arms : list of str
     folds : ndarray of int, shape (arms, runs, cases)
@@ -66,6 +72,7 @@ class Aligned:
     cases: np.ndarray
     y_true: np.ndarray
     patients: np.ndarray | None
+    groups: np.ndarray | None
     runs: list[tuple[int, int]]
     arms: list[str]
     folds: np.ndarray
@@ -76,6 +83,18 @@ class Aligned:
         """Position of an arm."""
         return self.arms.index(name)
 
+    @property
+    def unit(self) -> str:
+        """What `groups` are: "patient", "patient-group", "group", or "" where there are none.
+
+        A ``patient-group`` is one patient, or several with related images.
+        """
+        if self.groups is None:
+            return ""
+        if self.patients is None:
+            return "group"
+        return "patient" if self.groups is self.patients else "patient-group"
+
 
 def check_scores(scores: pd.DataFrame) -> pd.DataFrame:
     """The columns that an analysis uses, complete and of one type.
@@ -84,6 +103,7 @@ def check_scores(scores: pd.DataFrame) -> pd.DataFrame:
     ----------
     scores : DataFrame
         One row per case and model: ``case, y_true, arm, score``; optional ``patient``,
+        ``related_group`` (of images that no test may take as independent),
         the keys ``task, backbone, head, unfreeze, repeat, fold, seed`` and ``design``:
         ``half`` for extra two-fold repeats, else ``cv``.
 
@@ -106,11 +126,11 @@ def check_scores(scores: pd.DataFrame) -> pd.DataFrame:
         )
     if scores.empty:
         raise UserError("there are no scores: the table is empty")
-    frame = scores[[c for c in scores.columns if c in {*_NEEDED, *_DEFAULTS, "seed", "patient"}]]
+    frame = scores[[c for c in scores.columns if c in {*_NEEDED, *_DEFAULTS, "seed", *_UNITS}]]
     for name in frame.columns:
         missing = frame[name].isna()
-        if name == "patient" and missing.all():
-            frame = frame.drop(columns="patient")
+        if name in _UNITS and missing.all():
+            frame = frame.drop(columns=name)
         elif missing.any():
             raise UserError(
                 f"column {name!r} has {int(missing.sum())} missing values of {len(frame)}, "
@@ -289,18 +309,26 @@ def _align_setting(setting: dict[str, str], frame: pd.DataFrame) -> Aligned:
             f"{_describe(setting)}all {len(cases)} cases have y_true = {labels[0]}; "
             "an AUC needs positive and negative cases"
         )
-    patients = None
-    if "patient" in frame.columns:
-        codes, people = _sorted_codes(frame["patient"])
-        patients = np.asarray(people, dtype=object)[
-            _one_per_case(setting, "patient", codes, case, cases)
-        ]
+    patients, groups = (_units(setting, name, frame, case, cases) for name in _UNITS)
+    if groups is None or (patients is not None and (groups == patients).all()):
+        groups = patients
     y_true, arm_names = labels.astype(int), [str(a) for a in arms]
     own, extra = (
-        Aligned(setting, cases, y_true, patients, runs, arm_names, folds, scores)
+        Aligned(setting, cases, y_true, patients, groups, runs, arm_names, folds, scores)
         for runs, folds, scores in arrays
     )
     return replace(own, half=extra)
+
+
+def _units(
+    setting: dict[str, str], name: str, frame: pd.DataFrame, case: np.ndarray, cases: np.ndarray
+) -> np.ndarray | None:
+    """The patient, or the group, of every case; None where there is no such column."""
+    if name not in frame.columns:
+        return None
+    codes, units = _sorted_codes(frame[name])
+    named: np.ndarray = np.asarray(units, dtype=object)
+    return np.asarray(named[_one_per_case(setting, name, codes, case, cases)])
 
 
 def _arrays(

@@ -64,6 +64,10 @@ class Evidence(Protocol):
         """Keys of the planned cells without a result."""
         ...
 
+    def patients_known(self, task: str) -> bool:
+        """Whether the column ``patient`` of the cases names patients."""
+        ...
+
     def cases(self, task: str) -> pd.DataFrame:
         """Cases of a task: ``case, y_true``, where known ``patient, group``, covariates."""
         ...

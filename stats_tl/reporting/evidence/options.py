@@ -116,6 +116,19 @@ class AnalysisOptions:
             plan_source=kind,
         )
 
+    @classmethod
+    def from_archive(
+        cls, analysis: Mapping[str, Any] | None, *, reference: str | None
+    ) -> AnalysisOptions:
+        """Options from the ``[analysis]`` of an archived plan, which holds defaults too.
+
+        A table that is nothing but defaults planned nothing: it names neither a primary
+        comparison nor a margin, and is what a plan without ``[analysis]`` is archived with.
+        """
+        if all(value == _DEFAULTS.get(key) for key, value in (analysis or {}).items()):
+            return cls(reference=reference)
+        return cls.from_plan(analysis or {}, source="the archive", reference=reference)
+
     def override(self, where: str, **changes: Any) -> AnalysisOptions:
         """The options with the given changes; None leaves a value as it is.
 
@@ -133,6 +146,10 @@ class AnalysisOptions:
                 before = "none" if planned in (None, {}, ()) else _spell(planned)
                 departures.append(f"{key} {_spell(value)} ({where}; planned: {before})")
         return dataclasses.replace(self, **different, departures=tuple(departures))
+
+
+#: An ``[analysis]`` table as a plan has it that does not have one.
+_DEFAULTS = {"alpha": 0.05, "correction": "holm", "margin": None, "primary": {}}
 
 
 def read_analysis_plan(path: str | Path) -> tuple[dict[str, Any], str | None, str]:

@@ -83,6 +83,10 @@ class Predictions:
         self.cells = self._scores.loc[compared, list(CELL)].drop_duplicates(ignore_index=True)
         self.missing = pd.DataFrame(columns=list(CELL))
 
+    def patients_known(self, task: str) -> bool:
+        """Whether the table has a column ``patient``."""
+        return "patient" in self._scores.columns
+
     def cases(self, task: str) -> pd.DataFrame:
         """Cases of a task: ``case, y_true``, where given ``patient``, and covariates."""
         own = self._scores[self._scores["task"].astype(str) == task]

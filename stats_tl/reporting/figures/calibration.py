@@ -60,7 +60,7 @@ def calibration_data(scores: CurveScores, *, confidence_level: float = 0.95) -> 
             predicted[run] = (row[:, None] * member).sum(axis=0) / size
             observed[run] = (scores.y_true[:, None] & member).sum(axis=0) / size
             influence = member * (scores.y_true[:, None] - observed[run]) / size
-            variance[run] = clustered_variance(influence, scores.patients)
+            variance[run] = clustered_variance(influence, scores.groups)
         mean = observed.mean(axis=0)
         inner = (mean > 0) & (mean < 1)
         half = np.full(n_groups, np.nan)
@@ -196,7 +196,7 @@ def _logistic(
         return nothing
     bread = np.linalg.inv(information)
     influence = (design * (y - risk)[:, None]) @ bread
-    count = int(scores.patients.max()) + 1
+    count = int(scores.groups.max()) + 1
     sums = np.zeros((count, beta.size))
-    np.add.at(sums, scores.patients, influence)
+    np.add.at(sums, scores.groups, influence)
     return beta, count / max(count - 1, 1) * sums.T @ sums

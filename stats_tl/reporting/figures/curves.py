@@ -48,8 +48,8 @@ class CurveScores:
     reference : str
         Its label.
     y_true : ndarray of bool, shape (cases,)
-    patients : ndarray of int, shape (cases,)
-        Code of each case's patient; of the case itself where no patients are named.
+    groups : ndarray of int, shape (cases,)
+        Code of each case's patient or group; of the case itself where there are none.
     folds : ndarray of int, shape (runs, cases)
     scores : dict of str to ndarray of shape (runs, cases)
         By label of the arm, the reference first.
@@ -60,7 +60,7 @@ class CurveScores:
     setting: dict[str, str]
     reference: str
     y_true: np.ndarray
-    patients: np.ndarray
+    groups: np.ndarray
     folds: np.ndarray
     scores: dict[str, np.ndarray]
     repeats: np.ndarray
@@ -135,13 +135,13 @@ def _complete(
             labels = y_true[folds[0, run] == fold]
             if labels.all() or not labels.any():
                 return None
-    people = aligned.patients if aligned.patients is not None else aligned.cases
+    units = aligned.groups if aligned.groups is not None else aligned.cases
     return CurveScores(
         title=title,
         setting=aligned.setting,
         reference=shown.arm(arms[0]),
         y_true=y_true,
-        patients=pd.factorize(np.asarray(people))[0],
+        groups=pd.factorize(np.asarray(units))[0],
         folds=folds[0, runs],
         scores={
             shown.arm(arm): aligned.scores[number, runs]

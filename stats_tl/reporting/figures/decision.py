@@ -54,7 +54,7 @@ def decision_data(scores: CurveScores, *, confidence_level: float = 0.95) -> pd.
         for run, row in enumerate(special.expit(values)):
             gain = (row[:, None] >= THRESHOLDS) * np.where(events, 1.0, -weight)
             benefit[run] = gain.mean(axis=0)
-            variance[run] = clustered_variance((gain - benefit[run]) / row.size, scores.patients)
+            variance[run] = clustered_variance((gain - benefit[run]) / row.size, scores.groups)
         mean, half = benefit.mean(axis=0), z * np.sqrt(variance.mean(axis=0))
         frames.append(
             pd.DataFrame(

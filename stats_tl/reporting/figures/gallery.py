@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..rendering.labels import comparison_labels, plural, varies
+from ..rendering.labels import clustered_by, comparison_labels, plural, varies
 from ..rendering.numbers import MINUS, format_interval, format_number
 from ..rendering.parts import Absent, Drawing
 from ..results.material import Material
@@ -93,7 +93,7 @@ def roc(material: Material) -> Drawing | Absent:
         average = ", averaged vertically over training runs"
     caption = (
         f"ROC curves{average}. Bands are pointwise {_level(material)} confidence bands for new "
-        f"patients{_clustered(material)}, from the variance of one "
+        f"{_units(material)}{_clustered(material)}, from the variance of one "
         f"{'repeat' if crossed else 'training run'}; they do not cover the whole curve "
         "simultaneously, and their overlap is not a test of a difference."
     )
@@ -101,7 +101,8 @@ def roc(material: Material) -> Drawing | Absent:
         what = "repeats" if crossed else "training runs"
         caption += (
             f" Thin lines are the lowest and highest of the {what} at each point; they show the "
-            f"variability of {'splitting and ' if crossed else ''}training on the same patients "
+            f"variability of {'splitting and ' if crossed else ''}training on the same "
+            f"{_units(material)} "
             "and are not a confidence interval."
         )
     caption += f" Numbers are AUCs ({_level(material)} confidence interval).{_shown(why)}"
@@ -153,13 +154,16 @@ def variance(material: Material) -> Drawing | Absent:
     if not len(layout) and mixed.reason:
         why = _NO_FOLDS if not any(components) else "at least two repeats are needed"
         return Absent("variance", "figure of the components of variance", why)
-    figure = variance_figure(layout, parts, mixed.variance_components, **_warnings(material))
+    units = _units(material)
+    figure = variance_figure(
+        layout, parts, mixed.variance_components, units=units, **_warnings(material)
+    )
     caption, listed = "Sources of variance.", []
     if len(layout):
         caption += (
             " Coloured bars show the variance of a difference in AUC, for one repeat and for all. "
-            "Variance between patients is shared by all repeats, and only more patients reduce it; "
-            "the part of patients as training cases cannot be seen in out-of-fold scores and was "
+            f"Variance between {units} is shared by all repeats, and only more {units} reduce it; "
+            f"the part of {units} as training cases cannot be seen in out-of-fold scores and was "
             "estimated from the learning curve. Variance between splits and trainings falls with "
             "the number of repeats. The line is the squared standard error used by the test."
         )
@@ -171,7 +175,7 @@ def variance(material: Material) -> Drawing | Absent:
         for row, name in enumerate(names):
             one = totals.loc[row].iloc[0] * 1e4
             listed.append(
-                f"{name}: patients as test cases {one['patients']:.1f}, as training cases "
+                f"{name}: {units} as test cases {one['patients']:.1f}, as training cases "
                 f"{one['learning']:.1f}, splits and training of one repeat "
                 f"{one['splits'] + one['seeds']:.1f} (× 10⁻⁴)"
             )
@@ -302,11 +306,13 @@ def detectable(material: Material) -> Drawing | Absent:
     titles, draws, listed = [], [], []
     styles: dict[int, dict[str, Any]] = {}
     bands = False
+    grouped = (table["clustered_by"] == "group").any()
+    unit = "group" if grouped else _units(material).removesuffix("s")
     for number in chosen:
         row, parts = table.iloc[number], components[number]
         if not row["standard_error"] > 0:
             continue
-        units = int(row["n_cases"] if math.isnan(row["n_patients"]) else row["n_patients"])
+        units = int(row["n_cases"] if math.isnan(row["n_groups"]) else row["n_groups"])
         repeats: list[int] = [1]
         if parts is not None and (_repeated(parts) or row["test"] == "nadeau-bengio"):
             repeats = [parts.parts.n_repeats, max(20, 2 * parts.parts.n_repeats)]
@@ -332,7 +338,7 @@ def detectable(material: Material) -> Drawing | Absent:
         own = sizes[(sizes["n_units"] == units) & (sizes["n_repeats"] == repeats[0])].iloc[0]
         bands = bands or own["low"] < own["high"]
         listed.append(
-            f"{_names(table)[number]}: with {plural(units, 'patient')} a difference of "
+            f"{_names(table)[number]}: with {plural(units, unit)} a difference of "
             f"{format_interval(own['low'], own['high']) if bands else format_number(own['low'])} "
             f"is detected with {100 * options.power:g} % power"
         )
@@ -348,7 +354,7 @@ def detectable(material: Material) -> Drawing | Absent:
     with styled():
         figure, axes = panels(
             titles,
-            xlabel=("True difference in AUC", "Patients" if _patients(material) else "Cases"),
+            xlabel=("True difference in AUC", f"{unit.capitalize()}s"),
             key=key,
             notes=warning_lines(**_warnings(material)),
             gap=0.42,
@@ -361,8 +367,8 @@ def detectable(material: Material) -> Drawing | Absent:
     power = f"{100 * options.power:g} %"
     caption = (
         "Detectable differences. Left: the power of the test depends on the true difference, at "
-        f"the number of patients of this study; the horizontal line marks {power}. Right: the "
-        f"smallest difference detected with {power} power depends on the number of patients; the "
+        f"the number of {unit}s of this study; the horizontal line marks {power}. Right: the "
+        f"smallest difference detected with {power} power depends on the number of {unit}s; the "
         "vertical line marks this study."
         + (" The grey band is the equivalence margin." if options.margin is not None else "")
     )
@@ -450,12 +456,13 @@ def _repeated(parts: Any) -> bool:
     return parts is not None and not math.isnan(parts.parts.repeat_variance)
 
 
-def _patients(material: Material) -> bool:
-    return bool(material.shown["n_patients"].notna().all())
+def _units(material: Material) -> str:
+    """What the cases are drawn from: patients where all are known."""
+    return "patients" if material.shown["n_patients"].notna().all() else "images"
 
 
 def _clustered(material: Material) -> str:
-    return ", clustered by patient" if _patients(material) else ""
+    return clustered_by(material.shown["clustered_by"])
 
 
 def _reference(material: Material) -> str:

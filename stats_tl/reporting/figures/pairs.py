@@ -78,14 +78,14 @@ def _components(aligned: Aligned, arm: str, reference: str) -> PairComponents | 
                 a[first],
                 b[first],
                 folds[0, runs][first],
-                groups=aligned.patients,
+                groups=aligned.groups,
                 half=_half_sample(aligned.half, pair),
             )
             every = (
                 parts
                 if len(first) == len(runs)
                 else repeated_cv_components(
-                    aligned.y_true, a, b, folds[0, runs], groups=aligned.patients
+                    aligned.y_true, a, b, folds[0, runs], groups=aligned.groups
                 )
             )
     except ValueError:

@@ -172,7 +172,7 @@ def _variance(scores: CurveScores, run: int, row: np.ndarray, slope: np.ndarray)
         influence[cell[labels]] = (called[labels] - called[labels].mean(axis=0)) / positive
         false = called[~labels] - called[~labels].mean(axis=0)
         influence[cell[~labels]] = -slope * false / negatives.size
-    return clustered_variance(influence / len(cells), scores.patients)
+    return clustered_variance(influence / len(cells), scores.groups)
 
 
 def _binormal_slope(curve: np.ndarray) -> np.ndarray:

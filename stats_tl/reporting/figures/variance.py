@@ -176,6 +176,7 @@ def variance_figure(
     parts: pd.DataFrame,
     components: pd.DataFrame,
     *,
+    units: str = "patients",
     synthetic: bool = False,
     incomplete: bool = False,
 ) -> Figure:
@@ -187,9 +188,11 @@ def variance_figure(
         As from :func:`variance_data`.
     components : DataFrame
         As for :func:`draw_shares`.
+    units : str, optional
+        What the cases are drawn from.
     """
     lines = warning_lines(synthetic=synthetic, incomplete=incomplete)
-    key = _key(parts) if len(layout) else []
+    key = _key(parts, units) if len(layout) else []
     with styled():
         upper = (
             0.15 * (float(layout["y"].max() - layout["top"].min()) + 3.2) if len(layout) else 0.0
@@ -219,12 +222,12 @@ def variance_figure(
     return figure
 
 
-def _key(parts: pd.DataFrame) -> list[tuple[str, str | None]]:
+def _key(parts: pd.DataFrame, units: str) -> list[tuple[str, str | None]]:
     repeats = sorted(set(parts["repeats"]))
     most = f"{repeats[-1]} repeats" if len(repeats) <= 2 else "all repeats"
     key: list[tuple[str, str | None]] = [
-        ("patients as test cases (shared by all repeats)", "patients"),
-        ("patients as training cases (estimated)", "learning"),
+        (f"{units} as test cases (shared by all repeats)", "patients"),
+        (f"{units} as training cases (estimated)", "learning"),
         ("splits and training", "splits"),
     ]
     if (parts.loc[parts["source"] == "seeds", "variance"] > 0).any():

@@ -204,8 +204,8 @@ def _limits(rows: list[dict[str, Any]], analysis: Mapping[str, Any]) -> list[str
     limits = [f"The conclusions apply to {text}." for text in estimands]
     if any(row["n_folds"] > 1 for row in rows):
         limits.append(
-            "Training and test cases come from the same collection, with each patient on one side "
-            "only where patients are known; performance elsewhere was not studied."
+            "Training and test cases come from the same collection; performance elsewhere was not "
+            "studied."
         )
     limits.append(
         "The AUC measures how well cases are ranked. It does not show whether a reader decides "

@@ -49,7 +49,7 @@ def audit_findings(material: Material) -> pd.DataFrame:
 def _data_findings(task: str, known: dict[str, Any] | None, material: Material) -> list[Any]:
     own = material.sample.set_index("task").loc[task]
     if pd.isna(own["n_patients"]):
-        leak = ("unknown", "patients are not identified, so that no check is possible")
+        leak = ("unknown", "patients are unknown, so that no check is possible")
     elif known is not None:
         leak = ("ok", "no patient is on two sides of a split (verified on the archive)")
     else:

@@ -73,6 +73,8 @@ COMPARISON_COLUMNS = (
     "verdict",
     "estimand",
     "n_patients",
+    "n_groups",
+    "clustered_by",
     "n_cases",
     "n_events",
     "n_repeats",
@@ -144,7 +146,9 @@ def compare_arms(
         One row per comparison, sorted, with the columns :data:`COMPARISON_COLUMNS`.
         Differences are candidate minus reference. AUCs are means over folds, then over
         runs; their intervals, on the logit scale, come from the mean over runs of
-        DeLong's variance, clustered by patient.
+        DeLong's variance, clustered by patient where patients are known (``n_patients`` is
+        NaN where not; ``n_groups`` counts the units that the test takes as independent, and
+        ``clustered_by`` says what they are: ``patient``, ``patient-group``, ``group``).
 
     Raises
     ------
@@ -177,7 +181,7 @@ def compare_arms(
     ... )
     >>> row = compare_arms(frame, "old").iloc[0]
     >>> print(f"{row.auc:.3f} {row.auc_reference:.3f} {row.verdict}: {row.estimand}")
-    0.912 0.725 superior: these fitted models, for new patients
+    0.912 0.725 superior: these fitted models, for new images
     """
     return compare_study(
         scores, reference, options=options, missing=missing, allow_incomplete=allow_incomplete
@@ -374,7 +378,7 @@ def _compare(
 ) -> dict[str, Any]:
     a, b = aligned.arm(arm), aligned.arm(reference)
     y_true = aligned.y_true[use]
-    groups = None if aligned.patients is None else aligned.patients[use]
+    groups = None if aligned.groups is None else aligned.groups[use]
     chosen = [aligned.runs[run] for run in runs]
     repeats = np.array([repeat for repeat, _ in chosen])
     level = 1 - options.alpha
@@ -429,8 +433,12 @@ def _compare(
             options.alpha, options.power
         ),
         "power": options.power,
-        "estimand": pair.estimand,
-        "n_patients": math.nan if groups is None else len(set(groups)),
+        "estimand": pair.estimand.format(
+            units="images" if aligned.patients is None else "patients"
+        ),
+        "n_patients": _count(aligned.patients, use),
+        "n_groups": _count(aligned.groups, use),
+        "clustered_by": aligned.unit,
         "n_cases": len(y_true),
         "n_events": int(y_true.sum()),
         "n_repeats": len(set(repeats)),
@@ -438,9 +446,24 @@ def _compare(
         "n_folds": pair.n_folds,
         "n_half_repeats": len(half),
         "left_out": SEPARATOR.join(gaps),
-        "warnings": result.warnings,
-        "method": result.method,
+        "warnings": tuple(_of_unit(warning, aligned.unit) for warning in result.warnings),
+        "method": _of_unit(result.method, aligned.unit),
     }
+
+
+def _count(units: np.ndarray | None, use: np.ndarray) -> float:
+    """How many different units the cases in use are of; NaN where they are not known."""
+    return math.nan if units is None else len(set(units[use].tolist()))
+
+
+def _of_unit(text: str, unit: str) -> str:
+    """A sentence of a test, whose clusters are patients, for clusters of images."""
+    if unit not in ("group", "patient-group"):
+        return text
+    words = {"clustered by patient": "clustered by group", "few patients": "few groups"}
+    for theirs, ours in words.items():
+        text = text.replace(theirs, ours)
+    return text
 
 
 def _half_sample(

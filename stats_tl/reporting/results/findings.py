@@ -26,7 +26,7 @@ from .comparisons import Comparisons
 from .material import Material
 
 Code = Literal[
-    "unnamed-patients",
+    "unknown-patients",
     "single-test-set",
     "test-warning",
     "departures",
@@ -47,7 +47,8 @@ class Finding:
     tasks : tuple of str
         The tasks it is about; empty: the whole study.
     values : dict
-        ``test-warning``: ``warning`` (of the test), ``comparisons`` (how many have it) and
+        ``unknown-patients``: ``crossed`` (whether there were splits); ``test-warning``:
+        ``warning`` (of the test), ``comparisons`` (how many have it) and
         ``of``; ``departures``: ``departures``; ``plan``: ``sha256, source``; ``incomplete``:
         ``gaps`` and ``complete_runs`` (whether the numbers are of complete runs only). Others
         have none.
@@ -67,8 +68,6 @@ def test_findings(material: Material) -> list[Finding]:
     """About a table of tests, which use complete runs only."""
     table = material.comparisons
     found = []
-    if table["n_patients"].isna().any():
-        found.append(Finding("unnamed-patients"))
     if (table["n_folds"] <= 1).any():
         found.append(Finding("single-test-set"))
     return [
@@ -121,9 +120,19 @@ def plan_findings(options: AnalysisOptions) -> list[Finding]:
     return [Finding("plan", values=values)]
 
 
+def _unknown_patients(material: Material) -> list[Finding]:
+    """That nobody knows the patients, in some tasks or in all."""
+    unknown = material.sample["n_patients"].isna()
+    if not unknown.any():
+        return []
+    tasks = tuple(material.sample.loc[unknown, "task"].astype(str)) if not unknown.all() else ()
+    crossed = bool((material.comparisons["n_folds"] > 1).any())
+    return [Finding("unknown-patients", tasks, {"crossed": crossed})]
+
+
 def _data_findings(material: Material, *, complete_runs: bool) -> list[Finding]:
-    """What limits every number of the report: gaps and made-up data."""
-    found = []
+    """What limits every number of the report: unknown patients, gaps and made-up data."""
+    found = _unknown_patients(material)
     if material.lacking:
         values = {"gaps": material.lacking, "complete_runs": complete_runs}
         found.append(Finding("incomplete", values=values))

@@ -7,7 +7,7 @@ take the :class:`Material` and only choose what to show.
 
 from __future__ import annotations
 
-__all__ = ["Material", "gather_material"]
+__all__ = ["IDENTIFIERS", "Material", "analysed_cases", "gather_material"]
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -28,6 +28,8 @@ from .mixed import MixedReport, mixed_report
 from .sample import sample_table
 from .thresholds import THRESHOLD_KEYS, cell_thresholds
 
+#: Columns of cases that are no covariates.
+IDENTIFIERS = ("case", "patient", "related_group", "y_true")
 #: Of a record, what a report tells; histories and file names are many and not told.
 _RECORDED = ("key", "weights", "seeds", "selection", "configuration", "environment")
 
@@ -151,7 +153,7 @@ def gather_material(
             f"{evidence.name} has no trained cell yet; run python -m stats_tl.run_grid"
         )
     cases = {
-        task: grouped_cases(evidence, task)
+        task: analysed_cases(evidence, task)
         for task in sorted(evidence.cells["task"].astype(str).unique())
     }
     settings: list[Aligned] = []
@@ -205,10 +207,7 @@ def _labels(
     }
     names["arms"].add(str(options.reference))
     names["covariates"] |= {
-        str(column)
-        for own in cases.values()
-        for column in own.columns
-        if column not in ("case", "patient", "group", "y_true")
+        str(column) for own in cases.values() for column in own.columns if column not in IDENTIFIERS
     }
     planned = evidence.labels
     kinds = {*planned, *given}
@@ -216,13 +215,27 @@ def _labels(
     return Labels.of_names(names, chosen)
 
 
-def grouped_cases(evidence: Evidence, task: str) -> pd.DataFrame:
-    """Cases with the group that was kept on one side of every split as their patient.
+def analysed_cases(evidence: Evidence, task: str) -> pd.DataFrame:
+    """Cases with what is known of the units that they belong to.
 
-    Near-duplicate images can be of one group though their patients are not known to be one.
+    Returns
+    -------
+    DataFrame
+        The cases of the evidence, with ``patient`` only where patients are known, and with
+        ``related_group``, the images that were kept on one side of every split, where these are
+        neither the patients nor single images: near-duplicates, or images of one examination.
     """
     cases = evidence.cases(task)
-    return cases.assign(patient=cases["group"]) if "group" in cases.columns else cases
+    if evidence.source != "archive":
+        return cases
+    groups = cases["group"] if "group" in cases.columns else cases["patient"]
+    cases = cases.drop(columns=[c for c in ("group",) if c in cases.columns])
+    if not evidence.patients_known(task):
+        cases = cases.drop(columns="patient")
+        tied = groups.nunique() < len(cases)
+    else:
+        tied = bool((groups.astype(str) != cases["patient"].astype(str)).any())
+    return cases.assign(related_group=groups) if tied else cases
 
 
 def _scores(
@@ -230,12 +243,15 @@ def _scores(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Scores of the test cases and of the tuning cases of a task, read together.
 
-    One task at a time: they can be large. Patients are those of the splits.
+    One task at a time: they can be large. Patients and groups are those of the cases.
     """
     scores = evidence.scores(task=task, design=["cv", "half"], as_categories=True)
-    if "patient" in cases.columns and "group" in cases.columns:
-        patients = cases.set_index("case")["patient"]
-        scores = scores.assign(patient=_mapped(scores["case"], patients))
+    if evidence.source == "archive":
+        scores = scores.drop(columns="patient")
+        for unit in ("patient", "related_group"):
+            if unit in cases.columns:
+                own = cases.set_index("case")[unit]
+                scores = scores.assign(**{unit: _mapped(scores["case"], own)})
     tuning = scores["partition"] == "validation"
     compared = scores["design"] == "cv"
     return scores[scores["partition"] == "test"], scores[tuning & compared]

@@ -141,10 +141,10 @@ def _compare(
     n_folds = len(np.unique(folds[0]))
     for metric, positive in (("sensitivity", True), ("specificity", False)):
         selected = aligned.y_true == int(positive)
-        groups = None if aligned.patients is None else aligned.patients[selected]
+        groups = None if aligned.groups is None else aligned.groups[selected]
         test = repeated_operating_point_test(
             aligned.y_true, a, b, folds,
-            metric=metric, groups=aligned.patients, confidence_level=level,
+            metric=metric, groups=aligned.groups, confidence_level=level,
         )  # fmt: skip
         right_a, right_b = ((call == positive)[:, selected] for call in (a, b))
         pvalue, method = test.pvalue, test.method
@@ -152,7 +152,7 @@ def _compare(
             # Calls as scores: McNemar's test, exact, or Durkalski's where patients are named.
             exact = operating_point_test(
                 aligned.y_true, a[0].astype(float), b[0].astype(float), threshold_a=0.5,
-                threshold_b=0.5, metric=metric, groups=aligned.patients, confidence_level=level,
+                threshold_b=0.5, metric=metric, groups=aligned.groups, confidence_level=level,
             )  # fmt: skip
             pvalue, method = exact.pvalue, exact.method
         parts = [

@@ -36,9 +36,10 @@ from ...stats import (
     smallest_detectable_difference,
 )
 
-PROCEDURES = "training procedures, for new patients and new training runs at this sample size"
-MODELS = "these fitted models, for new patients"
-RETRAINED = "training on this training set, for new patients and new training runs"
+#: What a conclusion is about; {units} are patients, or images where nobody knows the patients.
+PROCEDURES = "training procedures, for new {units} and new training runs at this sample size"
+MODELS = "these fitted models, for new {units}"
+RETRAINED = "training on this training set, for new {units} and new training runs"
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class PairResult:
         Its short name: ``repeat-delong``, ``learning-curve``, ``larger-variance``,
         ``nadeau-bengio``, ``delong`` or ``obuchowski-rockette``.
     estimand : str
-        What the conclusion is about.
+        What the conclusion is about, with ``{units}`` for what the cases are drawn from.
     intervals : tuple of two ConfidenceInterval
         Of the AUC of candidate and reference.
     delong, corrected_t : float

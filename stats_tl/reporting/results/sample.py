@@ -21,7 +21,8 @@ def sample_table(
     Parameters
     ----------
     cases : mapping of str to DataFrame
-        Cases of each task: ``case, y_true`` and, where known, ``patient``.
+        Cases of each task: ``case, y_true``, where known ``patient``, and, where images are
+        related in another way, ``related_group``.
     cells : DataFrame, optional
         One row per trained cell: ``task, repeat, fold, seed`` and, where known, ``n_train,
         n_validation, n_test`` (cases).
@@ -31,7 +32,8 @@ def sample_table(
     DataFrame
         One row per task: ``n_patients``, ``n_patients_events`` (patients with at least one
         event), ``n_cases``, ``n_events``, ``prevalence`` (of cases),
-        ``max_cases_per_patient``, the numbers of repeats, folds and seeds, and the mean
+        ``max_cases_per_patient``, ``n_groups`` (of related images, where there are
+        any), the numbers of repeats, folds and seeds, and the mean
         number of cases of a fold that trained, tuned and tested. NaN where not known.
 
     Examples
@@ -56,6 +58,8 @@ def sample_table(
             "prevalence": len(events) / len(frame),
             "max_cases_per_patient": frame["patient"].value_counts().max() if known else math.nan,
         }
+        groups = frame["related_group"] if "related_group" in frame.columns else None
+        row["n_groups"] = math.nan if groups is None else groups.nunique()
         own = cells[cells["task"].astype(str) == task] if cells is not None else None
         for name, column in _DESIGN.items():
             row[name] = math.nan if own is None else own[column].nunique()

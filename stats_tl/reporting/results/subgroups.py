@@ -23,7 +23,7 @@ from ...stats import adjust_pvalues, subgroup_auc_test
 from ..evidence.alignment import SETTING, Aligned, complete_runs
 from ..evidence.options import AnalysisOptions
 from ..rendering.parts import Absent
-from .material import Material
+from .material import IDENTIFIERS, Material, analysed_cases
 
 SUBGROUP_COLUMNS = (
     *SETTING,
@@ -32,6 +32,7 @@ SUBGROUP_COLUMNS = (
     "covariate",
     "subgroup",
     "n_patients",
+    "clustered_by",
     "n_cases",
     "n_events",
     "auc",
@@ -87,7 +88,7 @@ def compare_all_subgroups(material: Material) -> pd.DataFrame | Absent:
     frames = []
     for row in chosen.to_dict("records"):
         aligned = material.aligned(pd.Series(row))
-        cases = material.evidence.cases(str(row["task"]))
+        cases = analysed_cases(material.evidence, str(row["task"]))
         covariates = _covariates(cases, options.subgroups)
         if covariates:
             frames += list(
@@ -145,7 +146,7 @@ def compare_subgroups(
         levels = values.reindex(aligned.cases).to_numpy(dtype=object)
         result = subgroup_auc_test(
             aligned.y_true, aligned.scores[a, runs], aligned.scores[b, runs], folds, levels,
-            groups=aligned.patients, min_cases=MIN_CASES, confidence_level=1 - options.alpha,
+            groups=aligned.groups, min_cases=MIN_CASES, confidence_level=1 - options.alpha,
         )  # fmt: skip
         interaction = result.interaction
         yield pd.DataFrame(
@@ -155,7 +156,8 @@ def compare_subgroups(
                 "reference": reference,
                 "covariate": name,
                 **result.table[["subgroup"]],
-                "n_patients": pd.to_numeric(result.table["n_groups"]),
+                "n_patients": _patients(aligned, levels, result.table["subgroup"]),
+                "clustered_by": aligned.unit,
                 **result.table[["n_cases", "n_events"]],
                 "auc": result.table["auc_a"],
                 "auc_reference": result.table["auc_b"],
@@ -177,6 +179,14 @@ def compare_subgroups(
         )
 
 
+def _patients(aligned: Aligned, levels: np.ndarray, subgroups: pd.Series) -> list[float]:
+    """Patients of each subgroup; NaN where they are unknown."""
+    if aligned.patients is None:
+        return [math.nan] * len(subgroups)
+    known = aligned.patients
+    return [float(len(set(known[levels == level].tolist()))) for level in subgroups]
+
+
 def _planned(options: AnalysisOptions) -> bool:
     changed = any(text.startswith("subgroups ") for text in options.departures)
     return bool(options.planned and options.subgroups) and not changed
@@ -195,7 +205,7 @@ def _adjusted(numbers: pd.DataFrame, options: AnalysisOptions) -> pd.DataFrame:
 def _covariates(cases: pd.DataFrame, wanted: Sequence[str] | None) -> dict[str, pd.Series]:
     """Levels by case, of the covariates that were named or of all that qualify."""
     frame = cases.set_index("case")
-    names = [c for c in frame.columns if c not in ("patient", "group", "y_true")]
+    names = [c for c in frame.columns if c not in IDENTIFIERS]
     found = {}
     for name in names if wanted is None else [w for w in wanted if w in names]:
         values = frame[name].where(frame[name].notna(), None).map(str, na_action="ignore")
@@ -213,8 +223,8 @@ def _covariates(cases: pd.DataFrame, wanted: Sequence[str] | None) -> dict[str, 
 
 
 def _names(material: Material, task: str) -> list[str]:
-    cases = material.evidence.cases(task)
-    return [c for c in cases.columns if c not in ("case", "patient", "group", "y_true")]
+    cases = analysed_cases(material.evidence, task)
+    return [c for c in cases.columns if c not in IDENTIFIERS]
 
 
 def _absent(reason: str) -> Absent:

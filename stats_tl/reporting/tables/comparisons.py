@@ -205,9 +205,11 @@ def _caption(table: pd.DataFrame, title: str) -> str:
 def _panel(task: str, rows: pd.DataFrame) -> str:
     """The task, its sample and its design."""
     counts = [_count(rows["n_cases"], "image"), _count(rows["n_events"], "event")]
-    if rows["n_patients"].notna().all():
+    known = rows["n_patients"].notna().all()
+    if known:
         counts.insert(0, _count(rows["n_patients"], "patient"))
     text = f"{task}: {', '.join(counts)}" if task else ", ".join(counts)
+    text += "" if known else "; patients unknown"
     runs = rows["n_repeats"] * rows["n_seeds"]
     if (rows["n_folds"] > 1).any():
         folds = _range(rows["n_folds"])

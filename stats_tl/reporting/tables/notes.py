@@ -6,6 +6,7 @@ __all__ = [
     "CURVE_TESTS",
     "SignificanceNotes",
     "adjustment_note",
+    "case_units",
     "curve_source",
     "exploratory_notes",
     "finding_note",
@@ -28,6 +29,7 @@ from ..rendering.labels import (
     FAMILY_WORDS,
     SYNTHETIC,
     Labels,
+    clustered_by,
     join_words,
     plural,
 )
@@ -43,7 +45,7 @@ from ..results.material import Material
 
 #: More gaps than this are counted, not listed.
 _MOST_GAPS = 8
-#: Tests that estimate how much patients matter for training.
+#: Tests that estimate how much cases matter for training.
 CURVE_TESTS = ("learning-curve", "larger-variance")
 _TESTS = {
     "repeat-delong": "DeLong’s test",
@@ -91,10 +93,25 @@ def finding_note(finding: Finding, labels: Labels | None = None) -> str:
     return _SENTENCES[finding.code](finding, labels or Labels())
 
 
-def _test_warning(finding: Finding, labels: Labels) -> str:
+def _unknown_patients(finding: Finding, labels: Labels) -> str:
+    crossed = (
+        "images of one patient may lie on both sides of a split, and AUCs may be too high; "
+        if finding.values.get("crossed")
+        else ""
+    )
+    return (
+        f"Caution{_where_tasks(finding, labels)}: patients are unknown. If some have several "
+        f"images, {crossed}intervals are too narrow and P values too small."
+    )
+
+
+def _where_tasks(finding: Finding, labels: Labels) -> str:
     tasks = [labels.task(task) for task in finding.tasks]
-    where = f" ({join_words(tasks)})" if tasks else ""
-    return f"Caution{where}: {finding.values['warning']}."
+    return f" ({join_words(tasks)})" if tasks else ""
+
+
+def _test_warning(finding: Finding, labels: Labels) -> str:
+    return f"Caution{_where_tasks(finding, labels)}: {finding.values['warning']}."
 
 
 def _departures(finding: Finding, labels: Labels) -> str:
@@ -126,11 +143,7 @@ def _constant(text: str) -> Callable[[Finding, Labels], str]:
 
 #: The sentence of every code.
 _SENTENCES: dict[str, Callable[[Finding, Labels], str]] = {
-    "unnamed-patients": _constant(
-        "Caution: patients were not identified, so that every case counts as a patient of its "
-        "own; if some patients have several images, intervals are too narrow and P values too "
-        "small."
-    ),
+    "unknown-patients": _unknown_patients,
     "single-test-set": _constant(
         "Scores were treated as those of one fixed test set, because no folds were named; "
         "out-of-fold scores of a cross-validation need the columns repeat and fold, and are "
@@ -170,7 +183,7 @@ def _numbers_note(table: pd.DataFrame) -> str:
 def _test_sentences(table: pd.DataFrame) -> Iterator[str]:
     """Which tests the columns of P values are from."""
     crossed = (table["n_folds"] > 1).any()
-    clustered = ", clustered by patient" if table["n_patients"].notna().any() else ""
+    clustered = clustered_by(table["clustered_by"])
     used = table["test"].isin(CURVE_TESTS)
     if table["pvalue_delong"].notna().any() and not used.any():
         variance = "with the variance averaged over repeats" if crossed else "for paired curves"
@@ -183,7 +196,7 @@ def _test_sentences(table: pd.DataFrame) -> Iterator[str]:
         tests = join_words([_TESTS[test] for test in _unique(table["test"])])
         yield (
             f"“Raw” is the P value of {tests}{clustered}; the slope of the learning curve, which "
-            "indicates how much patients matter as training cases, was estimated "
+            f"indicates how much {case_units(table)} matter as training cases, was estimated "
             f"{curve_source(table[used])}."
         )
 
@@ -297,6 +310,11 @@ def curve_source(table: pd.DataFrame) -> str:
         f"{folds} and from {extra} of two-fold cross-validation on half of the data, which are "
         "part of no other number"
     )
+
+
+def case_units(table: pd.DataFrame) -> str:
+    """What the cases of comparisons are drawn from, in the plural."""
+    return "patients" if table["n_patients"].notna().all() else "images"
 
 
 def _where(table: pd.DataFrame, column: str, value: str) -> str:

@@ -118,7 +118,8 @@ def _archive_facts(material: Material) -> Iterator[Fact]:
             digest = hashlib.sha256(listed.encode()).hexdigest()
             yield "Data", f"{name}: SHA-256 of {plural(len(splits), 'split')}", digest
     cv = plan.get("cv", {})
-    yield "Design", "cross-validation", _cross_validation(cv)
+    known = bool(material.sample["n_patients"].notna().all())
+    yield "Design", "cross-validation", _cross_validation(cv, by_patient=known)
     yield "Design", "seed of the study", str(plan.get("study", {}).get("seed", "not known"))
     seeds = {r["seeds"]["fit"] for r in records if "seeds" in r}
     if seeds:
@@ -132,8 +133,9 @@ def _archive_facts(material: Material) -> Iterator[Fact]:
     yield from _software(records)
 
 
-def _cross_validation(cv: Mapping[str, Any]) -> str:
-    text = f"{plural(cv.get('repeats', 1), 'repeat')} of {cv.get('folds', 1)}-fold, by patient"
+def _cross_validation(cv: Mapping[str, Any], *, by_patient: bool) -> str:
+    unit = "by patient" if by_patient else "by image where patients are unknown"
+    text = f"{plural(cv.get('repeats', 1), 'repeat')} of {cv.get('folds', 1)}-fold, {unit}"
     if cv.get("seeds", 1) > 1:
         text += f", {cv['seeds']} seeds"
     if cv.get("official_folds"):

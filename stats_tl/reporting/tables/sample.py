@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from ..rendering.labels import Labels
-from ..rendering.numbers import MISSING, format_count, format_number
+from ..rendering.numbers import format_count, format_number
 from ..rendering.parts import Section
 from ..rendering.table import Cell, Column, Row, Table
 from ..results.material import Material
@@ -47,28 +47,37 @@ def sample_text_table(
         (Column("Tune", "right", "Images per fold"), "n_validation"),
         (Column("Test", "right", "Images per fold"), "n_test"),
     ]
-    shown = [(column, key) for column, key in columns if sample[key].notna().any()]
+    # That patients are unknown is shown, not left out.
+    shown = [
+        (column, key) for column, key in columns if key == "n_patients" or sample[key].notna().any()
+    ]
     body = []
     for row in sample.to_dict("records"):
-        cells = [
-            Cell(
-                format_number(100 * row[key], 1) if key == "prevalence" else format_count(row[key])
-            )
-            for _, key in shown
-        ]
+        cells = [Cell(_text(key, row[key])) for _, key in shown]
         body.append(Row((Cell(row["task"] or "All cases"), *cells)))
     notes = ["Events are cases that are positive by the reference standard."]
     if sample["n_patients"].isna().any():
         notes.append(
-            f"A dash ({MISSING}) means that patients were not identified; their images are treated "
-            "as independent."
+            "Patients are unknown where it says so; images count as independent, except those of "
+            "one group of related images (near-duplicates, or of one examination)."
+            if sample["n_groups"].notna().any()
+            else "Patients are unknown where it says so; their images count as independent."
         )
     if sample["n_train"].notna().any():
         notes.append("Images per fold are means over folds; tuning images choose the epoch.")
+    what = "Images" if sample["n_patients"].isna().all() else "Patients, images"
     return Table(
         name="sample",
-        caption="Patients, images and events." + (f" {title}." if title else ""),
+        caption=f"{what} and events." + (f" {title}." if title else ""),
         columns=(Column("Task", "wrap"), *(column for column, _ in shown)),
         body=tuple(body),
         notes=(*notes, *cautions),
     )
+
+
+def _text(key: str, value: float) -> str:
+    if key == "prevalence":
+        return format_number(100 * value, 1)
+    if key == "n_patients" and pd.isna(value):
+        return "unknown"
+    return format_count(value)

@@ -15,6 +15,7 @@ from ..evidence.options import AnalysisOptions
 from ..rendering.labels import (
     CORRECTION_NAMES,
     Labels,
+    clustered_by,
     comparison_labels,
     join_words,
     plural,
@@ -114,7 +115,7 @@ def _row(row: dict[Any, Any], pvalues: tuple[str, str], patients: bool) -> Row:
 
 def _notes(numbers: pd.DataFrame, options: AnalysisOptions) -> list[str]:
     crossed = bool((numbers["n_folds"] > 1).any())
-    clustered = ", clustered by patient" if numbers["n_patients"].notna().any() else ""
+    clustered = clustered_by(numbers["clustered_by"])
     averaged = ", averaged over runs" if (numbers["n_runs"] > 1).any() else ""
     pairs = ", both scored by the same model," if crossed else ""
     notes = [

@@ -183,13 +183,14 @@ def _of_analysis(material: Material, present: set[str]) -> dict[str, str]:
     """What every evidence allows to answer."""
     options, rows = material.options, material.comparisons
     operating = "operating_points" in present
+    counted = "images" if material.sample["n_patients"].isna().all() else "patients, images"
     answers = {
         "objective": _objective(material),
         "metrics": "The AUC was used"
         + (", with sensitivity and specificity at set thresholds." if operating else "."),
         "uncertainty": _uncertainty(material),
         "missing": _missing(material),
-        "flow": "The sample table has the patients, images and events analysed; exclusions are not "
+        "flow": f"The sample table has the {counted} and events analysed; exclusions are not "
         "recorded.",
         "performance": "See the table of comparisons"
         + (" and the table of subgroups." if "subgroups" in present else "."),
@@ -218,8 +219,21 @@ def _of_analysis(material: Material, present: set[str]) -> dict[str, str]:
         at = "the largest Youden index" if target is None else f"a sensitivity of {target:g}"
         answers["thresholds"] = f"The threshold of each model was set on its tuning cases, at {at}."
     if material.sample["n_patients"].isna().any():
-        answers["disjoint"] = "Patients were not identified."
+        answers["disjoint"] = _unknown_level(material)
     return answers
+
+
+def _unknown_level(material: Material) -> str:
+    unknown = material.sample["n_patients"].isna()
+    where = "" if unknown.all() else f" in {join_words(_tasks(material, unknown))}"
+    return (
+        f"Patients are unknown{where}, so that it cannot be said whether partitions are disjoint "
+        "by patient."
+    )
+
+
+def _tasks(material: Material, rows: pd.Series) -> list[str]:
+    return [material.labels.task(task) for task in material.sample.loc[rows, "task"].astype(str)]
 
 
 _HETEROGENEITY = {

@@ -18,6 +18,7 @@ from ..rendering.labels import (
     FAMILY_WORDS,
     RULES,
     SYNTHETIC,
+    clustered_by,
     count_word,
     join_words,
     plural,
@@ -71,7 +72,7 @@ def _design(material: Material) -> Iterator[str]:
         where = f"For {label}, we" if label else "We"
         yield f"{where} analysed {_counts(sample)} in {_runs(own)}."
     if (material.comparisons["n_folds"] > 1).any() and material.evidence.source == "archive":
-        yield _split_unit(material.sample["n_patients"])
+        yield _split_unit(material.sample)
     if material.synthetic:
         yield SYNTHETIC
 
@@ -79,22 +80,29 @@ def _design(material: Material) -> Iterator[str]:
 def _counts(sample: Mapping[Any, Any]) -> str:
     events = sample["n_events"]
     patients = sample["n_patients"]
+    unknown = "; patients unknown" if pd.isna(patients) else ""
     of = "" if pd.isna(patients) else f" of {_many(patients, 'patient')}"
-    return f"{_many(sample['n_cases'], 'image')}{of} ({format_count(events)} with the event)"
+    return (
+        f"{_many(sample['n_cases'], 'image')}{of} ({format_count(events)} with the event{unknown})"
+    )
 
 
 def _many(count: float, noun: str) -> str:
     return f"{format_count(count)} {noun if count == 1 else noun + 's'}"
 
 
-def _split_unit(patients: pd.Series) -> str:
+def _split_unit(sample: pd.DataFrame) -> str:
+    patients = sample["n_patients"]
+    images = "image"
+    if sample.loc[patients.isna(), "n_groups"].notna().any():
+        images = "image or group of related images"
     if patients.notna().all():
         return "All images of a patient were kept on the same side of every split."
     if patients.isna().all():
-        return "Patients were not identified, so that the splits were made by image."
+        return f"Patients are unknown, so that the splits were made by {images}."
     return (
-        "All images of a patient were kept on the same side of every split where patients were "
-        "identified; otherwise the splits were made by image."
+        "All images of a patient were kept on the same side of every split where patients are "
+        f"known; otherwise the splits were made by {images}."
     )
 
 
@@ -119,7 +127,7 @@ def _models(material: Material) -> Iterator[str]:
         return
     yield from _networks(material)
     yield (
-        "The models of a pair differed only in their initial weights: they shared patients, "
+        "The models of a pair differed only in their initial weights: they shared cases, "
         "splits, initialisation of the head, order of batches and augmentation."
     )
     yield from _weights(material)
@@ -233,8 +241,7 @@ def _auc_definition(rows: pd.DataFrame) -> str:
 
 
 def _tests(rows: pd.DataFrame) -> Iterator[str]:
-    clustered = rows["n_patients"].notna().all()
-    patients = ", clustered by patient [@obuchowski1997]" if clustered else ""
+    patients = clustered_by(rows["clustered_by"], " [@obuchowski1997]")
     for test in dict.fromkeys(rows["test"]):
         text = _TESTS.get(test, "Differences were tested by the {test} test{patients}.")
         yield text.format(patients=patients, test=test)
@@ -356,7 +363,7 @@ def _operating_test(rows: pd.DataFrame) -> str:
         )
     if ((rows["n_repeats"] > 1) | (rows["n_seeds"] > 1)).any():
         return "with the variance of Obuchowski and Rockette [@obuchowski1995]"
-    if rows["n_patients"].notna().all():
+    if rows["clustered_by"].ne("").all():
         return "by McNemar’s test for clustered data [@durkalski2003]"
     return "by McNemar’s exact test [@mcnemar1947]"
 

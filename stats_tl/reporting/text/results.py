@@ -62,8 +62,8 @@ def _sample(material: Material) -> Iterator[str]:
     for row in material.labels.applied(material.sample).to_dict("records"):
         opening = f"The {row['task']} data comprised" if row["task"] else "The data comprised"
         text = f"{opening} {_many(row['n_cases'], 'image')}"
-        if not math.isnan(row["n_patients"]):
-            text += f" of {_many(row['n_patients'], 'patient')}"
+        known = not math.isnan(row["n_patients"])
+        text += f" of {_many(row['n_patients'], 'patient')}" if known else " (patients unknown)"
         share = format_number(100 * row["prevalence"], 1)
         yield f"{text}; {_many(row['n_events'], 'image')} ({share} %) had the event."
 

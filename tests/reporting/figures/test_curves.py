@@ -43,7 +43,7 @@ def made_up(*, n_patients=300, runs=1, folds=1, seed=0) -> CurveScores:
         setting={"task": "", "backbone": "", "head": "", "unfreeze": ""},
         reference="old",
         y_true=rng.random(n) < special.expit(risk),
-        patients=patients,
+        groups=patients,
         folds=np.array([rng.permutation(n_patients)[patients] % folds for _ in range(runs)]),
         scores=scores,
         repeats=np.arange(runs),
@@ -92,7 +92,7 @@ def test_the_band_is_that_of_a_bootstrap_over_patients():
     data = roc_data(scores)
     own = data[data["arm"] == "new"].set_index(data["fpr"].iloc[:101].round(2))
     rng = np.random.default_rng(1)
-    members = [np.flatnonzero(scores.patients == g) for g in range(400)]
+    members = [np.flatnonzero(scores.groups == g) for g in range(400)]
     rates = [0.1, 0.2, 0.3, 0.5, 0.7]
     curves = []
     for _ in range(400):
@@ -121,7 +121,7 @@ def test_calibration_intercept_and_slope_are_those_of_a_clustered_logistic_regre
     for arm in ("old", "new"):
         logits = scores.scores[arm][0]
         y = scores.y_true.astype(float)
-        options = {"cov_type": "cluster", "cov_kwds": {"groups": scores.patients}}
+        options = {"cov_type": "cluster", "cov_kwds": {"groups": scores.groups}}
         family = sm.families.Binomial()
         offset = sm.GLM(y, np.ones_like(y), family=family, offset=logits).fit(**options)
         slope = sm.GLM(y, sm.add_constant(logits), family=family).fit(**options)
