@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.sound import make_sound
 from stats_tl.archive import ArchiveWriter
 from stats_tl.archive.schema import CellResult, scores_digest
 from stats_tl.stats import roc_auc
@@ -122,6 +123,7 @@ def write_archive(root: Path, n_cells: int, n_cases: int, test_set: bool) -> int
         "splits_sha256": {},
     }
     writer.write_task("made-up", description, cases, splits)
+    make_sound(root)
     return len(cells)
 
 

@@ -198,9 +198,7 @@ def main(arguments: list[str] | None = None) -> int:
     for root in roots:
         out = options.out / root.name if options.out and len(roots) > 1 else options.out
         try:
-            from .archive import load
-
-            codes.append(report(load(root), options, formats, out))
+            codes.append(report_archive(root, options, formats, out))
         except UserError as error:
             if len(roots) == 1:
                 raise
@@ -208,6 +206,24 @@ def main(arguments: list[str] | None = None) -> int:
             print(f"error: {root}: {error}\n", file=sys.stderr)
             codes.append(error.exit_code)
     return max(codes)
+
+
+def report_archive(
+    root: Path, options: argparse.Namespace, formats: list[str], out: Path | None
+) -> int:
+    """Report an archive whose files do not contradict each other."""
+    from .archive import load
+    from .archive.consistency import refuse_contradictions
+
+    archive = load(root)
+    compared = refuse_contradictions(archive)
+    code = report(archive, options, formats, out)
+    if not options.check:
+        left = "the hash of each cell’s scores, and kept backbones"
+        if not compared:
+            left = "the scores with labels, splits and recorded AUCs, and " + left
+        print(f"Not checked here: {left}; `python -m stats_tl.archive verify {root}` does.\n")
+    return code
 
 
 def report(

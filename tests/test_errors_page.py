@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from benchmarks.damage import quiet
+from benchmarks.sound import make_sound
 from stats_tl import report, run_grid
 from stats_tl.archive import __main__ as archive
 from stats_tl.archive.files import read_sealed, write_sealed
@@ -66,6 +67,11 @@ class World:
         plan = parse_plan(RAW)
         fill(self.folder / name, plan, plan_cells(plan)[cells])
         return self.folder / name
+
+    def sound(self):
+        root = self.archive()
+        make_sound(root)
+        return root
 
     def scores(self, frame):
         frame.to_csv("scores.csv", index=False)
@@ -202,6 +208,7 @@ CAUSES = {
     ("arrays that nest too deeply", "report"): lambda w: [
         *w.scores(SCORES), "--plan", text("p.toml", DEEP),
     ],
+    ("files contradict each other", "report"): lambda w: ["--runs", w.archive()],
     ("predictions lack a column", "report"): lambda w: w.scores(SCORES.drop(columns="score")),
     ("predictions are no table", "report"): lambda w: ["--scores", text("s.csv", 'a,"b\n1')],
     ("predictions hold no number", "report"): lambda w: w.scores(
@@ -214,7 +221,8 @@ CAUSES = {
     ("committed tables differ", "report"): differing,
     ("there is no archive", "archive verify"): lambda w: ["nowhere"],
     ("the archive is damaged", "archive verify"): lambda w: [w.damaged()],
-    ("the archive is incomplete", "archive verify"): lambda w: [w.archive()],
+    ("files contradict each other", "archive verify"): lambda w: [w.archive()],
+    ("the archive is incomplete", "archive verify"): lambda w: [w.sound()],
     ("the target holds something", "archive merge"): lambda w: [
         w.archive("a/demo"), w.archive("b/demo"), "--into", w.archive("c/demo"),
     ],

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.sound import make_sound
 from stats_tl import __version__, report
 from stats_tl.archive import ArchiveWriter
 from stats_tl.archive.schema import CellResult, scores_digest
@@ -92,6 +93,7 @@ def write_archive(root, scores, *, leave_out=(), synthetic=False, half=None):
         "splits_sha256": {},
     }
     writer.write_task("breast", description, cases.assign(group=cases["patient"]), splits)
+    make_sound(root)
     return root
 
 

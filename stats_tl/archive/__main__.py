@@ -103,6 +103,7 @@ def _roots(folders: list[Path]) -> list[Path]:
 
 
 def _verify(root: Path) -> int:
+    from .consistency import REMEDY
     from .verification import verify
 
     try:
@@ -117,6 +118,8 @@ def _verify(root: Path) -> int:
             f"orphan   {path.relative_to(root)}: scores without their record "
             f"({path.stem}.json), which was lost or never written; cells {', '.join(cells)}"
         )
+    for contradiction in found.contradictions:
+        print(f"contradiction  {contradiction}")
     print(f"{root}: {found.cells} whole cells in {found.parts} parts, {found.scores:,} scores read")
     if found.problems:
         lost = {cell for problem in found.problems for cell in problem.cells}
@@ -124,6 +127,11 @@ def _verify(root: Path) -> int:
             f"{root}: {len(found.problems)} damaged files, {len(lost)} cells in them; "
             "run_grid --retry-failed with the plan sets them aside and trains these cells again"
         )
+    if found.contradictions:
+        print(
+            f"{root}: its files contradict each other in {len(found.contradictions)} ways; {REMEDY}"
+        )
+    if found.problems or found.contradictions:
         return ArchiveDamagedError.exit_code
     if found.missing is not None and len(found.missing):
         failed = int((found.missing["reason"] != "not trained yet").sum())
@@ -133,6 +141,13 @@ def _verify(root: Path) -> int:
             f"{found.missing['cell_id'].iloc[0]}; run_grid continues"
         )
         return IncompleteError.exit_code
+    if found.missing is None:
+        print(
+            f"{root}: nothing is damaged, but this version cannot read its plan, so it is not "
+            "known whether cells are missing; python -m stats_tl.run_grid --plan PLAN --dry-run "
+            "names what is wrong with a plan"
+        )
+        return UserError.exit_code
     print(f"{root}: nothing is damaged, nothing is missing")
     return 0
 

@@ -8,6 +8,7 @@ __all__ = [
     "is_task_file",
     "read_header",
     "read_task",
+    "read_task_table",
     "task_files",
 ]
 
@@ -17,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
 from ..errors import ArchiveDamagedError
-from .files import checksum, read_bytes, read_sealed
+from .files import checksum, read_bytes, read_parquet, read_sealed
 from .migrations import check_schema
 
 #: How archives without a record of it describe that nobody knows the patients.
@@ -76,6 +78,44 @@ def read_task(path: Path) -> dict[str, Any]:
         if checksum(read_bytes(path.with_name(name))) != sha256:
             raise ArchiveDamagedError(f"{path.with_name(name)} is damaged: its checksum differs")
     return content
+
+
+#: Columns that reading needs, and of what kind: text, or whole numbers.
+_COLUMNS = {
+    "case": "text", "patient": "text", "y_true": "whole", "repeat": "whole", "fold": "whole",
+    "partition": "text",
+}  # fmt: skip
+_CASES, _SPLITS = ("case", "patient", "y_true"), ("repeat", "fold", "case", "partition")
+
+
+def read_task_table(folder: Path, description: Mapping[str, Any], *, splits: bool) -> pd.DataFrame:
+    """The table of the cases of a data set, or that of its splits.
+
+    Raises
+    ------
+    ArchiveDamagedError
+        If its checksum differs, or it lacks what reading needs.
+    """
+    name = task_files(description)[int(splits)]
+    path = folder / name
+    try:
+        frame = read_parquet(path, description["files"][name])
+    except (pa.ArrowException, ValueError) as error:
+        raise ArchiveDamagedError(f"{path} is damaged: {error}") from None
+    for column in _SPLITS if splits else _CASES:
+        if column not in frame:
+            raise ArchiveDamagedError(f"{path} is damaged: it has no column {column}")
+        kind = frame[column].dtype.kind
+        if frame[column].isna().any() or (_COLUMNS[column] == "whole" and kind not in "iu"):
+            raise ArchiveDamagedError(
+                f"{path} is damaged: its column {column} lacks values or holds others than "
+                f"{'whole numbers' if _COLUMNS[column] == 'whole' else 'text'}"
+            )
+    if splits and "design" not in frame:  # an archive of before there were two
+        frame.insert(0, "design", "cv")
+    elif not splits and not frame["y_true"].isin((0, 1)).all():
+        raise ArchiveDamagedError(f"{path} is damaged: its column y_true must hold 0 and 1 only")
+    return frame
 
 
 def is_task_file(file: str, task: str) -> bool:

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import ArchiveDamagedError, UserError
+from ..study.cells import configuration_digests, configured_names, identify_cell
 from ..study.keys import RUN_KEYS, SETTING_KEYS
 from .files import (
     checksum,
@@ -35,7 +36,10 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 
 
 class Row(NamedTuple):
-    """What reading keeps in memory of a cell."""
+    """What reading keeps in memory of a cell.
+
+    `misnamed` says what of its key, configuration and identifiers does not agree; "" if all does.
+    """
 
     cell_id: str
     pair_id: str
@@ -48,6 +52,8 @@ class Row(NamedTuple):
     parameters: tuple[int, int]
     counts: tuple[int, int, int]
     seconds: float
+    labels_sha256: str
+    misnamed: str
 
 
 @dataclass(frozen=True)
@@ -100,7 +106,10 @@ def read_part(path: Path) -> Part:
         file, sha256 = content["scores"]["file"], content["scores"]["sha256"]
         if not (re.fullmatch(r"[\w.-]+\.parquet", file) and re.fullmatch(r"[0-9a-f]{64}", sha256)):
             raise ValueError("scores")
-        rows = [_row(cell, content) for cell in content["cells"]]
+        names = {
+            sha256: _Configured(sha256, own) for sha256, own in content["configurations"].items()
+        }
+        rows = [_row(cell, content, names) for cell in content["cells"]]
     except (AttributeError, KeyError, IndexError, TypeError, ValueError) as error:
         raise ArchiveDamagedError(
             f"{path} is damaged: it is no part of an archive ({type(error).__name__}: {error})"
@@ -108,7 +117,35 @@ def read_part(path: Path) -> Part:
     return Part(path, content, rows)
 
 
-def _row(cell: Mapping[str, Any], content: Mapping[str, Any]) -> Row:
+class _Configured:
+    """What a configuration says of the cells that were trained with it."""
+
+    def __init__(self, sha256: str, configuration: Mapping[str, Any]):
+        self.digest, self._pair = configuration_digests(configuration)
+        self._intact = self.digest == sha256
+        try:
+            self._names = configured_names(configuration)
+        except (AttributeError, KeyError, TypeError):
+            self._intact = False
+
+    def contradicts(self, cell: Mapping[str, Any], key: Mapping[str, Any]) -> str:
+        """What of a cell does not agree with it, as the end of a sentence; "" if all does."""
+        if not self._intact:
+            return "its configuration is not the one that its hash stands for"
+        for name, value in self._names.items():
+            if key[name] != value:
+                return f"its key says {name} {key[name]}, its configuration {value}"
+        run = (key["repeat"], key["fold"], key["seed"])
+        if identify_cell(self.digest, *run) != cell["cell_id"]:
+            return "its identifier is not that of its configuration, repeat, fold and seed"
+        if identify_cell(self._pair, *run) != cell["pair_id"]:
+            return "its pair is not that of its configuration, repeat, fold and seed"
+        return ""
+
+
+def _row(
+    cell: Mapping[str, Any], content: Mapping[str, Any], configured: Mapping[str, _Configured]
+) -> Row:
     """The checked essence of a record."""
     key = {"design": "cv", **cell["key"]}  # older cells do not say: there was one design
     if key["design"] not in ("cv", "half"):
@@ -126,6 +163,7 @@ def _row(cell: Mapping[str, Any], content: Mapping[str, Any]) -> Row:
     if not all(isinstance(own, dict) for own in (cell, *shared)):
         raise TypeError("records")
     counts = cell["counts"]
+    key = {**key, **texts, **numbers}
     metrics = {
         sys.intern(name): None if value is None else float(value)
         for name, value in cell["metrics"].items()
@@ -133,7 +171,7 @@ def _row(cell: Mapping[str, Any], content: Mapping[str, Any]) -> Row:
     return Row(
         cell["cell_id"],
         cell["pair_id"],
-        {**key, **texts, **numbers},
+        key,
         sys.intern(cell["scores_sha256"]),
         sys.intern(cell["split_sha256"]),
         sys.intern(cell["weights"]["sha256"]),
@@ -142,6 +180,8 @@ def _row(cell: Mapping[str, Any], content: Mapping[str, Any]) -> Row:
         (_whole(cell["parameters"]["trainable"]), _whole(cell["parameters"]["total"])),
         tuple(_whole(counts[side]["cases"]) for side in ("train", "validation", "test")),  # type: ignore[arg-type]
         float(cell["times"]["seconds"]),
+        sys.intern(str(cell.get("labels_sha256", ""))),
+        sys.intern(configured[cell["configuration_sha256"]].contradicts(cell, key)),
     )
 
 
@@ -152,12 +192,18 @@ def _whole(value: Any) -> int:
 
 
 def read_part_scores(part: Part, columns: Sequence[str] = SCORE_COLUMNS) -> pd.DataFrame:
-    """The scores of a part, their checksum verified."""
+    """The scores of a part, their checksum and their types verified."""
     sha256 = part.content["scores"]["sha256"]
     try:
-        return read_parquet(part.scores_path, sha256, list(columns))
+        frame = read_parquet(part.scores_path, sha256, list(columns))
     except (pa.ArrowException, KeyError, ValueError) as error:
         raise ArchiveDamagedError(f"{part.scores_path} is damaged: {error}") from None
+    for name, kinds in (("y_true", "iu"), ("logit_0", "f"), ("logit_1", "f")):
+        if name in frame and frame[name].dtype.kind not in kinds:
+            raise ArchiveDamagedError(
+                f"{part.scores_path} is damaged: its column {name} is of type {frame[name].dtype}"
+            )
+    return frame
 
 
 def write_part(

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ArchiveDamagedError, UserError
-from ..study.cells import plan_cells
+from ..study.cells import Cell, plan_cells
 from ..study.keys import CELL_KEYS
 from ..study.labels import plan_labels, without_labels
 from ..study.loading import parse_plan
@@ -24,9 +24,10 @@ from .descriptions import (
     divided_patients,
     read_header,
     read_task,
+    read_task_table,
     task_files,
 )
-from .files import checksum, read_bytes, read_parquet, read_sealed
+from .files import checksum, read_bytes, read_sealed
 from .parts import Part, Row, cells_of_scores, read_part, read_part_scores
 from .schema import split_name
 
@@ -223,9 +224,14 @@ class Archive:
 
     def _check_splits(self) -> None:
         """No patient on two sides, and every cell trained on the split that is archived."""
-        for name in self.tasks:
+        for name in list(self.tasks):
             path = self.root / "tasks" / f"{name}.json"
-            torn = divided_patients(self._splits(name), self.cases(name))
+            try:
+                torn = divided_patients(self.all_splits(name), self.cases(name))
+            except ArchiveDamagedError as error:
+                self.damaged[path] = str(error)
+                del self.tasks[name]
+                continue
             if len(torn):
                 split = torn.iloc[0]
                 self.damaged[path] = (
@@ -300,10 +306,14 @@ class Archive:
 
     def records(self) -> Iterator[dict[str, Any]]:
         """The full record of each verified cell of both designs, part by part."""
-        for stem in sorted(set(self._home.values())):
-            for record in self._part(stem).records():
-                if self._home.get(record["cell_id"]) == stem:
+        for part in self.parts():
+            for record in part.records():
+                if self._home.get(record["cell_id"]) == part.path.stem:
                     yield record
+
+    def parts(self) -> Iterator[Part]:
+        """The parts that hold verified cells, one by one."""
+        return (self._part(stem) for stem in sorted(self.part_names))
 
     def _part(self, stem: str) -> Part:
         try:
@@ -331,6 +341,11 @@ class Archive:
         """The essence of a cell's record."""
         return self._records[cell_id]
 
+    def rows(self) -> Iterator[tuple[Path, Row]]:
+        """The part and the essence of the record of each verified cell."""
+        for cell, row in sorted(self._records.items()):
+            yield self.root / "parts" / f"{self._home[cell]}.json", row
+
     @cached_property
     def score_hashes(self) -> dict[str, str]:
         """SHA-256 of each cell's scores, by cell identifier."""
@@ -339,6 +354,21 @@ class Archive:
     def failures(self) -> dict[str, dict[str, Any]]:
         """Why cells failed, by cell identifier."""
         return {cell: why for cell, why in self._failures.items() if cell not in self._records}
+
+    @cached_property
+    def _planned(self) -> list[Cell]:
+        return plan_cells(parse_plan(self.plan, source=str(self.root)))
+
+    @cached_property
+    def unplanned(self) -> list[str]:
+        """Identifiers of cells that the archive holds and the plan does not ask for.
+
+        Raises
+        ------
+        UserError
+            If this version cannot read the plan any more.
+        """
+        return sorted(self.cell_ids.difference(cell.cell_id for cell in self._planned))
 
     @cached_property
     def missing(self) -> pd.DataFrame:
@@ -351,7 +381,7 @@ class Archive:
                 **cell.key,
                 "reason": failures.get(cell.cell_id, {}).get("reason", "not trained yet"),
             }
-            for cell in plan_cells(parse_plan(self.plan, source=str(self.root)))
+            for cell in self._planned
             if cell.cell_id not in self._records
         ]
         return pd.DataFrame(rows, columns=["cell_id", "pair_id", *_NAMES, "reason"])
@@ -370,8 +400,7 @@ class Archive:
 
     def cases(self, task: str) -> pd.DataFrame:
         """Cases of a data set: case, patient, group, y_true and covariates."""
-        name, _ = task_files(self.tasks[task])
-        return read_parquet(self.root / "tasks" / name, self.tasks[task]["files"][name])
+        return read_task_table(self.root / "tasks", self.tasks[task], splits=False)
 
     def splits(self, task: str, *, design: str = "cv") -> pd.DataFrame:
         """Partition of every case in every split: design, repeat, fold, case, partition.
@@ -382,16 +411,12 @@ class Archive:
         design : {"cv", "half"}, optional
             The plan's cross-validation, or its extra two-fold repeats.
         """
-        splits = self._splits(task)
+        splits = self.all_splits(task)
         return splits[splits["design"] == design].reset_index(drop=True)
 
-    def _splits(self, task: str) -> pd.DataFrame:
-        """The splits of both designs."""
-        _, name = task_files(self.tasks[task])
-        splits = read_parquet(self.root / "tasks" / name, self.tasks[task]["files"][name])
-        if "design" not in splits.columns:  # an archive of before there were two
-            splits.insert(0, "design", "cv")
-        return splits
+    def all_splits(self, task: str) -> pd.DataFrame:
+        """The splits of both designs, as :meth:`splits` gives those of one."""
+        return read_task_table(self.root / "tasks", self.tasks[task], splits=True)
 
     def scores(self, *, as_categories: bool = False, **filters: Any) -> pd.DataFrame:
         """Case-level scores of the cells that match.

@@ -1,7 +1,8 @@
 """Every byte and every score of an archive, checked: what opening it does, and the rest.
 
 Opening an archive compares checksums. Verification also recomputes the hash of each cell's
-scores from its rows, reads kept backbones, and looks for what no file names.
+scores from its rows, reads kept backbones, looks for what no file names, and compares what
+the files say of each other (:mod:`stats_tl.archive.consistency`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from ..errors import ArchiveDamagedError, UserError
+from .consistency import Contradiction, ScoreComparison, compare_descriptions
 from .files import checksum, read_bytes
 from .parts import Part, cells_of_scores, read_part, read_part_scores
 from .reader import Archive, load
@@ -56,6 +58,8 @@ class Verification:
     orphans : dict of Path to list of str
         Scores without a record, and their cells: a killed process left them, or the record
         was deleted. Cells that lie elsewhere too are not listed.
+    contradictions : list of Contradiction
+        Undamaged files that say different things.
     """
 
     root: Path
@@ -66,6 +70,7 @@ class Verification:
     problems: list[Problem] = field(default_factory=list)
     missing: pd.DataFrame | None = None
     orphans: dict[Path, list[str]] = field(default_factory=dict)
+    contradictions: list[Contradiction] = field(default_factory=list)
 
 
 def verify(
@@ -103,13 +108,14 @@ def verify(
         path: Problem(path, what, sorted(_lost_with(path, archive)))
         for path, what in archive.damaged.items()
     }
+    comparison = ScoreComparison(archive)
     paths = sorted((root / "parts").glob("*.json"))
     whole: set[str] = set()
     for number, path in enumerate(paths, 1):
         if path not in by_path:
             try:
                 part = read_part(path)
-                problem = _verify_part(part, found)
+                problem = _verify_part(part, found, comparison)
             except FileNotFoundError:
                 continue  # compacted meanwhile
             except ArchiveDamagedError as error:
@@ -123,6 +129,7 @@ def verify(
             progress(number, len(paths))
     found.cells = len(whole)
     found.problems = [by_path[path] for path in sorted(by_path)]
+    found.contradictions = [*compare_descriptions(archive), *comparison.found]
     found.orphans = dict(_orphans(root, whole))
     if not plan_lost:
         found.missing = _missing(archive)
@@ -148,10 +155,11 @@ def _lost_with(path: Path, archive: Archive) -> list[str]:
         return cells_of_scores(path.with_suffix(".parquet"))
 
 
-def _verify_part(part: Part, found: Verification) -> Problem | None:
+def _verify_part(part: Part, found: Verification, comparison: ScoreComparison) -> Problem | None:
     """The scores of each cell against its record, and its kept files."""
     frame = read_part_scores(part)
     found.scores += len(frame)
+    comparison.add(part, frame)
     digests = scores_digests(frame)
     wrong = {
         row.cell_id: "its scores are not those of its record"

@@ -5,8 +5,7 @@ from __future__ import annotations
 __all__ = ["Dataset", "build_dataset"]
 
 import hashlib
-import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import UserError
+from ..study.digests import json_lines_digest, labels_digest
 from ..study.keys import CELL_KEYS
 from ..study.plan import Audit
 from .audit import find_near_duplicates, merge_groups, perceptual_hash
@@ -162,8 +162,7 @@ class Dataset:
     @cached_property
     def labels_sha256(self) -> str:
         """SHA-256 over (case, patient, y_true), whatever the order of the rows."""
-        rows = zip(self.cases["case"], self.cases["patient"], self.cases["y_true"], strict=True)
-        return _digest([str(case), str(patient), int(y)] for case, patient, y in rows)
+        return labels_digest(self.cases["case"], self.cases["patient"], self.cases["y_true"])
 
     @property
     def images_sha256(self) -> str:
@@ -172,7 +171,9 @@ class Dataset:
         Free after :meth:`read_images`; else it reads every image once.
         """
         digests = self._scan("digests")
-        return _digest([str(c), d] for c, d in zip(self.cases["case"], digests, strict=True))
+        return json_lines_digest(
+            [str(case), own] for case, own in zip(self.cases["case"], digests, strict=True)
+        )
 
     @cached_property
     def near_duplicates(self) -> pd.DataFrame:
@@ -328,8 +329,3 @@ def _refuse_divided(units: pd.Series, official: np.ndarray, name: str, unit: str
             f"task {name!r}: the official folds put {len(divided)} {unit}{plural} on two sides "
             f"of a split: {found}; {remedy}"
         )
-
-
-def _digest(rows: Iterator[list[Any]] | Any) -> str:
-    lines = sorted(json.dumps(row, ensure_ascii=True) for row in rows)
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -13,11 +13,21 @@ any other, with a split, seeds and an identifier of its own; its repeats are cou
 
 from __future__ import annotations
 
-__all__ = ["DESIGNS", "Cell", "Setting", "derive_seed", "plan_cells", "plan_settings"]
+__all__ = [
+    "DESIGNS",
+    "Cell",
+    "Setting",
+    "configuration_digests",
+    "configured_names",
+    "derive_seed",
+    "identify_cell",
+    "plan_cells",
+    "plan_settings",
+]
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -73,14 +83,18 @@ class Setting:
         }
 
     @cached_property
+    def _digests(self) -> tuple[str, str]:
+        return configuration_digests(self.configuration)
+
+    @property
     def digest(self) -> str:
         """SHA-256 of the configuration."""
-        return _digest(self.configuration)
+        return self._digests[0]
 
-    @cached_property
+    @property
     def pair_digest(self) -> str:
         """SHA-256 of the configuration without the arm."""
-        return _digest({k: v for k, v in self.configuration.items() if k != "arm"})
+        return self._digests[1]
 
     @property
     def design(self) -> str:
@@ -205,13 +219,41 @@ def _add_cells(
     cells: dict[str, Cell], settings: list[Setting], repeats: int, folds: int, seeds: int
 ) -> None:
     for setting in settings:
-        own, pair = setting.digest.encode(), setting.pair_digest.encode()
+        own, pair = setting.digest, setting.pair_digest
         for repeat, fold, seed in product(range(repeats), range(folds), range(seeds)):
-            tail = b"|%d|%d|%d" % (repeat, fold, seed)
-            cell_id = hashlib.sha256(own + tail).hexdigest()[:20]
+            cell_id = identify_cell(own, repeat, fold, seed)
             if cell_id not in cells:
-                pair_id = hashlib.sha256(pair + tail).hexdigest()[:20]
+                pair_id = identify_cell(pair, repeat, fold, seed)
                 cells[cell_id] = Cell(cell_id, pair_id, setting, repeat, fold, seed)
+
+
+def identify_cell(digest: str, repeat: int, fold: int, seed: int) -> str:
+    """The identifier of a cell, or that of its pair, from the digest of its configuration."""
+    return hashlib.sha256(f"{digest}|{repeat}|{fold}|{seed}".encode()).hexdigest()[:20]
+
+
+def configuration_digests(configuration: Mapping[str, Any]) -> tuple[str, str]:
+    """SHA-256 of a configuration, and of what the arms of a pair have in common of it."""
+    shared = {name: value for name, value in configuration.items() if name != "arm"}
+    return _digest(configuration), _digest(shared)
+
+
+def configured_names(configuration: Mapping[str, Any]) -> dict[str, str]:
+    """The names under which tables show the cells of a configuration, and their design.
+
+    Raises
+    ------
+    KeyError, TypeError
+        If it lacks one.
+    """
+    return {
+        "task": configuration["task"]["name"],
+        "backbone": configuration["backbone"],
+        "head": configuration["head"]["name"],
+        "unfreeze": configuration["unfreeze"],
+        "arm": configuration["arm"]["name"],
+        "design": configuration["cv"].get("design", "cv"),
+    }
 
 
 def derive_seed(*parts: str | int) -> int:

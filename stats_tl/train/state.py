@@ -15,6 +15,7 @@ import pandas as pd
 
 from ..archive import Archive, load
 from ..archive.reader import holds_archive
+from ..archive.schema import split_name
 from ..archive.store import refuse_other_plan
 from ..errors import ArchiveDamagedError, UserError, suggest
 from ..study.cells import Cell, plan_cells
@@ -170,10 +171,25 @@ class GridState:
         damaged = () if self.archive is None else self.archive.damaged
         return {path.stem for path in damaged if path.parent.name == "tasks"}
 
+    @cached_property
+    def outdated_tasks(self) -> set[str]:
+        """Tasks whose archived description lacks splits that archived cells were trained on."""
+        if self.archive is None:
+            return set()
+        known = {name: task["splits_sha256"] for name, task in self.archive.tasks.items()}
+        return {
+            task
+            for cell in self.cells
+            if cell.cell_id in self.done
+            and (task := cell.setting.task.name) in known
+            and split_name(cell.repeat, cell.fold, cell.setting.design) not in known[task]
+        }
+
     @property
     def tasks_to_write(self) -> set[str]:
         """Tasks that the archive needs a description of, before anything is trained."""
-        return {cell.setting.task.name for cell in self.pending} | self.damaged_tasks
+        own = {cell.setting.task.name for cell in self.pending}
+        return own | self.damaged_tasks | self.outdated_tasks
 
     @property
     def stale(self) -> bool:
@@ -183,6 +199,7 @@ class GridState:
         archived, given = self.archive.plan, self.plan.portable()
         return bool(
             self.archive.damaged
+            or self.outdated_tasks
             or plan_differences(archived, given)
             or plan_labels(archived) != plan_labels(given)
         )

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.damage import build, quiet, try_damages
+from benchmarks.sound import make_sound
 from stats_tl.archive import ArchiveWriter, load
 from stats_tl.archive.__main__ import main
 from stats_tl.archive.files import checksum, parquet_bytes, read_sealed, write_sealed
@@ -12,20 +13,26 @@ from stats_tl.archive.verification import verify
 from stats_tl.errors import ArchiveDamagedError
 from stats_tl.study.cells import plan_cells
 
-from .conftest import commit, parts
+from .conftest import commit, fill, parts
+
+
+@pytest.fixture
+def sound_root(archive_root):
+    make_sound(archive_root)
+    return archive_root
 
 
 class TestVerify:
-    def test_a_whole_archive(self, archive_root, plan):
-        commit(archive_root, plan_cells(plan)[-2])
-        commit(archive_root, plan_cells(plan)[-1])
-        code, said = quiet(main, "verify", archive_root)
+    def test_a_whole_archive(self, tmp_path, plan):
+        fill(tmp_path, plan, plan_cells(plan))
+        make_sound(tmp_path)
+        code, said = quiet(main, "verify", tmp_path)
         assert code == 0
         assert f"{len(plan_cells(plan))} whole cells" in said
         assert "nothing is damaged, nothing is missing" in said
 
-    def test_an_incomplete_archive_is_whole_and_has_its_own_code(self, archive_root):
-        code, said = quiet(main, "verify", archive_root.parent)
+    def test_an_incomplete_archive_is_whole_and_has_its_own_code(self, sound_root):
+        code, said = quiet(main, "verify", sound_root.parent)
         assert code == 4
         assert "nothing is damaged; 2 cells of the plan are not there" in said
 
@@ -39,11 +46,11 @@ class TestVerify:
         with pytest.raises(ArchiveDamagedError, match=cells[0]):
             load(archive_root)
 
-    def test_a_deleted_record_is_an_orphan(self, archive_root):
-        path = parts(archive_root)[0]
+    def test_a_deleted_record_is_an_orphan(self, sound_root):
+        path = parts(sound_root)[0]
         cells = [cell["cell_id"] for cell in read_sealed(path)["cells"]]
         path.unlink()
-        code, said = quiet(main, "verify", archive_root)
+        code, said = quiet(main, "verify", sound_root)
         assert code == 4
         assert f"orphan   parts/{path.stem}.parquet" in said
         assert all(cell in said for cell in cells)
