@@ -101,6 +101,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="compare complete runs only and say so below every table "
         "(default: incomplete pairs are an error)",
     )
+    what.add_argument(
+        "--allow-leakage",
+        action="store_true",
+        help="show numbers where patients are on both sides of a split, marked and without "
+        "verdicts (default: an error)",
+    )
     how = parser.add_argument_group("how to analyse")
     how.add_argument(
         "--plan",
@@ -237,6 +243,7 @@ def report(
             evidence,
             analysis_options(evidence, options),
             allow_incomplete=options.allow_incomplete,
+            allow_leakage=options.allow_leakage,
             formats=formats,
             labels=labels(options),
             progress=progress,

@@ -217,6 +217,12 @@ CAUSES = {
     ("predictions hold another label", "report"): lambda w: w.scores(
         SCORES.assign(y_true=SCORES["y_true"].where(SCORES.index != 3, "2")),
     ),
+    ("patients are on both sides of a split", "report"): lambda w: w.scores(
+        SCORES.assign(
+            repeat=0, fold=SCORES.groupby("arm").cumcount() % 2,
+            patient=SCORES.groupby("arm").cumcount() // 2,
+        ),
+    ),
     ("pairs are incomplete", "report"): lambda w: w.scores(SCORES[:60]),
     ("committed tables differ", "report"): differing,
     ("there is no archive", "archive verify"): lambda w: ["nowhere"],

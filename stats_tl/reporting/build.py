@@ -30,7 +30,7 @@ from .results.material import Material, gather_material
 from .results.mixed import MixedReport
 from .summary import summarize
 from .tables.comparisons import terminal_table
-from .tables.notes import test_notes
+from .tables.notes import caution_notes, test_notes
 from .text.prose import prose_files, report_words
 
 FORMATS = ("latex", "csv", "figures", "words", "json", "html")
@@ -95,6 +95,7 @@ def build_report(
     options: AnalysisOptions,
     *,
     allow_incomplete: bool = False,
+    allow_leakage: bool = False,
     formats: Collection[str] = FORMATS,
     labels: Mapping[str, Mapping[str, str]] | None = None,
     progress: Callable[[str, int, int], None] | None = None,
@@ -108,6 +109,9 @@ def build_report(
         With a reference.
     allow_incomplete : bool, optional
         Compare on the complete runs only, and say so below every table.
+    allow_leakage : bool, optional
+        Give numbers, without verdicts, where patients are on both sides of a split, and say so
+        below every table.
     formats : collection of {"latex", "csv", "figures", "words", "json", "html"}, optional
     labels : mapping of str to mapping, optional
         Labels by kind (``arms``, ``tasks``, …) and name, as from
@@ -130,7 +134,12 @@ def build_report(
     steps = _Steps(progress, 3 + len(contents.TABLES) + drawn)
     steps("reading the scores")
     material = gather_material(
-        evidence, options, allow_incomplete=allow_incomplete, labels=labels, step=steps
+        evidence,
+        options,
+        allow_incomplete=allow_incomplete,
+        allow_leakage=allow_leakage,
+        labels=labels,
+        step=steps,
     )
     parts: list[Section | Absent] = []
     for build in contents.TABLES:
@@ -139,7 +148,7 @@ def build_report(
     sections = tuple(part for part in parts if isinstance(part, Section))
     absent = tuple(part for part in parts if isinstance(part, Absent))
     audit = audit_findings(material)
-    summary = summarize(material, sections, absent, audit)
+    summary = summarize(material, sections, absent, audit, caution_notes(material))
     provenance = _provenance(material)
     words = report_words(material, sections)
     if drawn:

@@ -25,6 +25,7 @@ def summarize(
     sections: Sequence[Section],
     absent: Sequence[Absent],
     audit: pd.DataFrame,
+    cautions: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Everything that the report says in numbers, as JSON types."""
     options, evidence = material.options, material.evidence
@@ -67,4 +68,5 @@ def summarize(
         },
         "absent": {part.name: part.reason for part in absent},
         "audit": records(audit),
+        "cautions": list(cautions),
     }

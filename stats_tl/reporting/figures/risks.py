@@ -16,6 +16,12 @@ from .curves import CurveScores
 if TYPE_CHECKING:
     from ..results.material import Material
 
+#: Why scores that look like this are no risks.
+_NO_RISKS = {
+    "confidence": "the scores look like the confidence in the predicted class, which is no risk",
+    "labels": "the scores of an arm are two values only, which are labels and no risks",
+    "saturated": "most scores of an arm are exactly 0 or 1, which are no risks",
+}
 #: Probabilities of exactly 0 or 1 have no logit.
 _CLIP = 1e-6
 
@@ -50,6 +56,9 @@ def as_risks(
     .. [1] Elkan C. The foundations of cost-sensitive learning. Proceedings of the 17th
        International Joint Conference on Artificial Intelligence 2001:973-978.
     """
+    hard = {p.kind for p in material.problems} & {"labels", "saturated", "confidence"}
+    if hard:
+        return [], "", _NO_RISKS[sorted(hard)[0]]
     if material.evidence.reference is not None:
         weights = _class_weights(material.evidence.plan)
         if weights == {"balanced"}:

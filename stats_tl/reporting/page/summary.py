@@ -16,7 +16,9 @@ import pandas as pd
 
 from ..rendering.labels import SYNTHETIC, Labels, count_word, join_words, plural, sentence_case
 from ..rendering.numbers import format_interval, format_number, format_p
+from ..results.comparisons import NO_VERDICT
 from ..results.findings import Finding
+from ..results.verdicts import reversed_arms
 
 VERDICTS = {
     "superior": "the candidate is better; a difference this large would be rare if both were "
@@ -31,6 +33,7 @@ VERDICTS = {
     "was shown",
     "identical": "both rank the cases in the same way",
     "not estimable": "the data do not allow a test",
+    NO_VERDICT: "patients are on both sides of a split, so that the numbers cannot be trusted",
 }
 #: More comparisons than this are summarised as counts; the table has each.
 _MOST_DESCRIBED = 6
@@ -62,7 +65,7 @@ def plain_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
     several = [key for key in _KEYS if len({row[key] for row in rows}) > 1]
     found = {row["verdict"] for row in rows}
     return {
-        "warnings": _warnings(study, analysis, summary["audit"]),
+        "warnings": [*summary.get("cautions", ()), *_warnings(study, analysis, summary["audit"])],
         "question": _question(rows),
         "findings": [
             {
@@ -154,7 +157,14 @@ def _finding(row: Mapping[str, Any]) -> str:
     )
     if verdict in ("superior", "inferior"):
         word = "better" if verdict == "superior" else "worse"
-        return sentence_case(f"{arm} was {word} than {reference}: {pairs} ({numbers}).")
+        turned = reversed_arms(row)
+        doubt = (
+            f" The scores of {join_words(turned)} rank the cases the wrong way round, as those of "
+            "the other class would."
+            if turned
+            else ""
+        )
+        return sentence_case(f"{arm} was {word} than {reference}: {pairs} ({numbers}).{doubt}")
     if verdict == "equivalent":
         return sentence_case(
             f"{arm} and {reference} were equivalent within the margin of ± {margin:g}: {pairs} "
@@ -167,13 +177,20 @@ def _finding(row: Mapping[str, Any]) -> str:
         )
     if verdict == "identical":
         return sentence_case(f"{arm} and {reference} rank the cases in the same way: {pairs}.")
-    if verdict == "not estimable":
-        return f"The data do not allow a test of {arm} against {reference}, although {pairs}."
+    if verdict in (NO_VERDICT, "not estimable"):
+        return (
+            f"The data do not allow a test of {arm} against {reference}, although {pairs}."
+            if verdict == "not estimable"
+            else f"No verdict on {arm} against {reference} is given, because models were tested on "
+            f"patients they were trained on: {pairs} ({numbers})."
+        )
     text = (
         f"The data do not settle whether {arm} or {reference} is better: {pairs} ({numbers}). "
         "This does not show that they are equal."
     )
     detectable = row["smallest_detectable_difference"]
+    if math.isnan(detectable):
+        text += " At this precision even the largest possible difference would have been missed."
     if not math.isnan(detectable):
         text += (
             f" A true difference of {format_number(detectable)} would have been detected with "

@@ -10,9 +10,11 @@ __all__ = ["audit_findings"]
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from ..rendering.labels import plural
+from .findings import score_findings
 
 if TYPE_CHECKING:
     from .material import Material
@@ -53,11 +55,11 @@ def _data_findings(task: str, known: dict[str, Any] | None, material: Material) 
     elif known is not None:
         leak = ("ok", "no patient is on two sides of a split (verified on the archive)")
     else:
-        straddling = _straddling(task, material)
+        straddling = len(material.divided.get(str(task), ()))
         leak = (
             (
                 "problem",
-                f"{plural(straddling, 'patient is', 'patients are')} in several folds of a repeat",
+                f"{plural(straddling, 'patient is', 'patients are')} on both sides of a split",
             )
             if straddling
             else ("ok", "no patient is in two test folds of a repeat; training sets are unknown")
@@ -77,19 +79,6 @@ def _data_findings(task: str, known: dict[str, Any] | None, material: Material) 
             f"{plural(found['pairs'], 'near-duplicate pair')}, none split across partitions",
         )
     return [("patients across partitions", task, *leak), ("near-duplicates", task, *copies)]
-
-
-def _straddling(task: str, material: Material) -> int:
-    """Patients tested in more than one fold of a repeat."""
-    torn: set[str] = set()
-    for setting in material.settings:
-        if setting.setting["task"] != task or setting.patients is None:
-            continue
-        for run in range(len(setting.runs)):
-            folds = pd.Series(setting.folds[0, run]).groupby(setting.patients)
-            counts = folds.agg(lambda own: own[own >= 0].nunique())
-            torn |= set(counts.index[counts > 1])
-    return len(torn)
 
 
 def _cell_findings(material: Material) -> list[Any]:
@@ -116,7 +105,17 @@ def _cell_findings(material: Material) -> list[Any]:
             f"{plural(undefined, 'test fold')} with cases of one class only, and thus without AUC"
         )
         rows.append(("test folds", "", "problem", detail))
-    chance = material.aucs[material.aucs["auc"] <= 0.5]
+    reversed_arms = {
+        (finding.tasks[0] if finding.tasks else "", finding.values["arm"])
+        for finding in score_findings(material)
+        if finding.code == "reversed"
+    }
+    for task, arm in sorted(reversed_arms):
+        detail = f"the AUC of {arm} is below 0.5: the scores look like those of the other class"
+        rows.append(("reversed scores", task, "problem", detail))
+    cells = zip(material.aucs["task"].astype(str), material.aucs["arm"].astype(str), strict=True)
+    plausible = [cell not in reversed_arms for cell in cells]
+    chance = material.aucs[np.array(plausible) & (material.aucs["auc"] <= 0.5)]
     detail = f"{plural(len(chance), 'cell')} with a test AUC of 0.5 or less"
     rows.append(("untrained models", "", "problem" if len(chance) else "ok", detail))
     return rows

@@ -12,11 +12,12 @@ __all__ = [
     "compare_arms",
     "compare_study",
     "planned_gaps",
+    "without_verdicts",
 ]
 
 import dataclasses
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from ...errors import UserError, suggest
-from ...stats import equivalence_test, noninferiority_test
+from ...stats import TestResult, equivalence_test, noninferiority_test
 from ..evidence.alignment import (
     CELL,
     SETTING,
@@ -85,6 +86,8 @@ COMPARISON_COLUMNS = (
     "warnings",
     "method",
 )
+#: In place of a verdict where patients are on both sides of a split.
+NO_VERDICT = "none (leakage)"
 #: Between several texts of one field, in files.
 SEPARATOR = " | "
 #: Planned cells without a result: arm → (repeat, fold, seed).
@@ -271,6 +274,12 @@ def compare_all_pairs(
     return _judged(rows, options).table
 
 
+def without_verdicts(table: pd.DataFrame, tasks: Collection[str]) -> pd.DataFrame:
+    """The comparisons with their numbers, and no verdict in some tasks."""
+    withheld = table["task"].astype(str).isin(list(tasks))
+    return table.assign(verdict=table["verdict"].mask(withheld, NO_VERDICT))
+
+
 def _judged(
     rows: Sequence[dict[str, Any]], options: AnalysisOptions, lacking: Sequence[str] = ()
 ) -> Comparisons:
@@ -403,6 +412,10 @@ def _compare(
     if options.margin is not None and result.standard_error > 0:
         equivalence = equivalence_test(result, options.margin).pvalue
         noninferiority = noninferiority_test(result, options.margin).pvalue
+    detectable, beyond = _possible(
+        pair.smallest_detectable_difference(options.alpha, options.power), result, options.power
+    )
+    low, high = result.confidence_interval
     return {
         **aligned.setting,
         "arm": arm,
@@ -415,8 +428,9 @@ def _compare(
         "auc_reference_high": pair.intervals[1].high,
         "difference": result.estimate,
         "standard_error": result.standard_error,
-        "difference_low": result.confidence_interval.low,
-        "difference_high": result.confidence_interval.high,
+        # No difference of two AUCs is larger than 1.
+        "difference_low": max(low, -1.0) if low == low else low,
+        "difference_high": min(high, 1.0) if high == high else high,
         "confidence_level": level,
         "test": pair.test,
         "statistic": result.statistic,
@@ -429,9 +443,7 @@ def _compare(
         "margin": math.nan if options.margin is None else options.margin,
         "equivalence_pvalue": equivalence,
         "noninferiority_pvalue": noninferiority,
-        "smallest_detectable_difference": pair.smallest_detectable_difference(
-            options.alpha, options.power
-        ),
+        "smallest_detectable_difference": detectable,
         "power": options.power,
         "estimand": pair.estimand.format(
             units="images" if aligned.patients is None else "patients"
@@ -446,9 +458,24 @@ def _compare(
         "n_folds": pair.n_folds,
         "n_half_repeats": len(half),
         "left_out": SEPARATOR.join(gaps),
-        "warnings": tuple(_of_unit(warning, aligned.unit) for warning in result.warnings),
+        "warnings": tuple(
+            _of_unit(warning, aligned.unit) for warning in (*result.warnings, *beyond)
+        ),
         "method": _of_unit(result.method, aligned.unit),
     }
+
+
+def _possible(detectable: float, result: TestResult, power: float) -> tuple[float, tuple[str, ...]]:
+    """A detectable difference, or NaN and a caution where none that is possible is as large."""
+    reference = float(result.estimates[1])
+    most = max(reference, 1 - reference)
+    if not detectable > most:
+        return detectable, ()
+    caution = (
+        f"at this precision even the largest possible difference ({most:.2f}) would not be "
+        f"detected with {100 * power:g} % power, so that no smallest detectable difference is given"
+    )
+    return math.nan, (caution,)
 
 
 def _count(units: np.ndarray | None, use: np.ndarray) -> float:
@@ -461,9 +488,10 @@ def _of_unit(text: str, unit: str) -> str:
     if unit not in ("group", "patient-group"):
         return text
     words = {"clustered by patient": "clustered by group", "few patients": "few groups"}
+    said = text
     for theirs, ours in words.items():
-        text = text.replace(theirs, ours)
-    return text
+        said = said.replace(theirs, ours)
+    return said
 
 
 def _half_sample(

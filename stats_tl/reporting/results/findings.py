@@ -21,12 +21,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import pandas as pd
+
 from ..evidence.options import AnalysisOptions
 from .comparisons import Comparisons
 from .material import Material
+from .verdicts import reversed_arms
 
 Code = Literal[
     "unknown-patients",
+    "leakage",
+    "reversed",
+    "score-problem",
     "single-test-set",
     "test-warning",
     "departures",
@@ -47,6 +53,9 @@ class Finding:
     tasks : tuple of str
         The tasks it is about; empty: the whole study.
     values : dict
+        ``leakage``: ``patients`` (on both sides); ``reversed``: ``arm``, its ``auc, low, high``
+        where it is lowest, and ``others`` (arms compared with it that are not reversed);
+        ``score-problem``: ``kind, arm, share`` of a :class:`~..evidence.checks.ScoreProblem`;
         ``unknown-patients``: ``crossed`` (whether there were splits); ``test-warning``:
         ``warning`` (of the test), ``comparisons`` (how many have it) and
         ``of``; ``departures``: ``departures``; ``plan``: ``sha256, source``; ``incomplete``:
@@ -70,13 +79,48 @@ def test_findings(material: Material) -> list[Finding]:
     found = []
     if (table["n_folds"] <= 1).any():
         found.append(Finding("single-test-set"))
-    return [
+    found = [
+        *score_findings(material),
         *found,
         *warning_findings(material.compared),
         *exploratory_findings(material.options),
         *plan_findings(material.options),
         *_data_findings(material, complete_runs=True),
     ]
+    return sorted(found, key=lambda finding: finding.code != "leakage")
+
+
+def score_findings(material: Material) -> list[Finding]:
+    """What the scores give away about themselves: reversed classes, labels, confidence."""
+    found = []
+    for (arm, low_task), own in _reversed(material.comparisons).items():
+        found.append(Finding("reversed", (low_task,) if low_task else (), {"arm": arm, **own}))
+    for problem in material.problems:
+        values = {"kind": problem.kind, "arm": problem.arm, "share": problem.share}
+        found.append(Finding("score-problem", (problem.task,) if problem.task else (), values))
+    return found
+
+
+def _reversed(table: pd.DataFrame) -> dict[tuple[str, str], dict[str, Any]]:
+    """Arms whose AUC lies below 1/2 with its whole interval, by arm and task."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in table.to_dict("records"):
+        sides = {
+            str(row["arm"]): (row["auc"], row["auc_low"], row["auc_high"]),
+            str(row["reference"]): tuple(
+                row[f"auc_reference{end}"] for end in ("", "_low", "_high")
+            ),
+        }
+        below = set(reversed_arms(row))
+        for arm in below:
+            auc, low, high = sides[arm]
+            own = found.setdefault(
+                (arm, str(row["task"])), {"auc": auc, "low": low, "high": high, "others": ()}
+            )
+            if auc < own["auc"]:
+                own.update(auc=auc, low=low, high=high)
+            own["others"] = tuple(sorted({*own["others"], *(set(sides) - below)}))
+    return found
 
 
 def secondary_findings(material: Material) -> list[Finding]:
@@ -92,6 +136,8 @@ def warning_findings(compared: Comparisons) -> list[Finding]:
     where: dict[str, list[str]] = {}
     for task, warnings in zip(compared.table["task"].astype(str), compared.warnings, strict=True):
         for warning in dict.fromkeys(warnings):
+            if getattr(warning, "code", "") == "straddling-patients":
+                continue  # told as leakage, in every table
             where.setdefault(warning, []).append(task)
     total = len(compared.table)
     return [
@@ -132,7 +178,11 @@ def _unknown_patients(material: Material) -> list[Finding]:
 
 def _data_findings(material: Material, *, complete_runs: bool) -> list[Finding]:
     """What limits every number of the report: unknown patients, gaps and made-up data."""
-    found = _unknown_patients(material)
+    found = [
+        Finding("leakage", (task,) if task else (), {"patients": len(torn)})
+        for task, torn in material.divided.items()
+    ]
+    found += _unknown_patients(material)
     if material.lacking:
         values = {"gaps": material.lacking, "complete_runs": complete_runs}
         found.append(Finding("incomplete", values=values))

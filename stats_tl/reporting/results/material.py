@@ -9,6 +9,7 @@ from __future__ import annotations
 
 __all__ = ["IDENTIFIERS", "Material", "analysed_cases", "gather_material"]
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,10 +21,11 @@ import pandas as pd
 from ...errors import IncompleteError, UserError
 from ..evidence.alignment import SETTING, Aligned, align, check_scores
 from ..evidence.base import Evidence
+from ..evidence.checks import ScoreProblem, divided_patients, score_problems
 from ..evidence.options import AnalysisOptions
 from ..rendering.labels import KINDS, Labels
 from .aucs import cell_aucs
-from .comparisons import Comparisons, compare_study
+from .comparisons import Comparisons, compare_study, without_verdicts
 from .mixed import MixedReport, mixed_report
 from .sample import sample_table
 from .thresholds import THRESHOLD_KEYS, cell_thresholds
@@ -54,6 +56,10 @@ class Material:
     mixed : MixedReport
     sample : DataFrame
         As from :func:`~stats_tl.reporting.sample_table`.
+    divided : mapping of str to frozenset of str
+        Patients with cases on both sides of a split, by task: no verdict is given there.
+    problems : tuple of ScoreProblem
+        Arms whose scores do not look like scores of the positive class.
     thresholds : DataFrame
         As from :func:`~.thresholds.cell_thresholds`; empty where no tuning
         cases were scored.
@@ -68,6 +74,8 @@ class Material:
     mixed: MixedReport = field(repr=False)
     sample: pd.DataFrame = field(repr=False)
     thresholds: pd.DataFrame = field(repr=False)
+    divided: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    problems: tuple[ScoreProblem, ...] = ()
 
     @property
     def name(self) -> str:
@@ -121,6 +129,7 @@ def gather_material(
     options: AnalysisOptions,
     *,
     allow_incomplete: bool = False,
+    allow_leakage: bool = False,
     labels: Mapping[str, Mapping[str, str]] | None = None,
     step: Callable[[str], None] = lambda _: None,
 ) -> Material:
@@ -133,6 +142,8 @@ def gather_material(
         With a reference.
     allow_incomplete : bool, optional
         Compare on the complete runs only.
+    allow_leakage : bool, optional
+        Give numbers, without verdicts, where patients are on both sides of a split.
     labels : mapping of str to mapping, optional
         Labels by kind and name that prevail over those of the plan.
     step : callable, optional
@@ -141,7 +152,8 @@ def gather_material(
     Raises
     ------
     UserError
-        If the evidence does not allow the comparison.
+        If the evidence does not allow the comparison, or patients are on both sides of a split
+        and `allow_leakage` is false.
     IncompleteError
         If pairs are incomplete and `allow_incomplete` is false.
     """
@@ -157,12 +169,16 @@ def gather_material(
         for task in sorted(evidence.cells["task"].astype(str).unique())
     }
     settings: list[Aligned] = []
-    thresholds = []
+    thresholds, tuned = [], []
     for task, own in cases.items():
         test, tuning = _scores(evidence, task, own)
         settings += align(check_scores(test))
         if len(tuning):
             thresholds.append(cell_thresholds(tuning, options.target_sensitivity))
+            tuned.append(tuning)
+    divided = divided_patients(settings, tuned)
+    if divided and not allow_leakage:
+        raise UserError(_divided_message(divided, settings))
     aucs = _cell_aucs(evidence, settings)
     step("comparing the arms")
     compared = compare_study(
@@ -172,6 +188,7 @@ def gather_material(
         missing=evidence.missing,
         allow_incomplete=allow_incomplete,
     )
+    compared = dataclasses.replace(compared, table=without_verdicts(compared.table, divided))
     step("mixed model")
     shown = _labels(evidence, options, cases, labels or {})
     return Material(
@@ -185,11 +202,29 @@ def gather_material(
             aucs, options.reference, confidence_level=1 - options.alpha, labels=shown
         ),
         sample=sample_table(cases, evidence.cells),
+        divided=divided,
+        problems=tuple(score_problems(settings)),
         thresholds=(
             pd.concat(thresholds, ignore_index=True)
             if thresholds
             else pd.DataFrame(columns=[*THRESHOLD_KEYS, "threshold", "n_tuning"])
         ),
+    )
+
+
+def _divided_message(divided: Mapping[str, frozenset[str]], settings: Sequence[Aligned]) -> str:
+    """Why there is no report, task by task."""
+    lines = []
+    for task, torn in divided.items():
+        known = [s.patients for s in settings if s.setting["task"] == task]
+        total = len({str(p) for own in known if own is not None for p in own})
+        where = f"{task}: " if task else ""
+        lines.append(f"  - {where}{len(torn)} of {total} patients, for example {min(torn)!r}")
+    return (
+        "patients have cases on both sides of a split:\n" + "\n".join(lines) + "\n"
+        "Their models were tested on patients they were trained on, so that AUCs are too high and "
+        "no verdict is possible. Split by patient and train again, or correct the column "
+        "'patient'; --allow-leakage shows the numbers without verdicts"
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["judge"]
+__all__ = ["judge", "reversed_arms"]
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,12 @@ from ...errors import UserError
 from ...stats import adjust_pvalues
 from ..evidence.alignment import SETTING
 from ..evidence.options import AnalysisOptions
+
+
+def reversed_arms(row: Mapping[Any, Any]) -> tuple[str, ...]:
+    """Arms of a comparison whose AUC lies below 1/2 with its whole interval."""
+    sides = ((row["arm"], row["auc_high"]), (row["reference"], row["auc_reference_high"]))
+    return tuple(str(arm) for arm, high in sides if high < 0.5)
 
 
 def judge(table: pd.DataFrame, options: AnalysisOptions) -> pd.DataFrame:

@@ -15,7 +15,7 @@ from ..rendering.labels import Labels, setting_phrase, varies
 from ..rendering.numbers import format_interval, format_number, format_p
 from ..rendering.parts import Absent, Section
 from ..rendering.table import Cell, Column, Panel, Row, Table
-from ..results.comparisons import compare_all_pairs
+from ..results.comparisons import compare_all_pairs, without_verdicts
 from ..results.material import Material
 from .notes import adjustment_note, test_notes
 
@@ -32,6 +32,7 @@ def all_pairs(material: Material) -> Iterator[Section | Absent]:
         options=material.options,
         missing=material.evidence.missing,
     )
+    numbers = without_verdicts(numbers, material.divided)
     table = all_pairs_table(
         numbers,
         material.options,

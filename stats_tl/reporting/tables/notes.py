@@ -7,6 +7,7 @@ __all__ = [
     "SignificanceNotes",
     "adjustment_note",
     "case_units",
+    "caution_notes",
     "curve_source",
     "exploratory_notes",
     "finding_note",
@@ -33,6 +34,8 @@ from ..rendering.labels import (
     join_words,
     plural,
 )
+from ..rendering.numbers import MISSING, format_count, format_interval, format_number
+from ..results.comparisons import NO_VERDICT
 from ..results.findings import (
     Finding,
     exploratory_findings,
@@ -43,6 +46,8 @@ from ..results.findings import (
 )
 from ..results.material import Material
 
+#: Codes of findings that stand where the comparison is read, before anything else.
+_CAUTIONS = ("leakage", "reversed", "score-problem", "unknown-patients")
 #: More gaps than this are counted, not listed.
 _MOST_GAPS = 8
 #: Tests that estimate how much cases matter for training.
@@ -88,6 +93,12 @@ def secondary_notes(material: Material) -> list[str]:
     return [finding_note(finding, material.labels) for finding in secondary_findings(material)]
 
 
+def caution_notes(material: Material) -> list[str]:
+    """What a reader of any comparison must know first: of the data and of the scores."""
+    found = [f for f in test_findings(material) if f.code in _CAUTIONS]
+    return [finding_note(finding, material.labels) for finding in found]
+
+
 def finding_note(finding: Finding, labels: Labels | None = None) -> str:
     """A finding as a sentence or two, with labels in place of names."""
     return _SENTENCES[finding.code](finding, labels or Labels())
@@ -103,6 +114,56 @@ def _unknown_patients(finding: Finding, labels: Labels) -> str:
         f"Caution{_where_tasks(finding, labels)}: patients are unknown. If some have several "
         f"images, {crossed}intervals are too narrow and P values too small."
     )
+
+
+def _leakage(finding: Finding, labels: Labels) -> str:
+    patients = finding.values["patients"]
+    have = "1 patient has" if patients == 1 else f"{format_count(patients)} patients have"
+    return (
+        f"LEAKAGE{_where_tasks(finding, labels)}: {have} cases on both sides of a split, so that "
+        "models were tested on patients they were trained on. AUCs are too high, intervals and "
+        "P values mean nothing, and no verdict is given."
+    )
+
+
+def _reversed(finding: Finding, labels: Labels) -> str:
+    values = finding.values
+    arm = labels.arm(values["arm"])
+    others = [labels.arm(name) for name in values["others"]]
+    only = (
+        f" The scores of {join_words(others)} are not reversed, so that the difference between "
+        "them would be another one."
+        if others
+        else ""
+    )
+    return (
+        f"Caution{_where_tasks(finding, labels)}: the AUC with {arm} is below 0.5 "
+        f"({format_number(values['auc'])}; CI, {format_interval(values['low'], values['high'])}). "
+        f"Are its scores the probability of the other class?{only}"
+    )
+
+
+_LOOKS = {
+    "labels": (
+        "the scores with {arm} take two values only and look like labels. Their AUC is that of one "
+        "operating point, the mean of sensitivity and specificity, and says nothing of how well "
+        "cases are ranked"
+    ),
+    "saturated": (
+        "of the scores with {arm}, {share:.0f} % are exactly 0 or 1. Cases with the same score are "
+        "not ranked, so that the AUC is close to that of one operating point"
+    ),
+    "confidence": (
+        "all scores with {arm} lie between 0.5 and 1, which looks like the confidence in the "
+        "predicted class; an AUC needs the probability of the positive class"
+    ),
+}
+
+
+def _score_problem(finding: Finding, labels: Labels) -> str:
+    values = finding.values
+    text = _LOOKS[values["kind"]].format(arm=labels.arm(values["arm"]), share=100 * values["share"])
+    return f"Caution{_where_tasks(finding, labels)}: {text}."
 
 
 def _where_tasks(finding: Finding, labels: Labels) -> str:
@@ -144,6 +205,9 @@ def _constant(text: str) -> Callable[[Finding, Labels], str]:
 #: The sentence of every code.
 _SENTENCES: dict[str, Callable[[Finding, Labels], str]] = {
     "unknown-patients": _unknown_patients,
+    "leakage": _leakage,
+    "reversed": _reversed,
+    "score-problem": _score_problem,
     "single-test-set": _constant(
         "Scores were treated as those of one fixed test set, because no folds were named; "
         "out-of-fold scores of a cross-validation need the columns repeat and fold, and are "
@@ -221,6 +285,8 @@ def _verdicts_note(table: pd.DataFrame, options: AnalysisOptions) -> str:
             f"them places it above −{margin} (P < {_level(options.alpha / 2)}), and else "
             "inconclusive."
         )
+    if (table["verdict"] == NO_VERDICT).any():
+        sentences.append("No verdict is given where patients are on both sides of a split.")
     if (table["verdict"] == "identical").any():
         sentences.append("Identical arms rank every pair of cases in the same way.")
     sentences.append(
@@ -228,6 +294,11 @@ def _verdicts_note(table: pd.DataFrame, options: AnalysisOptions) -> str:
         f"difference, which the test detects with {power} power at a two-sided level of {alpha} "
         "without adjustment."
     )
+    if table["smallest_detectable_difference"].isna().any():
+        sentences.append(
+            f"It is not given ({MISSING}) where it could not be estimated or is larger than any "
+            "possible difference."
+        )
     return " ".join(sentences)
 
 

@@ -218,7 +218,10 @@ def _of_analysis(material: Material, present: set[str]) -> dict[str, str]:
         target = options.target_sensitivity
         at = "the largest Youden index" if target is None else f"a sensitivity of {target:g}"
         answers["thresholds"] = f"The threshold of each model was set on its tuning cases, at {at}."
-    if material.sample["n_patients"].isna().any():
+    if material.divided:
+        torn = sum(map(len, material.divided.values()))
+        answers["disjoint"] = f"Not by patient: {plural(torn, 'patient')} on both sides of a split."
+    elif material.sample["n_patients"].isna().any():
         answers["disjoint"] = _unknown_level(material)
     return answers
 

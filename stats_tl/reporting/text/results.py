@@ -20,8 +20,10 @@ from ..rendering.labels import (
 )
 from ..rendering.numbers import equals_p, format_count, format_interval, format_number
 from ..rendering.parts import Section
+from ..results.comparisons import NO_VERDICT
 from ..results.findings import test_findings
 from ..results.material import Material
+from ..results.verdicts import reversed_arms
 from ..tables.notes import finding_note
 
 #: More comparisons than this are summarised instead of described one by one.
@@ -138,15 +140,21 @@ def _verdict(row: Mapping[Any, Any]) -> str:
     """The conclusion that the tests allow, as the end of a sentence."""
     arm, reference, margin = row["arm"], row["reference"], row["margin"]
     if row["verdict"] in ("superior", "inferior"):
-        return f", in favour of {arm if row['verdict'] == 'superior' else reference}"
+        turned = reversed_arms(row)
+        doubt = f", unless the scores of {join_words(turned)} are reversed" if turned else ""
+        return f", in favour of {arm if row['verdict'] == 'superior' else reference}{doubt}"
     if row["verdict"] == "equivalent":
         return f"; the two were equivalent within ± {margin:g}"
     if row["verdict"] == "identical":
         return "; both rank every pair of cases in the same way"
+    if row["verdict"] == NO_VERDICT:
+        return "; no verdict is given, because patients are on both sides of splits"
+    power = f"with {100 * row['power']:g} % power"
     detectable = (
-        f"the test would have detected a difference of "
-        f"{format_number(row['smallest_detectable_difference'])} with {100 * row['power']:g} % "
-        "power"
+        f"even the largest possible difference would not have been detected {power}"
+        if math.isnan(row["smallest_detectable_difference"])
+        else "the test would have detected a difference of "
+        f"{format_number(row['smallest_detectable_difference'])} {power}"
     )
     if row["verdict"] == "non-inferior":
         return (
@@ -206,6 +214,7 @@ def _of(count: int, total: int, what: str) -> str:
 _CONCLUSIVE = ("superior", "inferior", "equivalent", "non-inferior")
 _OTHERS: dict[str, Callable[[int], str]] = {
     "inconclusive": lambda n: f"{'was' if n == 1 else 'were'} inconclusive",
+    NO_VERDICT: lambda _: "had no verdict, because patients are on both sides of splits",
     "identical": lambda _: "had arms that rank every pair of cases in the same way",
     "not estimable": lambda _: "had no estimable variance",
 }

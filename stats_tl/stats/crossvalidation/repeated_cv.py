@@ -431,7 +431,8 @@ def _data_cautions(chosen: str, parts: CVComponents) -> Iterator[ResultWarning]:
         )
     if chosen in ("learning-curve", "larger-variance"):
         mean = sum(parts.aucs) / 2
-        if mean <= NEAR_CHANCE:
+        # An arm far below 1/2 is not near chance: its scores are reversed.
+        if sum(max(auc, 1 - auc) for auc in parts.aucs) / 2 <= NEAR_CHANCE:
             yield ResultWarning(
                 "near-chance",
                 f"the mean AUC is {mean:.2f}, and near chance the slope of the learning curve is "
