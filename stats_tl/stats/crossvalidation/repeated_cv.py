@@ -35,6 +35,8 @@ ESTIMAND = "these training procedures, new patients and new training runs at thi
 FEWEST_REPEATS, FEWEST_FOLDS = 5, 5
 FEWEST_UNITS, FEWEST_MINORITY = 200, 20
 NEAR_CHANCE = 0.55
+#: An arm with an AUC below this is not near chance: its scores are those of the other class.
+REVERSED = 0.4
 
 
 def repeated_cv_test(
@@ -431,8 +433,7 @@ def _data_cautions(chosen: str, parts: CVComponents) -> Iterator[ResultWarning]:
         )
     if chosen in ("learning-curve", "larger-variance"):
         mean = sum(parts.aucs) / 2
-        # An arm far below 1/2 is not near chance: its scores are reversed.
-        if sum(max(auc, 1 - auc) for auc in parts.aucs) / 2 <= NEAR_CHANCE:
+        if mean <= NEAR_CHANCE and min(parts.aucs) >= REVERSED:
             yield ResultWarning(
                 "near-chance",
                 f"the mean AUC is {mean:.2f}, and near chance the slope of the learning curve is "
