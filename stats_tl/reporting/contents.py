@@ -36,12 +36,14 @@ from .tables.mixed import mixed_model
 from .tables.operating_points import operating_points
 from .tables.reproducibility import reproducibility
 from .tables.sample import sample
+from .tables.sensitivity import sensitivity
 from .tables.subgroups import subgroups
 
 #: In the order of the report.
 TABLES: tuple[Callable[[Material], Iterator[Section | Absent]], ...] = (
     sample,
     significance,
+    sensitivity,
     mixed_model,
     all_pairs,
     operating_points,

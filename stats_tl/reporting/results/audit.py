@@ -6,7 +6,7 @@ opened, near-duplicates when the data were read. This lists the findings side by
 
 from __future__ import annotations
 
-__all__ = ["audit_findings"]
+__all__ = ["audit_cautions", "audit_findings"]
 
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +14,19 @@ import numpy as np
 import pandas as pd
 
 from ..rendering.labels import plural
-from .findings import score_findings
+from .verdicts import reversed_arms
 
 if TYPE_CHECKING:
     from .material import Material
 
+#: What a problem would change in the comparisons.
+_EFFECTS = {
+    "near-duplicates": "models were tested on copies of images they were trained on, so that AUCs "
+    "may be too high, and more so in an arm that memorises more",
+    "test folds": "these folds are in no mean",
+    "untrained models": "a difference may show that training failed, rather than what the initial "
+    "weights are worth",
+}
 COLUMNS = ("check", "task", "finding", "detail")
 
 
@@ -46,6 +54,20 @@ def audit_findings(material: Material) -> pd.DataFrame:
     else:
         rows.append(("mixed model", "", "ok", "converged"))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def audit_cautions(material: Material) -> list[tuple[str, str, str]]:
+    """Problems that change how a comparison is read: task, what was found, what it would change.
+
+    What has a caution of its own is not among them: missing cells, patients on both sides of a
+    split and reversed scores; and the mixed model, which is no test.
+    """
+    audit = audit_findings(material)
+    rows = audit[(audit["finding"] == "problem") & audit["check"].isin(list(_EFFECTS))]
+    return [
+        (str(row["task"]), str(row["detail"]), _EFFECTS[str(row["check"])])
+        for row in rows.to_dict("records")
+    ]
 
 
 def _data_findings(task: str, known: dict[str, Any] | None, material: Material) -> list[Any]:
@@ -105,16 +127,16 @@ def _cell_findings(material: Material) -> list[Any]:
             f"{plural(undefined, 'test fold')} with cases of one class only, and thus without AUC"
         )
         rows.append(("test folds", "", "problem", detail))
-    reversed_arms = {
-        (finding.tasks[0] if finding.tasks else "", finding.values["arm"])
-        for finding in score_findings(material)
-        if finding.code == "reversed"
+    turned = {
+        (str(row["task"]), arm)
+        for row in material.comparisons.to_dict("records")
+        for arm in reversed_arms(row)
     }
-    for task, arm in sorted(reversed_arms):
+    for task, arm in sorted(turned):
         detail = f"the AUC of {arm} is below 0.5: the scores look like those of the other class"
         rows.append(("reversed scores", task, "problem", detail))
     cells = zip(material.aucs["task"].astype(str), material.aucs["arm"].astype(str), strict=True)
-    plausible = [cell not in reversed_arms for cell in cells]
+    plausible = [cell not in turned for cell in cells]
     chance = material.aucs[np.array(plausible) & (material.aucs["auc"] <= 0.5)]
     detail = f"{plural(len(chance), 'cell')} with a test AUC of 0.5 or less"
     rows.append(("untrained models", "", "problem" if len(chance) else "ok", detail))

@@ -24,6 +24,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from ..evidence.options import AnalysisOptions
+from .audit import audit_cautions
 from .comparisons import Comparisons
 from .material import Material
 from .verdicts import reversed_arms
@@ -33,6 +34,7 @@ Code = Literal[
     "leakage",
     "reversed",
     "score-problem",
+    "audit",
     "single-test-set",
     "test-warning",
     "departures",
@@ -53,6 +55,7 @@ class Finding:
     tasks : tuple of str
         The tasks it is about; empty: the whole study.
     values : dict
+        ``audit``: ``found`` and ``effect`` (what it would change);
         ``leakage``: ``patients`` (on both sides); ``reversed``: ``arm``, its ``auc, low, high``
         where it is lowest, and ``others`` (arms compared with it that are not reversed);
         ``score-problem``: ``kind, arm, share`` of a :class:`~..evidence.checks.ScoreProblem`;
@@ -81,6 +84,10 @@ def test_findings(material: Material) -> list[Finding]:
         found.append(Finding("single-test-set"))
     found = [
         *score_findings(material),
+        *(
+            Finding("audit", (task,) if task else (), {"found": detail, "effect": effect})
+            for task, detail, effect in audit_cautions(material)
+        ),
         *found,
         *warning_findings(material.compared),
         *exploratory_findings(material.options),

@@ -47,7 +47,7 @@ from ..results.findings import (
 from ..results.material import Material
 
 #: Codes of findings that stand where the comparison is read, before anything else.
-_CAUTIONS = ("leakage", "reversed", "score-problem", "unknown-patients")
+_CAUTIONS = ("leakage", "reversed", "audit", "score-problem", "unknown-patients")
 #: More gaps than this are counted, not listed.
 _MOST_GAPS = 8
 #: Tests that estimate how much cases matter for training.
@@ -114,6 +114,11 @@ def _unknown_patients(finding: Finding, labels: Labels) -> str:
         f"Caution{_where_tasks(finding, labels)}: patients are unknown. If some have several "
         f"images, {crossed}intervals are too narrow and P values too small."
     )
+
+
+def _audit(finding: Finding, labels: Labels) -> str:
+    where = _where_tasks(finding, labels)
+    return f"Caution{where}: {finding.values['found']}; {finding.values['effect']}."
 
 
 def _leakage(finding: Finding, labels: Labels) -> str:
@@ -206,6 +211,7 @@ def _constant(text: str) -> Callable[[Finding, Labels], str]:
 _SENTENCES: dict[str, Callable[[Finding, Labels], str]] = {
     "unknown-patients": _unknown_patients,
     "leakage": _leakage,
+    "audit": _audit,
     "reversed": _reversed,
     "score-problem": _score_problem,
     "single-test-set": _constant(

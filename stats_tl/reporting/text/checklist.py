@@ -243,6 +243,7 @@ _HETEROGENEITY = {
     "mixed_model": "the mixed model",
     "variance_components": "the variance components",
     "subgroups": "the table of subgroups",
+    "sensitivity": "the sensitivity analysis",
 }
 
 

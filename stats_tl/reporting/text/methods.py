@@ -318,6 +318,11 @@ def _secondary(material: Material, present: Collection[str]) -> Iterator[str]:
             "All pairs of arms were compared by the same test, "
             + ("with P values adjusted for all pairs." if adjusted else "without adjustment.")
         )
+    if "sensitivity" in present:
+        yield (
+            "In a sensitivity analysis, the comparison was repeated without the test cases that an "
+            "audit of the data had found affected, from the scores of the same models."
+        )
     if "operating_points" in present:
         yield _operating(material)
     if "subgroups" in present:

@@ -53,6 +53,7 @@ def results_paragraphs(material: Material, sections: Mapping[str, Section]) -> t
         _sample(material),
         *compared,
         _mixed(material),
+        _sensitivity(material, sections),
         _operating(material, sections),
         _subgroups(material, sections),
         _cautions(material),
@@ -262,6 +263,24 @@ SOURCE_PHRASES = {
         "variation of the arm’s effect between heads and depths of training"
     ),
 }
+
+
+def _sensitivity(material: Material, sections: Mapping[str, Section]) -> Iterator[str]:
+    if "sensitivity" not in sections:
+        return
+    rows = material.labels.applied(sections["sensitivity"].numbers)
+    others = rows[rows["n_left_out"] > 0].reset_index(drop=True)
+    if len(others) > MOST_DESCRIBED:
+        yield "The sensitivity analysis stands in its table."
+        return
+    for opening, row in zip(_where(others), others.to_dict("records"), strict=True):
+        interval = format_interval(row["difference_low"], row["difference_high"])
+        images = _many(row["n_left_out"], "image")
+        yield sentence_case(
+            f"{opening + ', ' if opening else ''}{row['analysis']} ({images} left out), the "
+            f"difference was {format_number(row['difference'])} ({100 * row['confidence_level']:g} "
+            f"% CI, {interval}; P {equals_p(row['pvalue_adjusted'], row['alpha'])})."
+        )
 
 
 def _operating(material: Material, sections: Mapping[str, Section]) -> Iterator[str]:

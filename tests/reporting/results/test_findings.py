@@ -81,6 +81,7 @@ def test_an_analysis_off_its_plan_is_a_finding(material, options, code):
 def test_every_code_has_a_sentence():
     values = {
         "leakage": {"patients": 2},
+        "audit": {"found": "2 pairs", "effect": "AUCs may be too high"},
         "reversed": {"arm": "a", "auc": 0.2, "low": 0.1, "high": 0.3, "others": ("b",)},
         "score-problem": {"kind": "labels", "arm": "a", "share": 1.0},
         "test-warning": {"warning": "w", "comparisons": 1, "of": 1},

@@ -63,7 +63,7 @@ class TestAllPairs:
     def test_two_arms_have_no_such_table(self, scores):
         two = scores[scores["arm"] != "random"]
         report = build_report(Predictions(two), OPTIONS, formats=[])
-        assert {part.name for part in report.absent} == {"all_pairs"}
+        assert {part.name for part in report.absent} == {"all_pairs", "sensitivity"}
 
 
 class TestOperatingPoints:
