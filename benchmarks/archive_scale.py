@@ -34,8 +34,8 @@ from sklearn.metrics import roc_auc_score
 
 from stats_tl.archive import ArchiveWriter, load
 from stats_tl.archive.compaction import compact
+from stats_tl.archive.integrity.verification import verify
 from stats_tl.archive.schema import CellResult, ScoresDigest, split_name
-from stats_tl.archive.verification import verify
 from stats_tl.report import main as report_main
 from stats_tl.study.cells import Cell, plan_cells
 from stats_tl.study.digests import labels_digest

@@ -43,8 +43,8 @@ from PIL import Image
 
 from stats_tl.archive import ArchiveWriter, load
 from stats_tl.archive.files import read_sealed, write_sealed
+from stats_tl.archive.integrity.verification import verify
 from stats_tl.archive.schema import CellResult, scores_digest
-from stats_tl.archive.verification import verify
 from stats_tl.data import load_dataset
 from stats_tl.data.images import UnreadableImageError, decode
 from stats_tl.errors import UserError

@@ -219,10 +219,12 @@ def report_archive(
 ) -> int:
     """Report an archive whose files do not contradict each other."""
     from .archive import load
-    from .archive.consistency import refuse_contradictions
+    from .archive.integrity.consistency import refuse_contradictions
 
     archive = load(root)
     compared = refuse_contradictions(archive)
+    if archive.seal is not None and not archive.seal.holds:
+        print(f"warning: the seal of {root} no longer holds: {archive.seal}", file=sys.stderr)
     code = report(archive, options, formats, out)
     if not options.check:
         left = "the hash of each cell’s scores, and kept backbones"

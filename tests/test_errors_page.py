@@ -31,6 +31,7 @@ COMMANDS = {
     "run_grid": (run_grid.main,),
     "report": (report.main,),
     "archive verify": (archive.main, "verify"),
+    "archive seal": (archive.main, "seal"),
     "archive merge": (archive.main, "merge"),
 }
 SCORES = pd.DataFrame(
@@ -71,6 +72,13 @@ class World:
     def sound(self):
         root = self.archive()
         make_sound(root)
+        return root
+
+    def changed_since_sealed(self):
+        root = self.sound()
+        archive.main(["seal", str(root)])
+        header = read_sealed(root / "archive.json")
+        write_sealed(root / "archive.json", {**header, "written_by": "me"})
         return root
 
     def scores(self, frame):
@@ -229,6 +237,10 @@ CAUSES = {
     ("the archive is damaged", "archive verify"): lambda w: [w.damaged()],
     ("files contradict each other", "archive verify"): lambda w: [w.archive()],
     ("the archive is incomplete", "archive verify"): lambda w: [w.sound()],
+    ("the archive is not sealed", "archive seal"): lambda w: [w.archive(), "--check"],
+    ("files have changed since they were sealed", "archive seal"): lambda w: [
+        w.changed_since_sealed(), "--check",
+    ],
     ("the target holds something", "archive merge"): lambda w: [
         w.archive("a/demo"), w.archive("b/demo"), "--into", w.archive("c/demo"),
     ],

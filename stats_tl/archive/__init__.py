@@ -10,13 +10,14 @@ Layout of ``runs/<study>/`` (schema version 2)::
     parts/<id>.json           their records, and the checksum of the Parquet file
     failed/<cell>.json        why a cell failed
     backbones/<cell>.safetensors   trained backbones, where the plan keeps them
+    SHA256SUMS                the seal, where there is one
     claims/                   what running processes have taken on
 
 A part exists once its JSON file does, which is written last: a cell is there whole or
 not at all. Every JSON file carries the checksum of its own content, and is damaged if
 it is not byte for byte what was written.
 
-``python -m stats_tl.archive`` verifies, merges and compacts.
+``python -m stats_tl.archive`` verifies, seals, merges and compacts.
 """
 
 from .reader import Archive, load

@@ -1,23 +1,35 @@
-"""``python -m stats_tl.archive``: verify, merge and compact archives."""
+"""``python -m stats_tl.archive``: verify, seal, merge and compact archives."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .. import __version__
 from ..commands import exit_command
 from ..errors import ArchiveDamagedError, IncompleteError, UserError
 
+if TYPE_CHECKING:
+    from .integrity.verification import Verification
+
 EXIT_CONFLICTS = 1
+RESEAL = (
+    "if it has been continued, repaired or compacted since, verify it and seal it again; else "
+    "restore these files"
+)
 EXAMPLES = """\
 examples:
   python -m stats_tl.archive verify runs/busbra
       check every byte and every score; name damaged files and the cells lost with them
   python -m stats_tl.archive verify
       every archive under runs/
+  python -m stats_tl.archive seal runs/busbra --sign ~/.ssh/id_ed25519
+      one digest over every file, for the paper; signed by OpenSSH
+  python -m stats_tl.archive seal runs/busbra --check 5f0c...
+      is this the archive of that digest?
   python -m stats_tl.archive merge here/runs/study there/runs/study --into runs/study
       one archive from two of one plan; cells with different scores are shown and nothing
       is written
@@ -36,7 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m stats_tl.archive",
-        description="Look after run archives: verify, merge, compact.",
+        description="Look after run archives: verify, seal, merge, compact.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -49,6 +61,18 @@ def build_parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="archives, or folders of archives (default: runs)",
+    )
+    sub = commands.add_parser("seal", help="one digest over every file")
+    sub.add_argument("archives", nargs=1, type=Path, metavar="DIR", help="the archive")
+    sub.add_argument(
+        "--sign", type=Path, metavar="KEY", help="sign with this private key of OpenSSH"
+    )
+    sub.add_argument(
+        "--check",
+        nargs="?",
+        const="",
+        metavar="DIGEST",
+        help="write nothing: compare the archive with its seal, and the seal with DIGEST",
     )
     sub = commands.add_parser("merge", help="one archive from several of one plan")
     sub.add_argument("archives", nargs="+", type=Path, metavar="DIR", help="archives to read")
@@ -74,6 +98,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     if options.command == "verify":
         return max(_verify(root) for root in _roots(options.archives or [Path("runs")]))
+    if options.command == "seal":
+        (root,) = options.archives
+        return _seal(root, options.sign) if options.check is None else _check(root, options.check)
     if options.command == "merge":
         return _merge(options.archives, options.into, options.leave_out_conflicts)
     if options.cells < 1:
@@ -103,8 +130,7 @@ def _roots(folders: list[Path]) -> list[Path]:
 
 
 def _verify(root: Path) -> int:
-    from .consistency import REMEDY
-    from .verification import verify
+    from .integrity.verification import verify
 
     try:
         found = verify(root, progress=_progress(f"{root}: parts"))
@@ -121,26 +147,30 @@ def _verify(root: Path) -> int:
     for contradiction in found.contradictions:
         print(f"contradiction  {contradiction}")
     print(f"{root}: {found.cells} whole cells in {found.parts} parts, {found.scores:,} scores read")
+    faults = list(_faults(found))
+    for fault in faults:
+        print(f"{root}: {fault}")
+    return ArchiveDamagedError.exit_code if faults else _completeness(root, found)
+
+
+def _faults(found: Verification) -> Iterator[str]:
+    """What is wrong with an archive on the whole, and what to do."""
+    from .integrity.consistency import REMEDY
+
     if found.problems:
         lost = {cell for problem in found.problems for cell in problem.cells}
-        print(
-            f"{root}: {len(found.problems)} damaged files, {len(lost)} cells in them; "
+        yield (
+            f"{len(found.problems)} damaged files, {len(lost)} cells in them; "
             "run_grid --retry-failed with the plan sets them aside and trains these cells again"
         )
     if found.contradictions:
-        print(
-            f"{root}: its files contradict each other in {len(found.contradictions)} ways; {REMEDY}"
-        )
-    if found.problems or found.contradictions:
-        return ArchiveDamagedError.exit_code
-    if found.missing is not None and len(found.missing):
-        failed = int((found.missing["reason"] != "not trained yet").sum())
-        print(
-            f"{root}: nothing is damaged; {len(found.missing)} cells of the plan are not there"
-            f"{f', {failed} of them failed' if failed else ''}, for example "
-            f"{found.missing['cell_id'].iloc[0]}; run_grid continues"
-        )
-        return IncompleteError.exit_code
+        yield f"its files contradict each other in {len(found.contradictions)} ways; {REMEDY}"
+    if found.seal is not None and not found.seal.holds:
+        yield f"the seal does not hold: {found.seal}; {RESEAL}"
+
+
+def _completeness(root: Path, found: Verification) -> int:
+    """Say whether a sound archive holds all of its plan."""
     if found.missing is None:
         print(
             f"{root}: nothing is damaged, but this version cannot read its plan, so it is not "
@@ -148,7 +178,44 @@ def _verify(root: Path) -> int:
             "names what is wrong with a plan"
         )
         return UserError.exit_code
+    if len(found.missing):
+        failed = int((found.missing["reason"] != "not trained yet").sum())
+        print(
+            f"{root}: nothing is damaged; {len(found.missing)} cells of the plan are not there"
+            f"{f', {failed} of them failed' if failed else ''}, for example "
+            f"{found.missing['cell_id'].iloc[0]}; run_grid continues"
+        )
+        return IncompleteError.exit_code
     print(f"{root}: nothing is damaged, nothing is missing")
+    return 0
+
+
+def _seal(root: Path, key: Path | None) -> int:
+    from .integrity.consistency import refuse_contradictions
+    from .reader import load
+    from .seal import SEAL, SIGNATURE, seal_archive
+
+    refuse_contradictions(load(root))
+    seal = seal_archive(root, key=key)
+    signed = f", signed in {SIGNATURE}" if key else ""
+    print(f"{root / SEAL}: {seal.files} files{signed}\nSHA-256 of the seal: {seal.digest}")
+    return 0
+
+
+def _check(root: Path, expected: str) -> int:
+    from .seal import SEAL, check_seal
+
+    seal = check_seal(root)
+    if seal is None:
+        raise UserError(f"{root} is not sealed; python -m stats_tl.archive seal {root} does it")
+    if not seal.holds:
+        raise ArchiveDamagedError(f"{root}: the seal does not hold: {seal}; {RESEAL}")
+    if expected and expected.lower() != seal.digest:
+        raise ArchiveDamagedError(
+            f"{root}: another seal: expected {expected}, found {seal.digest}; this is not the "
+            "archive of that digest, or it was sealed again since"
+        )
+    print(f"{root}: the seal holds ({seal})\nSHA-256 of {SEAL}: {seal.digest}")
     return 0
 
 

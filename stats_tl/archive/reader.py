@@ -30,6 +30,7 @@ from .descriptions import (
 from .files import checksum, read_bytes, read_sealed
 from .parts import Part, Row, cells_of_scores, read_part, read_part_scores
 from .schema import split_name
+from .seal import Seal, check_seal
 
 #: What names a cell: its design, where it is not that of the plan's cross-validation, too.
 _NAMES = [*CELL_KEYS, "design"]
@@ -303,6 +304,11 @@ class Archive:
         ]
         lines += [f"{c} {row.scores_sha256}" for c, row in sorted(self._records.items())]
         return checksum("\n".join([repr(_sorted(without_labels(self.plan))), *lines]).encode())
+
+    @cached_property
+    def seal(self) -> Seal | None:
+        """The seal, compared with every file; None where the archive is not sealed."""
+        return check_seal(self.root)
 
     def records(self) -> Iterator[dict[str, Any]]:
         """The full record of each verified cell of both designs, part by part."""

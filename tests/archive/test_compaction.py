@@ -9,7 +9,7 @@ from benchmarks.damage import quiet
 from stats_tl.archive import compaction, load
 from stats_tl.archive.__main__ import main
 from stats_tl.archive.compaction import compact
-from stats_tl.archive.verification import verify
+from stats_tl.archive.integrity.verification import verify
 
 from .conftest import parts
 

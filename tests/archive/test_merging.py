@@ -8,8 +8,8 @@ from benchmarks.damage import quiet
 from stats_tl.archive import ArchiveWriter, load
 from stats_tl.archive.__main__ import main
 from stats_tl.archive.files import read_sealed, write_sealed
+from stats_tl.archive.integrity.verification import verify
 from stats_tl.archive.merging import merge
-from stats_tl.archive.verification import verify
 from stats_tl.errors import UserError
 from stats_tl.study.cells import plan_cells
 from stats_tl.study.loading import parse_plan

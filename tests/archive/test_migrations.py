@@ -12,9 +12,9 @@ from stats_tl.archive import ArchiveWriter, load
 from stats_tl.archive.__main__ import main
 from stats_tl.archive.compaction import compact
 from stats_tl.archive.files import read_sealed, write_sealed
+from stats_tl.archive.integrity.verification import verify
 from stats_tl.archive.migrations import migrate_part
 from stats_tl.archive.schema import SCHEMA_VERSION
-from stats_tl.archive.verification import verify
 from stats_tl.errors import UserError
 from stats_tl.study.cells import plan_cells
 

@@ -9,7 +9,7 @@ import torch
 
 from stats_tl.archive import files, load, store
 from stats_tl.archive.files import write_atomically
-from stats_tl.archive.verification import verify
+from stats_tl.archive.integrity.verification import verify
 from stats_tl.errors import UserError
 from stats_tl.study.cells import plan_cells
 from stats_tl.study.loading import parse_plan

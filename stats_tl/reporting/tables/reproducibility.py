@@ -106,6 +106,9 @@ def reproducibility_table(
 def _archive_facts(material: Material) -> Iterator[Fact]:
     archive: Any = material.evidence
     plan, records = archive.plan, material.records
+    if archive.seal is not None:
+        broken = "" if archive.seal.holds else f", no longer holds: {archive.seal}"
+        yield "Evidence", "seal (SHA-256 of SHA256SUMS)", archive.seal.digest + broken
     for task_name, task in sorted(archive.tasks.items()):
         name = material.labels.task(task_name)
         if task.get("description"):

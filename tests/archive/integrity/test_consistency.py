@@ -14,9 +14,9 @@ from stats_tl.archive import load
 from stats_tl.archive.__main__ import main
 from stats_tl.archive.compaction import compact
 from stats_tl.archive.files import read_sealed, write_sealed
-from stats_tl.archive.verification import verify
+from stats_tl.archive.integrity.verification import verify
 
-from .tampering import (
+from ..tampering import (
     change_records,
     change_scores,
     change_table,

@@ -25,13 +25,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import ArchiveDamagedError, UserError
-from ..study.digests import labels_digest
-from ..study.splits import PARTITIONS, TEST, UNUSED, VALIDATION, count_partition, partition_digest
-from .descriptions import task_files
-from .parts import Part, Row, read_part_scores
-from .reader import Archive
-from .schema import split_name
+from ...errors import ArchiveDamagedError, UserError
+from ...study.digests import labels_digest
+from ...study.splits import PARTITIONS, TEST, UNUSED, VALIDATION, count_partition, partition_digest
+from ..descriptions import task_files
+from ..parts import Part, Row, read_part_scores
+from ..reader import Archive
+from ..schema import split_name
 
 #: What to do about a contradiction: which side is right, no archive can say.
 REMEDY = (

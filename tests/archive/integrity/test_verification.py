@@ -9,11 +9,11 @@ from benchmarks.sound import make_sound
 from stats_tl.archive import ArchiveWriter, load
 from stats_tl.archive.__main__ import main
 from stats_tl.archive.files import checksum, parquet_bytes, read_sealed, write_sealed
-from stats_tl.archive.verification import verify
+from stats_tl.archive.integrity.verification import verify
 from stats_tl.errors import ArchiveDamagedError
 from stats_tl.study.cells import plan_cells
 
-from .conftest import commit, fill, parts
+from ..conftest import commit, fill, parts
 
 
 @pytest.fixture

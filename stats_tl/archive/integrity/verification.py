@@ -2,7 +2,7 @@
 
 Opening an archive compares checksums. Verification also recomputes the hash of each cell's
 scores from its rows, reads kept backbones, looks for what no file names, and compares what
-the files say of each other (:mod:`stats_tl.archive.consistency`).
+the files say of each other (:mod:`stats_tl.archive.integrity.consistency`).
 """
 
 from __future__ import annotations
@@ -15,12 +15,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..errors import ArchiveDamagedError, UserError
+from ...errors import ArchiveDamagedError, UserError
+from ..files import checksum, read_bytes
+from ..parts import Part, cells_of_scores, read_part, read_part_scores
+from ..reader import Archive, load
+from ..schema import scores_digests
+from ..seal import SEAL, Seal
 from .consistency import Contradiction, ScoreComparison, compare_descriptions
-from .files import checksum, read_bytes
-from .parts import Part, cells_of_scores, read_part, read_part_scores
-from .reader import Archive, load
-from .schema import scores_digests
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Verification:
         was deleted. Cells that lie elsewhere too are not listed.
     contradictions : list of Contradiction
         Undamaged files that say different things.
+    seal : Seal or None
+        The seal, compared with every file; None where there is none.
     """
 
     root: Path
@@ -71,6 +74,7 @@ class Verification:
     missing: pd.DataFrame | None = None
     orphans: dict[Path, list[str]] = field(default_factory=dict)
     contradictions: list[Contradiction] = field(default_factory=list)
+    seal: Seal | None = None
 
 
 def verify(
@@ -127,6 +131,10 @@ def verify(
                 by_path[path] = problem
         if progress is not None:
             progress(number, len(paths))
+    try:
+        found.seal = archive.seal
+    except ArchiveDamagedError as error:
+        by_path[root / SEAL] = Problem(root / SEAL, str(error), [])
     found.cells = len(whole)
     found.problems = [by_path[path] for path in sorted(by_path)]
     found.contradictions = [*compare_descriptions(archive), *comparison.found]
