@@ -24,8 +24,8 @@ _EFFECTS = {
     "near-duplicates": "models were tested on copies of images they were trained on, so that AUCs "
     "may be too high, and more so in an arm that memorises more",
     "test folds": "these folds are in no mean",
-    "untrained models": "a difference may show that training failed, rather than what the initial "
-    "weights are worth",
+    "untrained models": "this can be chance in a small fold, or training that failed, which the "
+    "difference would then partly be about",
 }
 COLUMNS = ("check", "task", "finding", "detail")
 
@@ -138,6 +138,6 @@ def _cell_findings(material: Material) -> list[Any]:
     cells = zip(material.aucs["task"].astype(str), material.aucs["arm"].astype(str), strict=True)
     plausible = [cell not in turned for cell in cells]
     chance = material.aucs[np.array(plausible) & (material.aucs["auc"] <= 0.5)]
-    detail = f"{plural(len(chance), 'cell')} with a test AUC of 0.5 or less"
+    detail = f"{plural(len(chance), 'model')} with a test AUC of 0.5 or less"
     rows.append(("untrained models", "", "problem" if len(chance) else "ok", detail))
     return rows

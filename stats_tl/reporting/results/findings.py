@@ -8,6 +8,7 @@ tables, the paragraphs and the page each say it in their own words
 from __future__ import annotations
 
 __all__ = [
+    "CAUTIONS",
     "Finding",
     "exploratory_findings",
     "general_findings",
@@ -43,6 +44,10 @@ Code = Literal[
     "incomplete",
     "synthetic",
 ]
+
+
+#: Of the data and the scores: what a reader must know before the numbers, in this order.
+CAUTIONS: tuple[Code, ...] = ("leakage", "reversed", "score-problem", "audit", "unknown-patients")
 
 
 @dataclass(frozen=True)
@@ -94,7 +99,8 @@ def test_findings(material: Material) -> list[Finding]:
         *plan_findings(material.options),
         *_data_findings(material, complete_runs=True),
     ]
-    return sorted(found, key=lambda finding: finding.code != "leakage")
+    first = {code: number for number, code in enumerate(CAUTIONS)}
+    return sorted(found, key=lambda finding: first.get(finding.code, len(first)))
 
 
 def score_findings(material: Material) -> list[Finding]:

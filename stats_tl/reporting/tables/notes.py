@@ -37,6 +37,7 @@ from ..rendering.labels import (
 from ..rendering.numbers import MISSING, format_count, format_interval, format_number
 from ..results.comparisons import NO_VERDICT
 from ..results.findings import (
+    CAUTIONS,
     Finding,
     exploratory_findings,
     general_findings,
@@ -46,8 +47,6 @@ from ..results.findings import (
 )
 from ..results.material import Material
 
-#: Codes of findings that stand where the comparison is read, before anything else.
-_CAUTIONS = ("leakage", "reversed", "audit", "score-problem", "unknown-patients")
 #: More gaps than this are counted, not listed.
 _MOST_GAPS = 8
 #: Tests that estimate how much cases matter for training.
@@ -95,7 +94,7 @@ def secondary_notes(material: Material) -> list[str]:
 
 def caution_notes(material: Material) -> list[str]:
     """What a reader of any comparison must know first: of the data and of the scores."""
-    found = [f for f in test_findings(material) if f.code in _CAUTIONS]
+    found = [f for f in test_findings(material) if f.code in CAUTIONS]
     return [finding_note(finding, material.labels) for finding in found]
 
 
