@@ -2,9 +2,13 @@
 
 import argparse
 import runpy
+import subprocess
+import sys
 
 import pytest
 
+import stats_tl
+from stats_tl import __main__ as commands
 from stats_tl.commands import EXIT_INTERRUPTED, run_command
 
 
@@ -17,6 +21,31 @@ def test_an_interruption_says_what_is_left(capsys):
     assert "what is finished is kept, the next run continues" in capsys.readouterr().err
     assert run_command(interrupt, interrupted="nothing is left") == EXIT_INTERRUPTED
     assert capsys.readouterr().err == "interrupted; nothing is left\n"
+
+
+def test_the_package_lists_and_runs_its_commands(capsys, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["stats-tl"])
+    assert commands.main([]) == commands.main(["--help"]) == 0
+    listed = capsys.readouterr().out
+    for name, (module, _) in commands.COMMANDS.items():
+        assert f"  {name} " in listed
+        with pytest.raises(SystemExit) as ended:
+            commands.main([name.replace("-", "_"), "--help"])
+        assert ended.value.code == 0
+        assert f"python -m {module}" in capsys.readouterr().out
+    assert commands.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"stats_tl {stats_tl.__version__}\n"
+
+
+def test_the_package_shows_its_wings():
+    code = "import sys, stats_tl; print(*dir(stats_tl)); assert 'numpy' not in sys.modules; "
+    code += "print(stats_tl.stats.delong_test.__name__)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    names, test = done.stdout.splitlines()
+    assert {"archive", "reporting", "stats", "train"} <= set(names.split())
+    assert test == "delong_test"
+    with pytest.raises(AttributeError, match="no attribute 'statistics'"):
+        stats_tl.statistics  # noqa: B018
 
 
 def test_a_report_does_not_claim_to_continue(capsys, monkeypatch):

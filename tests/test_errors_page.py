@@ -11,6 +11,7 @@ from PIL import Image
 
 from benchmarks.damage import quiet
 from benchmarks.sound import make_sound
+from stats_tl import __main__ as commands
 from stats_tl import report, run_grid
 from stats_tl.archive import __main__ as archive
 from stats_tl.archive.files import read_sealed, write_sealed
@@ -33,6 +34,7 @@ COMMANDS = {
     "archive verify": (archive.main, "verify"),
     "archive seal": (archive.main, "seal"),
     "archive merge": (archive.main, "merge"),
+    "stats_tl": (commands.main,),
 }
 SCORES = pd.DataFrame(
     {
@@ -246,6 +248,7 @@ CAUSES = {
     ],
     ("archives are of different plans", "archive merge"): other_plans,
     ("archives conflict", "archive merge"): conflicting,
+    ("a command is unknown", "stats_tl"): lambda w: ["reprot"],
     ("an interrupted run", "run_grid"): interrupted,
 }  # fmt: skip
 

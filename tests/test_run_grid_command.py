@@ -618,6 +618,16 @@ def test_extend_adds_cells_and_keeps_the_others(grid_run, raw, tmp_path):
     assert "nothing to do" in grid_run().done().out
 
 
+def test_a_refused_extension_leaves_the_archive_as_it_was(grid_run, raw, tmp_path, monkeypatch):
+    grid_run().done()
+    root = tmp_path / "runs" / "tiny"
+    before = {p: p.read_bytes() for p in root.rglob("*") if p.is_file()}
+    raw["cv"]["repeats"] = 2
+    monkeypatch.setattr("stats_tl.data.dataset.Dataset.labels_sha256", "0" * 64)
+    grid_run("--extend").refused(2, "labels differ from the archived ones", "another name")
+    assert {p: p.read_bytes() for p in root.rglob("*") if p.is_file()} == before
+
+
 def test_extend_accepts_a_change_of_the_analysis_alone(grid_run, raw, tmp_path):
     """No cell is pending then, and the archived plan has to follow all the same."""
     grid_run().done()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ArchiveWriter", "refuse_other_plan"]
+__all__ = ["ArchiveWriter", "refuse_other_data", "refuse_other_plan"]
 
 import contextlib
 import tempfile
@@ -93,27 +93,7 @@ class ArchiveWriter:
         path = self.root / "tasks" / f"{name}.json"
         known = read_sealed(path) if path.exists() else None
         if known is not None:
-            for key, meaning in (
-                ("labels_sha256", "cases, patients or labels"),
-                ("images_sha256", "images"),
-            ):
-                if known[key] != description[key]:
-                    raise UserError(
-                        f"task {name!r}: the {meaning} differ from the archived ones "
-                        f"({key} {description[key][:12]}, archived {known[key][:12]}); the data on "
-                        "disk have changed since the archive was begun. Restore them, or give "
-                        "the study another name"
-                    )
-            changed = [
-                split
-                for split, digest in known["splits_sha256"].items()
-                if description["splits_sha256"].get(split, digest) != digest
-            ]
-            if changed:
-                raise UserError(
-                    f"task {name!r}: the splits {', '.join(changed[:5])} differ from the archived "
-                    "ones, although the plan is the same; the archive comes from another version"
-                )
+            refuse_other_data(name, known, description)
             if set(known["splits_sha256"]) >= set(description["splits_sha256"]):
                 return
         archived = {} if known is None else known["files"]
@@ -205,6 +185,40 @@ class ArchiveWriter:
                 with contextlib.suppress(FileNotFoundError):
                     if present - leftover.stat().st_mtime > STALE_SECONDS:
                         leftover.unlink()
+
+
+def refuse_other_data(name: str, known: Mapping[str, Any], given: Mapping[str, Any]) -> None:
+    """Raise UserError if a task has other labels, images or splits than are archived.
+
+    Parameters
+    ----------
+    name : str
+        The task.
+    known, given : mapping
+        Descriptions, with ``labels_sha256``, ``images_sha256`` and ``splits_sha256``.
+    """
+    for key, meaning in (
+        ("labels_sha256", "cases, patients or labels"),
+        ("images_sha256", "images"),
+    ):
+        if known[key] != given[key]:
+            raise UserError(
+                f"task {name!r}: the {meaning} differ from the archived ones "
+                f"({key} {given[key][:12]}, archived {known[key][:12]}); the data on "
+                "disk have changed since the archive was begun. Restore them, or give "
+                "the study another name"
+            )
+    changed = [
+        split
+        for split, digest in known["splits_sha256"].items()
+        if given["splits_sha256"].get(split, digest) != digest
+    ]
+    if changed:
+        raise UserError(
+            f"task {name!r}: the splits {', '.join(changed[:5])} differ from the archived ones; "
+            "the plan or another version of stats_tl divides the cases otherwise. Give the study "
+            "another name"
+        )
 
 
 def refuse_other_plan(root: Path, archived: Mapping[str, Any], given: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..archive import ArchiveWriter
+from ..archive.store import refuse_other_data
 from ..data import Dataset, load_dataset
 from ..data.leakage import audit_duplicates, describe_duplicates
 from ..errors import UserError
@@ -27,7 +28,14 @@ from .options import GridOptions
 from .planning.units import image_size
 from .progress import ProgressView
 from .state import GridState
-from .task_data import Identifiers, Partitions, archive_task, hash_identifiers, split_dataset
+from .task_data import (
+    Identifiers,
+    Partitions,
+    archive_task,
+    hash_identifiers,
+    split_dataset,
+    split_digests,
+)
 
 if TYPE_CHECKING:  # torch is slow to import, and a dry run may do without
     from .planning.memory import HeadNeed
@@ -161,6 +169,7 @@ class GridRun:
             plan, archive = self.state.plan, self.state.archive
             salt = self.options.salt or self.options.base / f"{plan.study.name}.salt"
             datasets, identifiers = hash_identifiers(datasets, archive, self.state.root, salt)
+        self._check_data(datasets, partitions)
         writer = self._open_writer()
         tasks = self._archive_tasks(writer, datasets, partitions, identifiers, report)
         if self.state.pending:
@@ -175,6 +184,18 @@ class GridRun:
         for (arm, backbone), record in records.items():
             for note in record["notes"]:
                 report(f"  arm {arm}, {backbone}: {note}")
+
+    def _check_data(self, datasets: dict[str, Dataset], partitions: dict[str, Partitions]) -> None:
+        """Refuse data other than the archived before anything is written, the plan included."""
+        known = {} if self.state.archive is None else self.state.archive.tasks
+        for name in sorted(self.state.tasks_to_write & known.keys()):
+            dataset = datasets[name]
+            given = {
+                "labels_sha256": dataset.labels_sha256,
+                "images_sha256": dataset.images_sha256,
+                "splits_sha256": split_digests(dataset, partitions[name]),
+            }
+            refuse_other_data(name, known[name], given)
 
     def _open_writer(self) -> ArchiveWriter:
         """The archive, without what is damaged and without failures that are tried again."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Identifiers", "archive_task", "hash_identifiers", "split_dataset"]
+__all__ = ["Identifiers", "archive_task", "hash_identifiers", "split_dataset", "split_digests"]
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,6 +102,15 @@ def hash_identifiers(
     return hashed, Identifiers({"kept": "hashed", "method": method, "salt_check": salt_check(salt)})
 
 
+def split_digests(dataset: Dataset, partitions: Partitions) -> dict[str, str]:
+    """SHA-256 of every split, by its name."""
+    return {
+        split_name(repeat, fold, design): partition_digest(dataset.cases["case"], partition)
+        for (design, repeat), folds in partitions.items()
+        for fold, partition in enumerate(folds)
+    }
+
+
 def archive_task(
     writer: ArchiveWriter,
     dataset: Dataset,
@@ -122,11 +131,10 @@ def archive_task(
     identifiers : Identifiers
     """
     cases = dataset.cases["case"]
-    frames, digests = [], {}
+    digests = split_digests(dataset, partitions)
+    frames = []
     for (design, repeat), folds in partitions.items():
         for fold, partition in enumerate(folds):
-            name = split_name(repeat, fold, design)
-            digests[name] = partition_digest(cases, partition)
             names = pd.Series(partition).map({**PARTITIONS, -1: "unused"})
             own = {"design": design, "repeat": repeat, "fold": fold}
             frames.append(pd.DataFrame({**own, "case": cases, "partition": names}))
