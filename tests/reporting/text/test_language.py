@@ -57,7 +57,9 @@ def with_half(frame, **options):
 
 
 def with_tuning(frame):
-    return pd.concat([frame, frame.assign(partition="validation")], ignore_index=True)
+    """The scores with those of tuning cases, which are of other patients."""
+    others = {name: "t" + frame[name] for name in ("case", "patient")}
+    return pd.concat([frame, frame.assign(partition="validation", **others)], ignore_index=True)
 
 
 def three_arms(**options):
@@ -109,6 +111,14 @@ STUDIES = {
     "one fixed test set": lambda: (
         with_tuning(grid(folds=1, repeats=1)).drop(columns=["fold", "repeat"]),
         UNPLANNED, Predictions,
+    ),
+    "patients unknown": lambda: (grid().drop(columns="patient"), UNPLANNED, Predictions),
+    "the other class": lambda: (
+        grid().assign(score=lambda f: f["score"].where(f["arm"] != "radimagenet", -f["score"])),
+        UNPLANNED, Predictions,
+    ),
+    "labels as scores": lambda: (
+        grid().assign(score=lambda f: (f["score"] > 0).astype(float)), UNPLANNED, Predictions,
     ),
     "training runs as readers": lambda: (grid(folds=1, repeats=1, seeds=3), UNPLANNED, Predictions),
     "synthetic, departing": lambda: (
