@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["EXIT_FAILED_CELLS", "EXIT_INTERRUPTED", "exit_command", "run_command"]
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from .errors import UserError
+from .visible import visible
 
 EXIT_FAILED_CELLS = 1
 EXIT_INTERRUPTED = 130
@@ -29,7 +31,7 @@ def run_command(main: Callable[[], int], *, interrupted: str = CONTINUES) -> int
         with _terminable():
             return main()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {visible(error)}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         print(f"interrupted; {interrupted}", file=sys.stderr)
@@ -46,6 +48,8 @@ def exit_command(main: Callable[[], int], *, interrupted: str = CONTINUES) -> No
     Once interrupted, a second Ctrl-C ends the process at once, in the middle of whatever
     libraries do at exit; the next run removes what stays behind.
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):  # names that are no UTF-8, as stderr shows them
+        sys.stdout.reconfigure(errors="backslashreplace")
     code = run_command(main, interrupted=interrupted)
     if code == EXIT_INTERRUPTED:
         for number in (signal.SIGINT, signal.SIGTERM):

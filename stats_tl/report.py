@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from . import __version__
 from .commands import exit_command
 from .errors import UserError
+from .visible import visible
 
 if TYPE_CHECKING:
     from .reporting import AnalysisOptions, Evidence, GridReport, Predictions, Report
@@ -274,7 +275,7 @@ def finish(result: Report | GridReport, options: argparse.Namespace, out: Path |
     written = write_report(result, folder)
     print(plain_table(result.terminal))
     for part in result.absent:
-        print(f"No {part.what}: {part.reason}.")
+        print(visible(f"No {part.what}: {part.reason}."))
     print("\nWritten:")
     for path in written:
         print(f"  {path}")

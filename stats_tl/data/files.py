@@ -23,10 +23,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from ..errors import UserError
-from .problems import listed
+from ..visible import visible
+from .problems import Problems, listed
 
 MAX_FILE_BYTES = 128 * 2**20
 MAX_FILES = 2_000_000
+#: No file system has longer paths in use; a longer name is damage or an attack.
+MAX_NAME = 1024
 _DRIVE = re.compile(r"[A-Za-z]:")
 #: What Windows keeps in folders beside the user's files.
 _LITTER = ("thumbs.db", "desktop.ini")
@@ -45,7 +48,8 @@ def safe_name(name: str, *, where: str) -> str:
     Raises
     ------
     UserError
-        If the name is absolute, climbs with ``..``, or holds control characters.
+        If the name is absolute, climbs with ``..``, is longer than 1,024 characters, or holds
+        control characters or bytes that are no UTF-8.
 
     Examples
     --------
@@ -57,14 +61,30 @@ def safe_name(name: str, *, where: str) -> str:
     stats_tl.errors.UserError: demo: the path '../secret.png' leaves the data folder; paths are relative to it and without '..'
     """  # noqa: E501
     parts = [part for part in name.replace("\\", "/").split("/") if part != "."]
-    if not name or any(ord(char) < 32 or ord(char) == 127 for char in name):
-        raise UserError(f"{where}: {name!r} is not a file name (empty, or control characters)")
+    if reason := _unusable(name):
+        raise UserError(f"{where}: {visible(name[:100])!r} is not a usable file name ({reason})")
     if parts[:1] == [""] or ".." in parts or _DRIVE.match(name):
         raise UserError(
             f"{where}: the path {name!r} leaves the data folder; "
             "paths are relative to it and without '..'"
         )
     return "/".join(part for part in parts if part)
+
+
+def _unusable(name: str) -> str:
+    """Why a name can be that of no case: tables, hashes and pages could not hold it. "" if it can.
+
+    The one policy for names in tables, zip archives and folders.
+    """
+    if not name:
+        return "it is empty"
+    if len(name) > MAX_NAME:
+        return f"it has {len(name):,} characters, more than {MAX_NAME:,}"
+    if any(ord(char) < 32 or 127 <= ord(char) < 160 for char in name):
+        return "it has control characters"
+    if any(0xD800 <= ord(char) < 0xE000 for char in name):
+        return "it is not UTF-8; convmv renames such files"
+    return ""
 
 
 def _is_hidden(name: str) -> bool:
@@ -158,6 +178,11 @@ class FolderStore(Store):
             found += [(relative / name).as_posix() for name in files if not _is_hidden(name)]
             if len(found) > MAX_FILES:
                 raise UserError(f"{self.path}: more than {MAX_FILES:,} files")
+        problems = Problems(f"{self.path}")
+        for name in found:
+            if reason := _unusable(name):
+                problems.add(f"file names that cannot be used: {reason}", visible(name))
+        problems.raise_if_any("Rename these files.")
         return sorted(found)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = ["load_plan", "parse_plan"]
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -21,6 +22,10 @@ from .plan import STAGE_COUNTS, GridBlock, Plan, Training
 
 #: A plan is written by hand; anything larger is a mistake or an attack.
 MAX_PLAN_BYTES = 4 * 2**20
+
+
+#: Names of devices, which are no names of files on Windows, with any suffix.
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
 
 
 def load_plan(path: str | Path) -> Plan:
@@ -169,10 +174,30 @@ def _in_names(plan: Plan) -> Iterator[str]:
         for name, count in Counter(entry.name for entry in entries).items():
             if count > 1:
                 yield f"[[{table}]]: {count} entries have the name {name!r}; names must differ"
+    yield from _in_file_names(plan)
     references = _references(plan)
     if len(references) != 1:
         given = ", ".join(map(repr, references)) or "none"
         yield f"[[arms]]: exactly one arm needs reference = true, got {given}"
+
+
+def _in_file_names(plan: Plan) -> Iterator[str]:
+    """Names of studies and tasks, which are those of files, that not every system tells apart."""
+    names = [task.name for task in plan.tasks]
+    for where, name in (("[study]", plan.study.name), *(("[[tasks]]", name) for name in names)):
+        if _RESERVED.fullmatch(name) or name.endswith("."):
+            yield (
+                f"{where}: no file can have the name {name!r} on Windows; choose another, for "
+                f"example {'my_' + name.rstrip('.')!r}"
+            )
+    spelt: dict[str, str] = {}
+    for name in names:
+        other = spelt.setdefault(name.casefold(), name)
+        if other != name:
+            yield (
+                f"[[tasks]]: the names {other!r} and {name!r} differ in case only, and would be "
+                "one file on Windows and macOS; give one another name"
+            )
 
 
 def _references(plan: Plan) -> list[str]:

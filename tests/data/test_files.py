@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import zipfile
 
@@ -159,3 +160,25 @@ def test_the_head_of_a_file(tmp_path, write):
         assert store.head("a.bin", 10) == b"x" * 10
         with pytest.raises(UserError, match="missing"):
             store.head("c", 10)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (b"bild-\xe9.png", r"it is not UTF-8.*bild-.*xe9\.png"),
+        (b"a\x1b[31m.png", "it has control characters"),
+        (b"a\n.png", "it has control characters"),
+    ],
+)
+def test_a_folder_with_names_that_nothing_can_hold(tmp_path, name, reason):
+    (tmp_path / "good.png").write_bytes(b"x")
+    (tmp_path / os.fsdecode(name)).touch()
+    with pytest.raises(UserError, match=reason) as error:
+        FolderStore(tmp_path).names()
+    str(error.value).encode()
+    assert "\x1b" not in str(error.value)
+
+
+def test_a_name_of_5000_characters():
+    with pytest.raises(UserError, match=r"5,000 characters, more than 1,024"):
+        safe_name("a" * 5000, where="cases.csv")

@@ -20,7 +20,7 @@ ROOMS = (
 #: Above the rooms, the lower first.
 TOP = ("contents", "summary", "build", "__init__")
 #: What the wing may use of the rest of the package.
-ALLOWED = ("errors", "stats", "toml", "__version__")
+ALLOWED = ("errors", "stats", "toml", "visible", "__version__")
 
 
 def height(parts: Sequence[str]) -> int:

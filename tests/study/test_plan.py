@@ -139,3 +139,18 @@ def test_keys_of_files_that_are_wrong(raw, change, message):
     raw["tasks"][0].update(change)
     with pytest.raises(UserError, match=message):
         parse_plan(raw)
+
+
+@pytest.mark.parametrize(
+    ("names", "words"),
+    [
+        (["breast", "Breast"], "'breast' and 'Breast' differ in case only"),
+        (["con"], "'con' on Windows; choose another, for example 'my_con'"),
+        (["LPT1.old"], "'LPT1.old' on Windows"),
+        (["breast."], "example 'my_breast'"),
+    ],
+)
+def test_names_that_not_every_system_has_as_files(raw, names, words):
+    raw["tasks"] = [{**raw["tasks"][0], "name": name} for name in names]
+    raw["grid"] = [{**raw["grid"][0], "tasks": names}]
+    assert words in error_of(raw)

@@ -7,14 +7,16 @@ __all__ = ["build_page"]
 import base64
 import functools
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from typing import Any
 
 import jinja2
 import pandas as pd
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
+from ...visible import visible
 from ..rendering.labels import Labels
 from ..rendering.parts import Absent, RenderedDrawing, Words
 from ..rendering.table import Table
@@ -28,6 +30,12 @@ from .views import (
     cell_table,
     figure_view,
     table_view,
+)
+
+#: Letters of scripts that are written from right to left, and what stands between them.
+_RIGHT_TO_LEFT = re.compile(
+    "([\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]"
+    "(?:[^<>&]*[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc])?)"
 )
 
 
@@ -131,13 +139,25 @@ def _resource(name: str) -> str:
     return resources.files(__package__).joinpath(name).read_text("utf-8")
 
 
+def _shown(value: Any) -> Any:
+    """What a placeholder shows; our own style and script are not the user's text."""
+    return visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
+
+
+def _isolated(text: str) -> Markup:
+    """Text in which runs from right to left do not turn what stands beside them."""
+    return Markup(_RIGHT_TO_LEFT.sub(r"<bdi>\1</bdi>", str(escape(visible(text)))))
+
+
 @functools.cache
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         autoescape=True,
+        finalize=_shown,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.filters["isolated"] = _isolated
     return environment.from_string(_resource("page.html"))

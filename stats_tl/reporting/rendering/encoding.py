@@ -16,18 +16,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...visible import visible
+
 #: Layout of ``summary.json``; docs/report.md documents the keys.
 SUMMARY_VERSION = 1
 
 
 def csv_bytes(frame: pd.DataFrame) -> bytes:
     """A table as UTF-8 CSV."""
-    # Text that a spreadsheet would run as a formula begins with a quote.
+    # Text that a spreadsheet would run as a formula begins with a quote; full-width signs do
+    # in some of East Asia.
     text = frame.copy()
     for column in text.columns:
         if not pd.api.types.is_numeric_dtype(text[column]):
             values = text[column].astype(str)
-            text[column] = values.where(~values.str.match(r"[=+@\t\r]|-(?![\d.])"), "'" + values)
+            formula = values.str.match(r"[=+@\t\r＝＋＠－]|-(?![\d.])")
+            shown = values.map(lambda value: visible(value, breaks=False))
+            text[column] = shown.where(~formula, "'" + shown)
     return text.to_csv(index=False, lineterminator="\n").encode()
 
 

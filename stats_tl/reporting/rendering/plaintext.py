@@ -6,7 +6,9 @@ __all__ = ["plain_table"]
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
+from ...visible import visible
 from .table import Column, Panel, Row, Table
 
 _GAP = "  "
@@ -22,6 +24,7 @@ def plain_table(table: Table, *, width: int = 100) -> str:
     width : int
         Columns of the terminal.
     """
+    table = _visible(table)
     rows = [line for line in table.body if isinstance(line, Row)]
     widths = []
     for index, column in enumerate(table.columns):
@@ -44,6 +47,30 @@ def plain_table(table: Table, *, width: int = 100) -> str:
     for note in table.notes:
         lines += textwrap.wrap(note, width)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def _visible(table: Table) -> Table:
+    """The table with nothing in it that a terminal would obey."""
+    body: list[Row | Panel] = []
+    for line in table.body:
+        if isinstance(line, Panel):
+            body.append(replace(line, text=visible(line.text)))
+        else:
+            cells = (
+                replace(cell, text=visible(cell.text), below=visible(cell.below))
+                for cell in line.cells
+            )
+            body.append(replace(line, cells=tuple(cells)))
+    return replace(
+        table,
+        caption=visible(table.caption),
+        columns=tuple(
+            replace(column, header=visible(column.header), spanner=visible(column.spanner))
+            for column in table.columns
+        ),
+        body=tuple(body),
+        notes=tuple(map(visible, table.notes)),
+    )
 
 
 def _row(row: Row, columns: Sequence[Column], widths: Sequence[int]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from ...visible import visible
 from ..rendering.labels import CORRECTION_NAMES, join_words, plural, sentence_case
 from ..results.material import Material
 from ..tables.reproducibility import SCALINGS, reproducibility_facts
@@ -170,7 +171,7 @@ def checklist_markdown(frame: pd.DataFrame, provenance: Sequence[str]) -> str:
             cells = (row["item"], row["topic"], row["request"], row["answer"])
             lines.append("| " + " | ".join(_cell(str(cell)) for cell in cells) + " |")
         lines.append("")
-    return "\n".join(lines)
+    return visible("\n".join(lines))
 
 
 def _cell(text: str) -> str:

@@ -11,6 +11,7 @@ __all__ = ["prose_files", "prose_latex", "prose_markdown", "report_words"]
 import re
 from collections.abc import Sequence
 
+from ...visible import visible
 from ..rendering.encoding import csv_bytes
 from ..rendering.escaping import escape
 from ..rendering.parts import Section, Words
@@ -82,7 +83,7 @@ def _markdown(text: str) -> str:
     written = []
     for piece, keys in _split(text):
         # Names of the user's that Markdown would read as emphasis, code or HTML.
-        written.append(re.sub(r"([\\`*_<>\[\]])", r"\\\1", piece))
+        written.append(re.sub(r"([\\`*_<>\[\]])", r"\\\1", visible(piece)))
         if keys:
             written.append(" [" + "; ".join(f"@{key}" for key in keys.split(",")) + "]")
     return "".join(written)
