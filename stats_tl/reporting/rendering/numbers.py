@@ -22,6 +22,8 @@ __all__ = [
 import math
 
 MINUS = "\N{MINUS SIGN}"
+#: No number is printed with more decimals, however close to 0 it is.
+_MOST_DIGITS = 6
 MISSING = "\N{EN DASH}"
 
 
@@ -48,15 +50,18 @@ def format_number(value: float, digits: int = 3) -> str:
 
 
 def format_interval(low: float, high: float, digits: int = 3) -> str:
-    """An interval as "low to high".
+    """An interval as "low to high"; one that excludes 0 has decimals enough to show it.
 
     Examples
     --------
-    >>> format_interval(-0.0126, 0.0341)
-    '−0.013 to 0.034'
+    >>> format_interval(-0.0126, 0.0341), format_interval(-0.0126, -0.0004)
+    ('−0.013 to 0.034', '−0.0126 to −0.0004')
     """
     if math.isnan(low) or math.isnan(high):
         return MISSING
+    nearest = low if low > 0 else high if high < 0 else math.nan
+    while abs(round(nearest, digits)) == 0 and digits < _MOST_DIGITS:
+        digits += 1
     return f"{format_number(low, digits)} to {format_number(high, digits)}"
 
 

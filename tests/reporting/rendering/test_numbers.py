@@ -81,3 +81,17 @@ def test_counts():
     assert format_count(1875.0) == "1875"
     assert format_count(1_350_000) == "1\u202f350\u202f000"
     assert format_count(math.nan) == "–"
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "text"),
+    [
+        (0.0004, 0.0126, "0.0004 to 0.0126"),
+        (-0.0126, -0.00004, "−0.01260 to −0.00004"),
+        (-0.0004, 0.0126, "0.000 to 0.013"),  # it holds 0, and may touch it
+        (0.001, 0.2, "0.001 to 0.200"),
+        (0.0, 0.2, "0.000 to 0.200"),
+    ],
+)
+def test_an_interval_without_0_does_not_touch_it(low, high, text):
+    assert format_interval(low, high) == text
