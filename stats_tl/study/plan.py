@@ -28,7 +28,7 @@ __all__ = [
 
 import re
 from pathlib import PurePath
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -92,6 +92,26 @@ def _check_name(name: str) -> str:
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
+    #: Keys that came after the first archives, with the values those were made with. They are
+    #: left out at these values: a plan that does not use them, and its cells, stay the same.
+    younger: ClassVar[dict[str, Any]] = {}
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {
+            key: value
+            for key, value in serialize(self).items()
+            if key not in self.younger or value != self.younger[key]
+        }
+
+
+class _Sparse(_Table):
+    """A table of which only what is given stays."""
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {key: value for key, value in serialize(self).items() if value}
+
 
 class _Named(_Table):
     name: str
@@ -111,6 +131,8 @@ Label = Annotated[str, Field(max_length=60), AfterValidator(_check_label)]
 class _Labelled(_Named):
     """A named table whose name readers may see as something else."""
 
+    younger = {"label": ""}
+
     label: Label = Field(
         "", description="What text, tables and figures call it; default: a known label or the name."
     )
@@ -123,7 +145,7 @@ class Study(_Named):
     seed: int = Field(2025, ge=0, lt=2**32, description="Root of every random number.")
 
 
-class Intensity(_Table):
+class Intensity(_Sparse):
     """``intensity`` of a task: which samples become black and white; one key of these.
 
     Without any, 8 unsigned bits stay as they are, DICOM files are shown in their first window,
@@ -154,22 +176,16 @@ class Intensity(_Table):
             raise ValueError("percentiles lie between 0 and 100")
         return self
 
-    @model_serializer(mode="wrap")
-    def _as_given(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {key: value for key, value in serialize(self).items() if value}
-
     @property
     def auto(self) -> bool:
         """Nothing is asked for."""
         return not (self.own_range or self.range or self.percentiles or self.window)
 
 
-#: Keys of [[tasks]] that came after the first archives, with the values those were made with.
-YOUNGER_TASK_KEYS = {"intensity": None, "frames": "one", "plane": None}
-
-
 class Task(_Labelled):
     """``[[tasks]]``: a data set with a binary reference standard."""
+
+    younger = {**_Labelled.younger, "intensity": None, "frames": "one", "plane": None}
 
     adapter: Adapter = Field(description="How the data lie on disk.")
     path: str | None = Field(
@@ -193,18 +209,11 @@ class Task(_Labelled):
     def _empty_is_default(cls, intensity: Intensity | None) -> Intensity | None:
         return None if intensity is not None and intensity.auto else intensity
 
-    @model_serializer(mode="wrap")
-    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out younger keys at their defaults: the cells of older archives stay the same."""
-        return {
-            key: value
-            for key, value in serialize(self).items()
-            if key not in YOUNGER_TASK_KEYS or value != YOUNGER_TASK_KEYS[key]
-        }
-
 
 class CrossValidation(_Table):
     """``[cv]``: which cases train, tune and test, how often."""
+
+    younger = {"learning_curve_repeats": 0}
 
     folds: int = Field(
         5, ge=1, le=100, description="Folds of one cross-validation; 1: a single published split."
@@ -244,6 +253,8 @@ BUILTIN_HEADS = tuple(
 class Arm(_Labelled):
     """``[[arms]]``: a source of pretrained weights; exactly one is the reference."""
 
+    younger = {**_Labelled.younger, "network": {}}
+
     source: Literal["imagenet", "radimagenet", "random", "checkpoint"]
     reference: bool = Field(False, description="The arm that the others are compared with.")
     files: dict[str, str] = Field(
@@ -278,21 +289,11 @@ class Arm(_Labelled):
             raise ValueError("source = 'random' takes no files")
         return self
 
-    @model_serializer(mode="wrap")
-    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out `network` where it is not given: the cells of older archives stay the same."""
-        values: dict[str, Any] = serialize(self)
-        if not values.get("network"):
-            values.pop("network", None)
-        return values
-
-
-#: Keys of [training] that came after the first archives, with the values those were made with.
-YOUNGER_KEYS = {"augmentation_views": 0, "activations": "float32"}
-
 
 class Training(_Table):
     """``[training]``: how every cell is fitted; a grid block may change keys of it."""
+
+    younger = {"augmentation_views": 0, "activations": "float32"}
 
     epochs: int = Field(30, ge=1, le=10_000)
     batch_size: int = Field(64, ge=2, le=65_536)
@@ -333,16 +334,6 @@ class Training(_Table):
         "float32", description="float16: the output of frozen stages is rounded to half precision."
     )
 
-    @model_serializer(mode="wrap")
-    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out younger keys at their defaults: the cells of older archives stay the same."""
-        values = serialize(self)
-        return {
-            key: value
-            for key, value in values.items()
-            if key not in YOUNGER_KEYS or value != YOUNGER_KEYS[key]
-        }
-
 
 class GridBlock(_Table):
     """``[[grid]]``: a product of settings; the study is the union of its blocks."""
@@ -357,6 +348,8 @@ class GridBlock(_Table):
 
 class Analysis(_Table):
     """``[analysis]``: fixed before the results are seen."""
+
+    younger = {"families": None, "subgroups": None, "target_sensitivity": None}
 
     alpha: float = Field(0.05, gt=0, lt=0.5)
     margin: float | None = Field(
@@ -391,13 +384,15 @@ class Audit(_Table):
 class Keep(_Table):
     """``[keep]``: what the archive holds beyond scores and records, and under which names."""
 
+    younger = {"identifiers": "as-given"}
+
     backbones: bool = Field(False, description="Trained backbones, as safetensors.")
     identifiers: Literal["as-given", "hashed"] = Field(
         "as-given", description="hashed: salted hashes of the case and patient identifiers."
     )
 
 
-class LabelTable(_Table):
+class LabelTable(_Sparse):
     """``[labels]``: what readers see in place of names; no result depends on it.
 
     For names that have no table of their own in the plan; it prevails over `label` there.
@@ -413,6 +408,8 @@ class LabelTable(_Table):
 
 class Plan(_Table):
     """A whole plan, defaults filled in."""
+
+    younger = {"labels": {}}
 
     study: Study
     tasks: tuple[Task, ...] = Field(min_length=1)
@@ -434,27 +431,6 @@ class Plan(_Table):
                 task["path"] = PurePath(task["path"]).name
         for arm in plan["arms"]:
             arm["files"] = {key: PurePath(path).name for key, path in arm["files"].items()}
-        # Keys of the analysis that are not given are left out: a plan that does not use
-        # them is the plan it was before they were known.
-        optional = ("families", "subgroups", "target_sensitivity")
-        plan["analysis"] = {
-            key: value
-            for key, value in plan["analysis"].items()
-            if value is not None or key not in optional
-        }
-        # Archives from before there were these keys are of the same plan.
-        if not plan["cv"]["learning_curve_repeats"]:
-            del plan["cv"]["learning_curve_repeats"]
-        if plan["keep"]["identifiers"] == "as-given":
-            del plan["keep"]["identifiers"]
-        # A label that is not given is left out, as in the plans of older archives.
-        for table in ("tasks", "arms", "heads"):
-            for entry in plan[table]:
-                if not entry["label"]:
-                    del entry["label"]
-        plan["labels"] = {kind: names for kind, names in plan["labels"].items() if names}
-        if not plan["labels"]:
-            del plan["labels"]
         return plan
 
     @property
