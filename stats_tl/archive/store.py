@@ -14,8 +14,7 @@ import pandas as pd
 
 from .. import __version__
 from ..errors import UserError
-from ..study.differences import plan_differences
-from ..study.labels import plan_labels
+from ..study.differences import plan_differences, same_plan
 from .descriptions import is_task_file
 from .files import checksum, parquet_bytes, read_sealed, write_atomically, write_sealed
 from .migrations import check_schema
@@ -60,10 +59,8 @@ class ArchiveWriter:
             check_schema(known, path)
             if not extend:
                 refuse_other_plan(self.root, known["plan"], plan)
-            current = known["schema_version"] == SCHEMA_VERSION
             # Labels alone are replaced: they are the last that the user gave.
-            same = not plan_differences(known["plan"], plan)
-            if current and same and plan_labels(known["plan"]) == plan_labels(plan):
+            if known["schema_version"] == SCHEMA_VERSION and same_plan(known["plan"], plan):
                 self._sweep()
                 return
         write_sealed(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["describe_difference", "plan_differences"]
+__all__ = ["describe_difference", "plan_differences", "same_plan"]
 
 from collections.abc import Mapping
 from typing import Any
 
-from .labels import without_labels
+from .labels import plan_labels, without_labels
 
 
 def _science(plan: Mapping[str, Any]) -> dict[str, Any]:
@@ -21,6 +21,11 @@ def _science(plan: Mapping[str, Any]) -> dict[str, Any]:
 def plan_differences(archived: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
     """Lines that name what differs between two plans, names of files and labels aside."""
     return describe_difference(_science(archived), _science(given))
+
+
+def same_plan(archived: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
+    """Whether nothing differs, labels included; names of files aside."""
+    return not plan_differences(archived, given) and plan_labels(archived) == plan_labels(given)
 
 
 def describe_difference(old: Any, new: Any, where: str = "") -> list[str]:

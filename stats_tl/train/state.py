@@ -19,9 +19,8 @@ from ..archive.schema import split_name
 from ..archive.store import refuse_other_plan
 from ..errors import ArchiveDamagedError, UserError, suggest
 from ..study.cells import Cell, plan_cells
-from ..study.differences import plan_differences
+from ..study.differences import same_plan
 from ..study.keys import CELL_KEYS, SETTING_KEYS
-from ..study.labels import plan_labels
 from ..study.plan import Plan
 from .options import GridOptions
 
@@ -196,12 +195,10 @@ class GridState:
         """True if the archive has to be written although no cell may be pending."""
         if self.archive is None:
             return False
-        archived, given = self.archive.plan, self.plan.portable()
         return bool(
             self.archive.damaged
             or self.outdated_tasks
-            or plan_differences(archived, given)
-            or plan_labels(archived) != plan_labels(given)
+            or not same_plan(self.archive.plan, self.plan.portable())
         )
 
     @property
