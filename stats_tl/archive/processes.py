@@ -26,12 +26,17 @@ def machine() -> str:
     return hashlib.sha256("\n".join(marks).encode()).hexdigest()[:12]
 
 
+def _status(pid: int) -> list[str]:
+    """What the kernel says of a process, from its state on; empty where it says nothing."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
 def _birth(pid: int) -> str:
     """When a process began, so that a number that is used again is not taken for it."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
+    return next(iter(_status(pid)[19:]), "")
 
 
 def _runs(pid: int, birth: str) -> bool:
@@ -41,13 +46,10 @@ def _runs(pid: int, birth: str) -> bool:
         return False
     except OSError:
         return True
-    if Path("/proc/self/stat").exists():
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            return False
-        return fields[0] not in "ZX" and birth in ("", fields[19])
-    return True
+    if not Path("/proc/self/stat").exists():
+        return True
+    status = _status(pid)
+    return bool(status) and status[0] not in "ZX" and birth in ("", status[19])
 
 
 def describe_process() -> dict[str, str | int]:
