@@ -28,6 +28,7 @@ from ...study.splits import TEST, TRAIN, VALIDATION
 from ..dataset import Dataset, build_dataset
 from ..formats import UnreadableImageError
 from ..formats.intensity import grey_or_colour
+from ..formats.volumes import read_npy_header
 from ..images import ImageSource
 from ..labels import binary_labels
 from ..options import Option, read_options
@@ -172,7 +173,7 @@ class _Stream:
             if self._file is None or block < self._next:
                 archive = zipfile.ZipFile(self._path)
                 self._file, self._next, self._blocks = archive.open(f"{self._part.key}.npy"), 0, {}
-                _read_header(self._file)
+                read_npy_header(self._file)
             while self._next <= block:
                 self._blocks[self._next] = self._file.read(BLOCK * self._bytes)
                 self._blocks.pop(self._next - 2, None)
@@ -180,13 +181,6 @@ class _Stream:
         except Exception as error:  # a damaged zip raises nearly anything
             self._file = None
             raise UnreadableImageError(f"cannot be read ({error})") from error
-
-
-def _read_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
-    version = np.lib.format.read_magic(file)
-    header: tuple[tuple[int, ...], bool, np.dtype]
-    header = getattr(np.lib.format, f"read_array_header_{version[0]}_0")(file)
-    return header
 
 
 def _read_headers(path: Path, where: str) -> dict[str, _Part]:
@@ -199,7 +193,7 @@ def _read_headers(path: Path, where: str) -> dict[str, _Part]:
                 if f"{key}.npy" not in names:
                     raise UserError(f"{where}: {path.name} has no array `{key}`; is it MedMNIST?")
                 with archive.open(f"{key}.npy") as file:
-                    shape, fortran, dtype = _read_header(file)
+                    shape, fortran, dtype = read_npy_header(file)
                 _check_part(_Part(key, shape, dtype), fortran, f"{where}: {path.name}")
                 size = math.prod(shape) * dtype.itemsize
                 if size > archive.getinfo(f"{key}.npy").file_size:
@@ -242,7 +236,7 @@ def _read_labels(path: Path, name: str, parts: dict[str, _Part], where: str) -> 
     part = parts[f"{name}_labels"]
     try:
         with zipfile.ZipFile(path) as archive, archive.open(f"{part.key}.npy") as file:
-            _read_header(file)
+            read_npy_header(file)
             data = file.read(math.prod(part.shape) * part.dtype.itemsize)
         label = np.frombuffer(data, dtype=part.dtype).reshape(part.shape)
     except Exception as error:  # a damaged zip raises nearly anything

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["count_frames", "decode"]
+__all__ = ["count_frames", "decode", "read_npy_header"]
 
 import gzip
 import io
@@ -62,9 +62,7 @@ def _numpy(data: bytes) -> np.ndarray:
 
 def _array(file: IO[bytes]) -> np.ndarray:
     """The array, after its header is known to claim no more than is allowed."""
-    version = np.lib.format.read_magic(file)
-    read = getattr(np.lib.format, f"read_array_header_{version[0]}_0")
-    shape, fortran, dtype = read(file)
+    shape, fortran, dtype = read_npy_header(file)
     size = math.prod(shape) * dtype.itemsize
     if dtype.kind not in "uif" or size > MAX_VOLUME_BYTES or 0 in shape:
         raise UnreadableImageError(
@@ -73,6 +71,14 @@ def _array(file: IO[bytes]) -> np.ndarray:
         )
     flat = np.frombuffer(file.read(size), dtype=dtype)
     return flat.reshape(shape, order="F" if fortran else "C")
+
+
+def read_npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
+    """Shape, whether in Fortran's order, and type of the array that follows in `file`."""
+    version = np.lib.format.read_magic(file)
+    header: tuple[tuple[int, ...], bool, np.dtype]
+    header = getattr(np.lib.format, f"read_array_header_{version[0]}_0")(file)
+    return header
 
 
 def _as_slices(array: np.ndarray) -> np.ndarray:
