@@ -26,8 +26,9 @@ __all__ = [
     "Training",
 ]
 
+import contextlib
 import re
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -288,6 +289,13 @@ class Arm(_Labelled):
         if self.source == "random" and self.files:
             raise ValueError("source = 'random' takes no files")
         return self
+
+    def weight_file(self, backbone: str, base: Path) -> Path:
+        """Where the file lies that the plan names, relative to `base`; ``~`` is the home folder."""
+        path = Path(self.files[backbone])
+        with contextlib.suppress(RuntimeError):  # nobody's home: a file whose name begins so
+            path = path.expanduser()
+        return base / path
 
 
 class Training(_Table):

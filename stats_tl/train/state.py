@@ -56,8 +56,8 @@ def pin_checkpoints(plan: Plan, base: Path) -> Plan:
     for arm in plan.arms:
         if arm.source == "checkpoint":
             pinned = dict(arm.sha256)
-            for backbone, name in arm.files.items():
-                path = base / name
+            for backbone in arm.files:
+                path = arm.weight_file(backbone, base)
                 if backbone not in pinned and path.is_file():
                     with path.open("rb") as file:
                         pinned[backbone] = hashlib.file_digest(file, "sha256").hexdigest()

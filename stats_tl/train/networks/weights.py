@@ -152,7 +152,7 @@ def resolve_weights(arm: Arm, backbone: str, *, base: Path, seed: int | None) ->
 def _locate(arm: Arm, backbone: str, base: Path) -> tuple[Path, str]:
     """The file of the weights, fetched if need be, and where it comes from."""
     if backbone in arm.files:
-        path = base / Path(arm.files[backbone]).expanduser()
+        path = arm.weight_file(backbone, base)
         if not path.is_file():
             raise UserError(
                 f"arm {arm.name!r}: no weights of {backbone} at {path}; "
