@@ -213,7 +213,8 @@ def _software(records: Iterable[Mapping[str, Any]]) -> Iterator[Fact]:
         for item in ("stats_tl", "commit", "python"):
             note(item, environment.get(item))
         packages = environment.get("packages", {})
-        note("packages", ", ".join(f"{name} {version}" for name, version in packages.items()))
+        installed = (f"{name} {version}" for name, version in packages.items() if version)
+        note("packages", ", ".join(installed))
         device = environment.get("device")
         where = [environment.get("platform"), device, environment.get("device_name")]
         note("machine", ", ".join(dict.fromkeys(filter(None, where))))

@@ -18,7 +18,11 @@ import torch
 from ... import __file__ as package_file
 from ... import __version__
 
-PACKAGES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "pillow")
+#: On which the numbers may depend: what computes, then what decodes images, partly extras.
+PACKAGES = (
+    *("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "pillow"),
+    *("imagecodecs", "tifffile", "pydicom", "pylibjpeg-openjpeg", "python-gdcm", "nibabel"),
+)
 
 
 @functools.cache
