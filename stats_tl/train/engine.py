@@ -8,7 +8,7 @@ folder, results in the archive.
 
 from __future__ import annotations
 
-__all__ = ["CellOutcome", "Engine", "TaskData", "check_weights"]
+__all__ = ["Engine", "check_weights"]
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace

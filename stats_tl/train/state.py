@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["GridState", "open_grid", "pin_checkpoints", "select_cells"]
+__all__ = ["GridState", "open_grid", "pin_checkpoints"]
 
 import hashlib
 from collections.abc import Iterable, Sequence

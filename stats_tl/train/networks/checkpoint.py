@@ -104,9 +104,7 @@ class Candidate:
     @cached_property
     def keys(self) -> dict[str, str]:
         """The backbone's keys to the file's."""
-        return {
-            key: self.prefix + self.layout.write(key) for key in shapes(self.backbone)
-        }  # fmt: skip
+        return {key: self.prefix + self.layout.write(key) for key in shapes(self.backbone)}
 
     @cached_property
     def missing(self) -> list[str]:

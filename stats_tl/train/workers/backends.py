@@ -7,7 +7,7 @@ any order, and a worker that dies raises :class:`LostWorkersError`.
 
 from __future__ import annotations
 
-__all__ = ["BACKENDS", "Backend", "LostWorkersError", "open_backend"]
+__all__ = ["Backend", "LostWorkersError", "open_backend"]
 
 import contextlib
 import functools
@@ -26,7 +26,6 @@ import joblib
 from ... import __version__
 from ...errors import UserError
 
-BACKENDS = ("loky", "threading", "dask", "ray")
 _LOST = {"BrokenProcessPool", "KilledWorker", "RayActorError", "WorkerCrashedError"}
 #: Chunks a worker that are dispatched at once where a backend returns lists only.
 _SLICE = 4
@@ -168,7 +167,7 @@ def open_backend(name: str, jobs: int, address: str | None, folder: Path) -> Ite
     Parameters
     ----------
     name : str
-        One of `BACKENDS`.
+        loky, threading, dask or ray.
     jobs : int
         Workers of a backend on this machine.
     address : str or None
