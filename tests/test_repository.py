@@ -1,5 +1,6 @@
 """The files around the code: one definition of the checks, versions that agree, README's size."""
 
+import datetime as dt
 import re
 import runpy
 import subprocess
@@ -44,6 +45,30 @@ def test_large_files_and_weights_are_refused(guard, tmp_path):
     weights.write_bytes(b"x")
     found = guard["problems"]([small, large, weights])
     assert [line.split(":")[0] for line in found] == [str(large), str(weights)]
+
+
+@pytest.fixture(scope="module")
+def audit():
+    return runpy.run_path(str(ROOT / ".ci/audit.py"))["main"]
+
+
+def test_nothing_that_is_pinned_or_allowed_has_a_known_advisory(audit, capsys):
+    assert audit([]) == 0
+    said = capsys.readouterr().out
+    assert said.count(", 0 of ") == 3  # the locked set, the minimum, the floors of pyproject.toml
+
+
+def test_an_affected_release_is_named(audit, capsys, tmp_path):
+    (tmp_path / "old.txt").write_text("# a set\nPillow==12.3.0\nnumpy==2.0.0\n")
+    assert audit([str(tmp_path / "old.txt")]) == 1
+    assert "pillow 12.3.0: GHSA-" in capsys.readouterr().out
+
+
+def test_what_could_not_be_audited_is_said(audit, capsys, tmp_path):
+    assert audit(["--advisories", str(tmp_path / "nowhere.json")]) == 2
+    assert "NOT AUDITED: " in capsys.readouterr().err
+    assert audit([], today=dt.date(2031, 1, 1)) == 0
+    assert "NOT AUDITED for what is newer: the list of advisories is" in capsys.readouterr().err
 
 
 def test_the_version_is_the_same_everywhere():
