@@ -382,7 +382,7 @@ class Audit(_Table):
     """``[audit]``: leakage between partitions."""
 
     near_duplicates: Literal["report", "group", "ignore"] = Field(
-        "report", description="group: near-duplicate images count as one patient."
+        "report", description="group: near-duplicate images stay on one side of a split."
     )
     hash_distance: int = Field(
         16, ge=0, le=64, description="Bits of 256 by which perceptual hashes of duplicates differ."
