@@ -49,6 +49,17 @@ def test_all_files_are_there(report):
         assert rf"\input{{tables/{name}.tex}}" in report.files["all.tex"].decode()
 
 
+def test_every_table_shows_the_labels_of_the_study(evidence):
+    labels = {"arms": {"radimagenet": "RIN of 2022"}, "tasks": {"acl": "Knee"}}
+    report = build_report(evidence, OPTIONS, formats=["latex"], labels=labels)
+    shown = {part.name: plain_table(part.table) for part in report.sections}
+    for text in (*shown.values(), plain_table(report.terminal)):
+        assert "RadImageNet" not in text
+        assert "acl" not in text
+    assert "RIN of 2022" in shown["significance"]
+    assert "Knee: 120 patients" in shown["significance"]
+
+
 @pytest.mark.parametrize(
     ("formats", "suffixes"),
     [(["csv"], {"csv"}), (["latex"], {"tex"}), (["figures"], {"pdf", "png"}), (["json"], {"json"})],

@@ -28,6 +28,7 @@ def significance(material: Material) -> Iterator[Section]:
         material.options,
         title=material.title,
         cautions=test_notes(material),
+        labels=material.labels,
     )
     yield Section(table, material.comparisons)
 
