@@ -129,6 +129,12 @@ class AnalysisOptions:
             return cls(reference=reference)
         return cls.from_plan(analysis or {}, source="the archive", reference=reference)
 
+    @property
+    def subgroups_planned(self) -> bool:
+        """Whether the subgroups are those of the plan, whatever else departs from it."""
+        changed = any(text.startswith("subgroups ") for text in self.departures)
+        return bool(self.planned and self.subgroups) and not changed
+
     def override(self, where: str, **changes: Any) -> AnalysisOptions:
         """The options with the given changes; None leaves a value as it is.
 

@@ -174,7 +174,7 @@ def compare_subgroups(
                 "n_runs": len(runs),
                 "n_folds": n_folds,
                 "tested": tested,
-                "planned": _planned(options),
+                "planned": options.subgroups_planned,
             }
         )
 
@@ -185,11 +185,6 @@ def _patients(aligned: Aligned, levels: np.ndarray, subgroups: pd.Series) -> lis
         return [math.nan] * len(subgroups)
     known = aligned.patients
     return [float(len(set(known[levels == level].tolist()))) for level in subgroups]
-
-
-def _planned(options: AnalysisOptions) -> bool:
-    changed = any(text.startswith("subgroups ") for text in options.departures)
-    return bool(options.planned and options.subgroups) and not changed
 
 
 def _adjusted(numbers: pd.DataFrame, options: AnalysisOptions) -> pd.DataFrame:

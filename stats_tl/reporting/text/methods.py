@@ -374,13 +374,12 @@ def _operating_test(rows: pd.DataFrame) -> str:
 
 
 def _subgroups(material: Material) -> Iterator[str]:
-    options = material.options
     yield (
         "Differences within subgroups were estimated from pairs of cases of the same subgroup, and "
         "subgroups were compared by a chi-square test of interaction where such a test is valid."
     )
-    planned = bool(options.planned and options.subgroups) and not options.departures
-    yield f"Subgroup analyses were {'' if planned else 'not '}prespecified."
+    planned = "" if material.options.subgroups_planned else "not "
+    yield f"Subgroup analyses were {planned}prespecified."
 
 
 def _plan(material: Material) -> Iterator[str]:

@@ -146,6 +146,20 @@ class TestSubgroups:
             in found.table.notes
         )
 
+    @pytest.mark.parametrize(
+        ("changes", "planned"), [({"alpha": 0.01}, True), ({"subgroups": ["scanner"]}, False)]
+    )
+    def test_methods_and_table_agree_on_what_was_planned(self, scores, changes, planned):
+        two = scores[scores["arm"] != "random"].assign(site=lambda f: f["scanner"])
+        options = AnalysisOptions(reference="imagenet", subgroups=("site",), planned=True)
+        report = build_report(Predictions(two), options.override("later", **changes), formats=[])
+        assert (section(report, "subgroups").numbers["planned"] == planned).all()
+        negation = "" if planned else "not "
+        assert any(
+            f"Subgroup analyses were {negation}prespecified." in text
+            for text in report.words.methods
+        )
+
     def test_few_repeats_give_intervals_and_no_p(self, scores):
         few = scores[scores["repeat"] < 2]
         options = AnalysisOptions(reference="imagenet", subgroups=("scanner",))
