@@ -31,7 +31,7 @@ from .results.mixed import MixedReport
 from .summary import summarize
 from .tables.comparisons import terminal_table
 from .tables.notes import caution_notes, test_notes
-from .text.prose import prose_files, report_words
+from .text.prose import report_words, words_files
 
 FORMATS = ("latex", "csv", "figures", "words", "json", "html")
 
@@ -168,7 +168,7 @@ def build_report(
             for suffix, content in drawing.files.items():
                 files[f"figures/{drawing.name}{suffix}"] = content
     if "words" in formats:
-        files |= prose_files(words, provenance)
+        files |= words_files(words, provenance)
     if "json" in formats:
         files["summary.json"] = json_bytes(summary)
     if "html" in formats:

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from .. import __version__
-from .rendering.encoding import SUMMARY_VERSION, plain, records
+from .rendering.encoding import SUMMARY_VERSION, plain, records, tables_json
 from .rendering.labels import KINDS
 from .rendering.parts import Absent, Section
 from .results.material import Material
@@ -58,14 +58,7 @@ def summarize(
                 "plan_sha256_of": options.plan_source,
             }
         ),
-        "tables": {
-            section.name: {
-                "caption": section.table.caption,
-                "notes": list(section.table.notes),
-                "rows": records(section.numbers),
-            }
-            for section in sections
-        },
+        "tables": tables_json(sections),
         "absent": {part.name: part.reason for part in absent},
         "audit": records(audit),
         "cautions": list(cautions),

@@ -15,7 +15,7 @@ import pandas as pd
 from ... import __version__
 from ...errors import UserError
 from ..evidence.options import AnalysisOptions
-from ..rendering.encoding import SUMMARY_VERSION, csv_bytes, json_bytes, plain, records
+from ..rendering.encoding import SUMMARY_VERSION, csv_bytes, json_bytes, plain, tables_json
 from ..rendering.files import VERSION_LINE
 from ..rendering.labels import Labels
 from ..rendering.latex import latex_document, latex_table
@@ -25,7 +25,7 @@ from ..rendering.table import Cell, Column, Panel, Row, Table
 from ..tables.mixed import mean_columns, mean_row
 from ..tables.notes import exploratory_notes, plan_notes
 from ..text.auc_table import grid_methods, grid_results
-from ..text.prose import prose_latex, prose_markdown
+from ..text.prose import prose_files
 from ..text.references import cited_keys, references_bib
 from .model import GridFit, fit_grid, grid_table
 
@@ -170,16 +170,7 @@ def _variance_table(fit: GridFit, cautions: Sequence[str]) -> Table:
 def _texts(fit: GridFit, options: AnalysisOptions, provenance: Sequence[str]) -> dict[str, bytes]:
     methods = grid_methods(fit.effects, fit.ddf, options)
     results = grid_results(fit.effects, fit.remarks, options.alpha)
-    keys = cited_keys(methods)
-    entries = [f"% {line}" for line in provenance] + list(references_bib(keys).values())
-    files = {"references.bib": ("\n".join(entries) + "\n").encode("ascii")}
-    for name, title, texts in (
-        ("methods", "Methods: statistical analysis", methods),
-        ("results", "Results", results),
-    ):
-        files[f"{name}.tex"] = prose_latex(texts, provenance).encode("ascii")
-        files[f"{name}.md"] = prose_markdown(title, texts, provenance).encode()
-    return files
+    return prose_files(methods, results, references_bib(cited_keys(methods)), provenance)
 
 
 def _summary(
@@ -203,12 +194,5 @@ def _summary(
                 "plan_sha256": options.plan_sha256,
             }
         ),
-        "tables": {
-            section.name: {
-                "caption": section.table.caption,
-                "notes": list(section.table.notes),
-                "rows": records(section.numbers),
-            }
-            for section in sections
-        },
+        "tables": tables_json(sections),
     }  # fmt: skip

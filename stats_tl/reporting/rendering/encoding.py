@@ -6,17 +6,18 @@ infinite value is the text ``"inf"`` or ``"-inf"``.
 
 from __future__ import annotations
 
-__all__ = ["SUMMARY_VERSION", "csv_bytes", "json_bytes", "plain", "records"]
+__all__ = ["SUMMARY_VERSION", "csv_bytes", "json_bytes", "plain", "records", "tables_json"]
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ...visible import visible
+from .parts import Section
 
 #: Layout of ``summary.json``; docs/report.md documents the keys.
 SUMMARY_VERSION = 1
@@ -45,6 +46,18 @@ def json_bytes(content: Mapping[str, Any]) -> bytes:
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows of a table as JSON objects."""
     return [plain(row) for row in frame.to_dict("records")]
+
+
+def tables_json(sections: Iterable[Section]) -> dict[str, Any]:
+    """Tables by name, as ``summary.json`` has them: caption, notes and unrounded rows."""
+    return {
+        section.name: {
+            "caption": section.table.caption,
+            "notes": list(section.table.notes),
+            "rows": records(section.numbers),
+        }
+        for section in sections
+    }
 
 
 def plain(value: Any) -> Any:

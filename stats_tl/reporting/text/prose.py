@@ -6,10 +6,10 @@ in LaTeX it is ``\cite{one,two}`` for a document that loads ``references.bib``.
 
 from __future__ import annotations
 
-__all__ = ["prose_files", "prose_latex", "prose_markdown", "report_words"]
+__all__ = ["prose_files", "prose_latex", "prose_markdown", "report_words", "words_files"]
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ...visible import visible
 from ..rendering.encoding import csv_bytes
@@ -29,23 +29,35 @@ def report_words(material: Material, sections: Sequence[Section]) -> Words:
     named = {section.name: section for section in sections}
     methods = methods_paragraphs(material, list(named))
     results = results_paragraphs(material, named)
-    keys = [key for key in cited_keys([*methods, *results]) if key in known_entries()]
-    return Words(methods, results, references_bib(keys), checklist(material, list(named)))
+    references = references_bib(cited_keys([*methods, *results]))
+    return Words(methods, results, references, checklist(material, list(named)))
 
 
-def prose_files(words: Words, provenance: Sequence[str]) -> dict[str, bytes]:
+def words_files(words: Words, provenance: Sequence[str]) -> dict[str, bytes]:
     """All of it as files: path → content."""
+    return {
+        **prose_files(words.methods, words.results, words.references, provenance),
+        "checklist.md": checklist_markdown(words.checklist, provenance).encode(),
+        "checklist.csv": csv_bytes(words.checklist),
+    }
+
+
+def prose_files(
+    methods: Sequence[str],
+    results: Sequence[str],
+    references: Mapping[str, str],
+    provenance: Sequence[str],
+) -> dict[str, bytes]:
+    """Paragraphs, and the BibTeX entries that they cite, as files: path → content."""
     files = {}
     for name, title, paragraphs in (
-        ("methods", "Methods: statistical analysis", words.methods),
-        ("results", "Results", words.results),
+        ("methods", "Methods: statistical analysis", methods),
+        ("results", "Results", results),
     ):
         files[f"{name}.tex"] = prose_latex(paragraphs, provenance).encode("ascii")
         files[f"{name}.md"] = prose_markdown(title, paragraphs, provenance).encode()
-    entries = [f"% {line}" for line in provenance] + list(words.references.values())
+    entries = [f"% {line}" for line in provenance] + list(references.values())
     files["references.bib"] = ("\n".join(entries) + "\n").encode("ascii")
-    files["checklist.md"] = checklist_markdown(words.checklist, provenance).encode()
-    files["checklist.csv"] = csv_bytes(words.checklist)
     return files
 
 

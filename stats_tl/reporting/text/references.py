@@ -6,7 +6,7 @@ __all__ = ["cited_keys", "known_entries", "references_bib"]
 
 import functools
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from types import MappingProxyType
 
@@ -32,9 +32,9 @@ def cited_keys(paragraphs: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def references_bib(keys: Sequence[str]) -> dict[str, str]:
-    """BibTeX entries of the keys, in alphabetical order."""
-    return {key: known_entries()[key] for key in sorted(keys)}
+def references_bib(keys: Iterable[str]) -> dict[str, str]:
+    """BibTeX entries of the keys, in alphabetical order; what only looks like a key has none."""
+    return {key: known_entries()[key] for key in sorted(keys) if key in known_entries()}
 
 
 def _citations(text: str) -> str:

@@ -125,3 +125,12 @@ def test_the_report_of_a_grid_says_what_it_is_about():
         make_grid().sample(frac=1, random_state=1), options, name="g", digest="0" * 64
     )
     assert again.fit.effects["estimate"].iloc[0] == pytest.approx(rows[0]["estimate"], rel=1e-9)
+
+
+def test_an_arm_may_look_like_a_citation():
+    grid = make_grid().replace({"arm": {"radimagenet": "rin [@2022]"}})
+    report = build_grid_report(
+        grid, AnalysisOptions(reference="imagenet"), name="g", digest="0" * 64
+    )
+    assert b"2022" not in report.files["references.bib"]
+    assert rb"rin \[@2022\]" in report.files["methods.md"]
