@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
-__all__ = ["parse_toml"]
+__all__ = ["parse_toml", "read_toml"]
 
 import sys
 import tomllib
+from pathlib import Path
 from typing import Any
 
 from .errors import UserError
+
+
+def read_toml(path: Path, what: str) -> tuple[dict[str, Any], bytes]:
+    """The tables of a TOML file, and its bytes; `what` it is stands in the error message.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be read, or as :func:`parse_toml`.
+    """
+    try:
+        data = path.read_bytes()
+        # Windows' editors begin a file with a byte order mark, which TOML does not know.
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not a text file in UTF-8") from None
+    except OSError as error:
+        raise UserError(f"cannot read {what} {path}: {error.strerror}") from None
+    return parse_toml(text, path), data
 
 
 def parse_toml(text: str, source: object) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 __all__ = ["plan_labels", "read_labels", "without_labels"]
 
 import json
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..errors import UserError, suggest
+from ..toml import read_toml
 from .plan import LabelTable
 
 #: Tables of a plan whose entries have a `label`.
@@ -79,14 +79,7 @@ def read_labels(path: str | Path) -> dict[str, dict[str, str]]:
         If the file cannot be read, is not TOML, or a label is not valid.
     """
     path = Path(path)
-    try:
-        content = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not a text file in UTF-8") from None
-    except OSError as error:
-        raise UserError(f"cannot read the labels in {path}: {error.strerror}") from None
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from None
+    content, _ = read_toml(path, "the labels in")
     try:
         labels = plan_labels(content)
         LabelTable.model_validate_json(json.dumps(labels, default=str))

@@ -93,6 +93,8 @@ def test_labels_from_a_file(tmp_path):
         ("[labels]\narms = 3", r"\[labels.arms\]|arms"),
         ("[labels.arms]\nx = ''\ny = ' z'", "without spaces at its ends"),
         ("not toml", "not valid TOML"),
+        ("a = " + "[" * 100_000, "nest too deeply"),
+        ("a = " + "9" * 100_000, "an integer of more than"),
     ):
         path.write_text(text)
         with pytest.raises(UserError, match=message):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError, suggest
-from ...toml import parse_toml
+from ...toml import read_toml
 
 CORRECTIONS = ("holm", "hochberg", "hommel", "bonferroni", "bh", "by", "none")
 PRIMARY_KEYS = ("task", "backbone", "head", "unfreeze", "arm")
@@ -180,14 +180,7 @@ def read_analysis_plan(path: str | Path) -> tuple[dict[str, Any], str | None, st
         If the file cannot be read, is not TOML or has no ``[analysis]``.
     """
     path = Path(path)
-    try:
-        raw = path.read_bytes()
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not a text file in UTF-8") from None
-    except OSError as error:
-        raise UserError(f"cannot read the plan {path}: {error.strerror}") from None
-    content = parse_toml(text, path)
+    content, raw = read_toml(path, "the plan")
     analysis = content.get("analysis")
     if not isinstance(analysis, dict):
         found = ", ".join(f"[{key}]" for key in content) or "nothing"

@@ -123,6 +123,12 @@ class TestOptions:
         text = '[study]\nname = "x"\n[[arms]]\nname = "b"\nreference = true\n[analysis]\n'
         assert read_analysis_plan(write(tmp_path, text, "a.toml"))[:2] == ({}, "b")
 
+    def test_a_byte_order_mark_is_no_part_of_the_plan(self, tmp_path):
+        path = write(tmp_path, b"\xef\xbb\xbf[analysis]\nmargin = 0.02\n", "a.toml")
+        table, _, sha256 = read_analysis_plan(path)
+        assert table == {"margin": 0.02}
+        assert sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+
     @pytest.mark.parametrize(
         ("text", "message"),
         [
