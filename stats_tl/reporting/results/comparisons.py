@@ -11,7 +11,6 @@ __all__ = [
     "compare_all_pairs",
     "compare_arms",
     "compare_study",
-    "planned_gaps",
     "without_verdicts",
 ]
 
@@ -27,7 +26,6 @@ import pandas as pd
 from ...errors import UserError, suggest
 from ...stats import TestResult, equivalence_test, noninferiority_test
 from ..evidence.alignment import (
-    CELL,
     SETTING,
     Aligned,
     align,
@@ -36,6 +34,7 @@ from ..evidence.alignment import (
     require_complete,
     unfreeze_order,
 )
+from ..evidence.gaps import Missing, missing_by_setting
 from ..evidence.options import AnalysisOptions
 from .pairs import compare_pair
 from .verdicts import judge
@@ -90,8 +89,6 @@ COMPARISON_COLUMNS = (
 NO_VERDICT = "none (leakage)"
 #: Between several texts of one field, in files.
 SEPARATOR = " | "
-#: Planned cells without a result: arm → (repeat, fold, seed).
-_Missing = dict[str, list[tuple[int, int, int]]]
 
 
 @dataclass(frozen=True)
@@ -207,7 +204,7 @@ def compare_study(
     rows: list[dict[str, Any]] = []
     lacking: list[str] = []
     arms: set[str] = set()
-    waiting = _missing_by_setting(missing)
+    waiting = missing_by_setting(missing)
     for frame in frames:
         parts = [frame] if isinstance(frame, Aligned) else align(check_scores(frame))
         for aligned in parts:
@@ -259,7 +256,7 @@ def compare_all_pairs(
         As from :func:`compare_arms`, with the second arm of a pair in ``reference``.
     """
     options = dataclasses.replace(options or AnalysisOptions(), primary={})
-    waiting = _missing_by_setting(missing)
+    waiting = missing_by_setting(missing)
     rows: list[dict[str, Any]] = []
     for aligned in settings:
         planned = waiting.get(tuple(aligned.setting.values()), {})
@@ -299,39 +296,11 @@ def _sorted(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _missing_by_setting(
-    missing: pd.DataFrame | None,
-) -> dict[tuple[str, ...], dict[str, _Missing]]:
-    """Planned cells without a result: setting → design → arm → (repeat, fold, seed)."""
-    result: dict[Any, Any] = {}
-    if missing is not None:
-        designs = missing["design"] if "design" in missing.columns else ["cv"] * len(missing)
-        keys = missing[list(CELL)].astype({key: str for key in (*SETTING, "arm")}).to_numpy()
-        for design, row in zip(designs, keys, strict=True):
-            arms = result.setdefault(tuple(row[:4]), {}).setdefault(design, {})
-            arms.setdefault(row[4], []).append(tuple(map(int, row[5:])))
-    return result
-
-
-def planned_gaps(
-    missing: pd.DataFrame | None,
-) -> dict[tuple[str, ...], dict[str, list[tuple[int, int, int]]]]:
-    """Planned cells of the cross-validation without a result.
-
-    Returns
-    -------
-    dict
-        Setting → arm → (repeat, fold, seed) of each.
-    """
-    found = _missing_by_setting(missing)
-    return {setting: designs.get("cv", {}) for setting, designs in found.items()}
-
-
 def _compare_setting(
     aligned: Aligned,
     reference: str,
     options: AnalysisOptions,
-    planned: dict[str, _Missing],
+    planned: dict[str, Missing],
     candidates: Sequence[str] | None = None,
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Rows of the comparisons of a setting, and a sentence for each of its gaps."""

@@ -27,8 +27,8 @@ from ...stats import (
     repeated_proportion,
 )
 from ..evidence.alignment import SETTING, Aligned, complete_runs
+from ..evidence.gaps import planned_gaps
 from ..evidence.options import AnalysisOptions
-from .comparisons import planned_gaps
 from .thresholds import THRESHOLD_KEYS
 
 OPERATING_COLUMNS = (
