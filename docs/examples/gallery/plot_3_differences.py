@@ -32,10 +32,9 @@ options = AnalysisOptions(reference="imagenet", margin=0.03)
 material = gather_material(Predictions(scores), options)
 
 # %%
-# ``pair_components`` has the folds and runs of every comparison:
+# ``material.components`` has the folds and runs of every comparison:
 
-from stats_tl.reporting.figures import differences_figure, pair_components
+from stats_tl.reporting.figures import differences_figure
 
-pairs = pair_components(material)
-figure = differences_figure(material.comparisons, pairs)
+figure = differences_figure(material.comparisons, material.components)
 figure

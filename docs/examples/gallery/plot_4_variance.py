@@ -34,8 +34,8 @@ material = gather_material(Predictions(scores), options)
 # %%
 # The lower bars are the shares in the mixed model of the folds' AUCs:
 
-from stats_tl.reporting.figures import pair_components, variance_data, variance_figure
+from stats_tl.reporting.figures import variance_data, variance_figure
 
-layout, parts = variance_data(material.comparisons, pair_components(material))
+layout, parts = variance_data(material.comparisons, material.components)
 figure = variance_figure(layout, parts, material.mixed.variance_components)
 figure

@@ -16,7 +16,6 @@ from .detectable import (
 from .differences import differences_data, differences_figure, draw_differences
 from .forest import draw_forest, forest_data, forest_figure
 from .gallery import FIGURES
-from .pairs import PairComponents, pair_components
 from .ranks import draw_ranks, rank_table, ranks_data, ranks_figure
 from .roc import draw_roc, roc_data
 from .style import render_figure
@@ -25,7 +24,6 @@ from .variance import draw_shares, draw_variance, variance_data, variance_figure
 __all__ = [
     "FIGURES",
     "CurveScores",
-    "PairComponents",
     "calibration_data",
     "calibration_summary",
     "curve_settings",
@@ -45,7 +43,6 @@ __all__ = [
     "draw_variance",
     "forest_data",
     "forest_figure",
-    "pair_components",
     "rank_table",
     "ranks_data",
     "ranks_figure",

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from ..rendering.labels import clustered_by, comparison_labels, plural, varies
 from ..rendering.numbers import MINUS, format_interval, format_number
 from ..rendering.parts import Absent, Drawing
+from ..results.components import PairComponents
 from ..results.material import Material
 from .calibration import calibration_data, calibration_summary, draw_calibration
 from .curves import CurveScores, curve_settings, panels
@@ -32,7 +33,6 @@ from .detectable import (
 )
 from .differences import differences_figure
 from .forest import forest_data, forest_figure
-from .pairs import pair_components
 from .ranks import rank_table, ranks_data, ranks_figure
 from .risks import as_risks
 from .roc import draw_roc, roc_data
@@ -121,7 +121,7 @@ def roc(material: Material) -> Drawing | Absent:
 def differences(material: Material) -> Drawing | Absent:
     """Folds and repeats of every comparison."""
     table = material.shown
-    components = pair_components(material)
+    components = material.components
     if not any(components):
         return Absent("differences", "figure of differences per fold and repeat", _NO_FOLDS)
     figure = differences_figure(
@@ -149,7 +149,7 @@ def differences(material: Material) -> Drawing | Absent:
 def variance(material: Material) -> Drawing | Absent:
     """Components of the variance of a difference, and shares in the mixed model."""
     table, mixed = material.shown, material.mixed
-    components = pair_components(material)
+    components = material.components
     layout, parts = variance_data(material.comparisons, components, labels=material.labels)
     if not len(layout) and mixed.reason:
         why = _NO_FOLDS if not any(components) else "at least two repeats are needed"
@@ -301,15 +301,14 @@ def critical_difference(material: Material) -> Drawing | Absent:
 def detectable(material: Material) -> Drawing | Absent:
     """Power over differences, patients and repeats."""
     table, options = material.shown, material.options
-    chosen = _few(table)
-    components = pair_components(material)
+    chosen, names = _few(table), _names(table)
     titles, draws, listed = [], [], []
     styles: dict[int, dict[str, Any]] = {}
     bands = False
     grouped = (table["clustered_by"] == "group").any()
     unit = "group" if grouped else _units(material).removesuffix("s")
     for number in chosen:
-        row, parts = table.iloc[number], components[number]
+        row, parts = table.iloc[number], material.components[number]
         if not row["standard_error"] > 0:
             continue
         units = int(row["n_cases"] if math.isnan(row["n_groups"]) else row["n_groups"])
@@ -330,7 +329,7 @@ def detectable(material: Material) -> Drawing | Absent:
             )
         else:
             continue
-        name = _names(table)[number] if len(chosen) > 1 else ""
+        name = names[number] if len(chosen) > 1 else ""
         titles += [f"{name} power".strip().capitalize() if not name else f"{name}: power"]
         titles += ["Detectable difference"]
         draws.append((curve, sizes, units))
@@ -338,7 +337,7 @@ def detectable(material: Material) -> Drawing | Absent:
         own = sizes[(sizes["n_units"] == units) & (sizes["n_repeats"] == repeats[0])].iloc[0]
         bands = bands or own["low"] < own["high"]
         listed.append(
-            f"{_names(table)[number]}: with {plural(units, unit)} a difference of "
+            f"{names[number]}: with {plural(units, unit)} a difference of "
             f"{format_interval(own['low'], own['high']) if bands else format_number(own['low'])} "
             f"is detected with {100 * options.power:g} % power"
         )
@@ -452,7 +451,7 @@ def _at(data: pd.DataFrame, arm: str, rate: float) -> str:
     return format_number(row["tpr"], 2)
 
 
-def _repeated(parts: Any) -> bool:
+def _repeated(parts: PairComponents | None) -> bool:
     return parts is not None and not math.isnan(parts.parts.repeat_variance)
 
 

@@ -36,7 +36,7 @@ from ..evidence.alignment import (
 )
 from ..evidence.gaps import Missing, missing_by_setting
 from ..evidence.options import AnalysisOptions
-from .pairs import compare_pair
+from .pairs import compare_pair, half_sample
 from .verdicts import judge
 
 COMPARISON_COLUMNS = (
@@ -368,7 +368,7 @@ def _compare(
             aligned.folds[a, runs][:, use],
             repeats,
             groups=groups,
-            half=_half_sample(aligned.half, a, b, half),
+            half=half_sample(aligned.half, a, b, half),
             confidence_level=level,
         )
     except ValueError as error:
@@ -461,19 +461,3 @@ def _of_unit(text: str, unit: str) -> str:
     for theirs, ours in words.items():
         said = said.replace(theirs, ours)
     return said
-
-
-def _half_sample(
-    extra: Aligned | None, a: int, b: int, runs: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """The half-sample repeats as :func:`~stats_tl.stats.repeated_cv_test` takes them."""
-    if extra is None or not len(runs):
-        return None
-    folds = extra.folds[a, runs]
-    for run, row in zip(runs, folds, strict=True):
-        if (count := len(np.unique(row))) != 2:
-            raise ValueError(
-                f"half-sample repeat {extra.runs[run][0]} has {count} fold{'s' * (count > 1)}; "
-                "rows with design = 'half' must come from two-fold cross-validation"
-            )
-    return extra.scores[a, runs], extra.scores[b, runs], folds

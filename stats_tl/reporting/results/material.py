@@ -26,6 +26,7 @@ from ..evidence.options import AnalysisOptions
 from ..rendering.labels import KINDS, Labels
 from .aucs import cell_aucs
 from .comparisons import Comparisons, compare_study, without_verdicts
+from .components import PairComponents, pair_components
 from .mixed import MixedReport, mixed_report
 from .sample import sample_table
 from .thresholds import THRESHOLD_KEYS, cell_thresholds
@@ -117,6 +118,17 @@ class Material:
         """What the archive records of each model, read once; empty for predictions."""
         read = self.evidence.records()
         return tuple({name: r[name] for name in _RECORDED if name in r} for r in read)
+
+    @cached_property
+    def components(self) -> tuple[PairComponents | None, ...]:
+        """What the variance of each row of `comparisons` consists of.
+
+        None where there is no cross-validation.
+        """
+        return tuple(
+            pair_components(self.aligned(row), row["arm"], row["reference"])
+            for _, row in self.comparisons.iterrows()
+        )
 
     def aligned(self, row: pd.Series) -> Aligned:
         """The scores that a row of `comparisons` was computed from."""

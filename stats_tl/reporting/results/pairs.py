@@ -15,7 +15,7 @@ only, and never stacked over repeats. Several training seeds of a fold are avera
 
 from __future__ import annotations
 
-__all__ = ["PairResult", "compare_pair"]
+__all__ = ["PairResult", "compare_pair", "half_sample"]
 
 import math
 import warnings
@@ -35,6 +35,7 @@ from ...stats import (
     repeated_cv_comparison,
     smallest_detectable_difference,
 )
+from ..evidence.alignment import Aligned
 
 #: What a conclusion is about; {units} are patients, or images where nobody knows the patients.
 PROCEDURES = "training procedures, for new {units} and new training runs at this sample size"
@@ -142,6 +143,22 @@ def compare_pair(
         if len(scores_a) == 1:
             return _one_model(y_true, scores_a[0], scores_b[0], **options)
         return _retrained(y_true, scores_a, scores_b, **options)
+
+
+def half_sample(
+    extra: Aligned | None, a: int, b: int, runs: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """The half-sample repeats as :func:`~stats_tl.stats.repeated_cv_test` takes them."""
+    if extra is None or not len(runs):
+        return None
+    folds = extra.folds[a, runs]
+    for run, row in zip(runs, folds, strict=True):
+        if (count := len(np.unique(row))) != 2:
+            raise ValueError(
+                f"half-sample repeat {extra.runs[run][0]} has {count} fold{'s' * (count > 1)}; "
+                "rows with design = 'half' must come from two-fold cross-validation"
+            )
+    return extra.scores[a, runs], extra.scores[b, runs], folds
 
 
 def _cross_validated(y_true: Any, a: Any, b: Any, folds: Any, **options: Any) -> PairResult:

@@ -15,7 +15,6 @@ from stats_tl.reporting.figures import (
     draw_power,
     draw_ranks,
     draw_variance,
-    pair_components,
     rank_table,
     ranks_data,
     single_test_data,
@@ -33,7 +32,7 @@ def material(scores):
 
 @pytest.fixture(scope="module")
 def components(material):
-    return pair_components(material)
+    return material.components
 
 
 def test_every_fold_is_a_dot_with_its_own_difference(material, components):
@@ -79,7 +78,7 @@ def test_components_add_up_to_the_variance_of_one_and_of_all_repeats(material, c
 def test_the_variance_between_seeds_is_told_apart():
     scores = simulate_scores(seeds=3, repeats=4, n_patients=60)
     material = gather_material(Predictions(scores), AnalysisOptions(reference="imagenet"))
-    (pair,) = pair_components(material)
+    (pair,) = material.components
     means = pd.Series(pair.differences.mean(axis=1)).groupby(pair.repeats)
     assert pair.seed_variance == pytest.approx(means.var(ddof=1).mean())
     _, parts = variance_data(material.comparisons, [pair])

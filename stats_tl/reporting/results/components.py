@@ -1,4 +1,4 @@
-"""The components of every comparison of a repeated cross-validation, for three of the figures."""
+"""What the variance of a comparison under repeated cross-validation consists of."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ __all__ = ["PairComponents", "pair_components"]
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ...stats import CVComponents, DegenerateDataWarning, repeated_cv_components
-from ..evidence.alignment import Aligned
-
-if TYPE_CHECKING:
-    from ..results.material import Material
+from ..evidence.alignment import Aligned, complete_runs
+from .pairs import half_sample
 
 
 @dataclass(frozen=True)
@@ -39,36 +36,17 @@ class PairComponents:
     seed_variance: float
 
 
-def pair_components(material: Material) -> list[PairComponents | None]:
-    """Components of each row of the comparisons; None where there is no cross-validation."""
-    return [
-        _components(material.aligned(row), row["arm"], row["reference"])
-        for _, row in material.comparisons.iterrows()
-    ]
-
-
-def _half_sample(
-    extra: Aligned | None, pair: list[int]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """The complete half-sample repeats, which show the learning curve."""
-    if extra is None:
+def pair_components(aligned: Aligned, arm: str, reference: str) -> PairComponents | None:
+    """Components of one comparison; None where there is no cross-validation."""
+    runs, _ = complete_runs(aligned, arm, reference)
+    number_a, number_b = aligned.arm(arm), aligned.arm(reference)
+    folds = aligned.folds[number_a, runs]
+    if not len(runs) or len(np.unique(folds[0])) < 2:
         return None
-    folds = extra.folds[pair]
-    runs = np.flatnonzero((folds >= 0).all(axis=(0, 2)))
-    if not len(runs):
-        return None
-    a, b = (extra.scores[number, runs] for number in pair)
-    return a, b, folds[0, runs]
-
-
-def _components(aligned: Aligned, arm: str, reference: str) -> PairComponents | None:
-    pair = [aligned.arm(arm), aligned.arm(reference)]
-    folds = aligned.folds[pair]
-    runs = np.flatnonzero((folds >= 0).all(axis=(0, 2)))
-    if not len(runs) or len(np.unique(folds[0, runs[0]])) < 2:
-        return None
+    assert aligned.half is not None
+    half, _ = complete_runs(aligned.half, arm, reference)
     repeats = np.array([aligned.runs[run][0] for run in runs])
-    a, b = (aligned.scores[number, runs] for number in pair)
+    a, b = aligned.scores[number_a, runs], aligned.scores[number_b, runs]
     first = np.unique(repeats, return_index=True)[1]
     try:
         with warnings.catch_warnings():
@@ -77,16 +55,14 @@ def _components(aligned: Aligned, arm: str, reference: str) -> PairComponents | 
                 aligned.y_true,
                 a[first],
                 b[first],
-                folds[0, runs][first],
+                folds[first],
                 groups=aligned.groups,
-                half=_half_sample(aligned.half, pair),
+                half=half_sample(aligned.half, number_a, number_b, half),
             )
             every = (
                 parts
                 if len(first) == len(runs)
-                else repeated_cv_components(
-                    aligned.y_true, a, b, folds[0, runs], groups=aligned.groups
-                )
+                else repeated_cv_components(aligned.y_true, a, b, folds, groups=aligned.groups)
             )
     except ValueError:
         return None  # the table says why
