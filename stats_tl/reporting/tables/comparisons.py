@@ -69,19 +69,11 @@ def significance_table(
         Column("SDD", "decimal"),
         Column("Verdict"),
     ]
-    body: list[Row | Panel] = []
-    names = comparison_labels(table)
-    for task, rows in table.groupby("task", sort=False).indices.items():
-        body.append(Panel(_panel(str(task), table.iloc[rows])))
-        for number in rows:
-            row = table.iloc[number]
-            mark = " †" if row["role"] == "primary" else ""
-            body.append(_significance_row(row, names[number], mark, [k for _, k in pvalues]))
     return Table(
         name="significance",
         caption=_caption(table, title),
         columns=tuple(columns),
-        body=tuple(body),
+        body=tuple(_body(table, pvalues)),
         notes=(*significance_notes(table, options).lines(), *cautions),
     )
 
@@ -107,23 +99,38 @@ def terminal_table(
         Column("SDD", "right"),
         Column("verdict"),
     ]
-    body: list[Row | Panel] = []
-    names = comparison_labels(table)
-    for task, rows in table.groupby("task", sort=False).indices.items():
-        body.append(Panel(_panel(str(task), table.iloc[rows])))
-        for number in rows:
-            row = table.iloc[number]
-            mark = " †" if row["role"] == "primary" else ""
-            cells = _significance_row(row, names[number], mark, [k for _, k in pvalues]).cells
-            texts = [Cell(c.text, c.below.strip("()")) for c in cells]
-            _, auc, other, *rest = texts
-            body.append(Row((cells[0], Cell(auc.text), Cell(other.text), *rest)))
     return Table(
         name="significance",
         caption=_caption(table, title),
         columns=tuple(columns),
-        body=tuple(body),
+        body=tuple(map(_for_terminal, _body(table, pvalues))),
         notes=(*terminal_notes(table, options), *cautions),
+    )
+
+
+def _body(table: pd.DataFrame, pvalues: Sequence[tuple[str, str]]) -> Iterator[Row | Panel]:
+    """A panel for each task, and below it a row for each comparison."""
+    names = comparison_labels(table)
+    for task, rows in table.groupby("task", sort=False).indices.items():
+        yield Panel(_panel(str(task), table.iloc[rows]))
+        for number in rows:
+            row = table.iloc[number]
+            mark = " †" if row["role"] == "primary" else ""
+            yield _significance_row(row, names[number], mark, [key for _, key in pvalues])
+
+
+def _for_terminal(part: Row | Panel) -> Row | Panel:
+    """A row without the intervals of the AUCs, parentheses and bold."""
+    if isinstance(part, Panel):
+        return part
+    label, auc, other, *rest = part.cells
+    return Row(
+        (
+            label,
+            Cell(auc.text),
+            Cell(other.text),
+            *(Cell(cell.text, cell.below.strip("()")) for cell in rest),
+        )
     )
 
 
