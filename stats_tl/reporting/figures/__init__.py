@@ -4,6 +4,7 @@ Each module has one figure: ``<name>_data`` computes what is shown, ``draw_<name
 the Axes it is given and returns them. :mod:`.gallery` makes whole figures of a report.
 """
 
+from ..results.components import PairComponents
 from .calibration import calibration_data, calibration_summary, draw_calibration
 from .curves import CurveScores, curve_settings
 from .decision import decision_data, draw_decision
@@ -16,6 +17,7 @@ from .detectable import (
 from .differences import differences_data, differences_figure, draw_differences
 from .forest import draw_forest, forest_data, forest_figure
 from .gallery import FIGURES
+from .pairs import pair_components
 from .ranks import draw_ranks, rank_table, ranks_data, ranks_figure
 from .roc import draw_roc, roc_data
 from .style import render_figure
@@ -24,6 +26,7 @@ from .variance import draw_shares, draw_variance, variance_data, variance_figure
 __all__ = [
     "FIGURES",
     "CurveScores",
+    "PairComponents",
     "calibration_data",
     "calibration_summary",
     "curve_settings",
@@ -43,6 +46,7 @@ __all__ = [
     "draw_variance",
     "forest_data",
     "forest_figure",
+    "pair_components",
     "rank_table",
     "ranks_data",
     "ranks_figure",

@@ -15,6 +15,7 @@ from stats_tl.reporting.figures import (
     draw_power,
     draw_ranks,
     draw_variance,
+    pair_components,
     rank_table,
     ranks_data,
     single_test_data,
@@ -33,6 +34,10 @@ def material(scores):
 @pytest.fixture(scope="module")
 def components(material):
     return material.components
+
+
+def test_the_components_of_a_report_are_computed_once(material, components):
+    assert all(a is b for a, b in zip(pair_components(material), components, strict=True))
 
 
 def test_every_fold_is_a_dot_with_its_own_difference(material, components):

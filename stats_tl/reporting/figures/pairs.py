@@ -1,0 +1,13 @@
+"""The components of every comparison of a report, as figures of folds and variance take them."""
+
+from __future__ import annotations
+
+__all__ = ["pair_components"]
+
+from ..results.components import PairComponents
+from ..results.material import Material
+
+
+def pair_components(material: Material) -> list[PairComponents | None]:
+    """Components of each row of the comparisons; None where there is no cross-validation."""
+    return list(material.components)
