@@ -4,7 +4,7 @@ Each module has one figure: ``<name>_data`` computes what is shown, ``draw_<name
 the Axes it is given and returns them. :mod:`.gallery` makes whole figures of a report.
 """
 
-from ..results.components import PairComponents
+from ..results.pairs import PairComponents
 from .calibration import calibration_data, calibration_summary, draw_calibration
 from .curves import CurveScores, curve_settings
 from .decision import decision_data, draw_decision

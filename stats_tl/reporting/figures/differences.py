@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..rendering.labels import Labels
-from ..results.components import PairComponents
+from ..results.pairs import PairComponents
 from .forest import difference_axis
 from .rows import close_rows, label_rows, row_layout, rows_figure
 from .style import GREY, arm_styles, styled, warning_lines

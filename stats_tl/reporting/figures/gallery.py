@@ -19,8 +19,8 @@ from matplotlib.figure import Figure
 from ..rendering.labels import clustered_by, comparison_labels, plural, varies
 from ..rendering.numbers import MINUS, format_interval, format_number
 from ..rendering.parts import Absent, Drawing
-from ..results.components import PairComponents
 from ..results.material import Material
+from ..results.pairs import PairComponents
 from .calibration import calibration_data, calibration_summary, draw_calibration
 from .curves import CurveScores, curve_settings, panels
 from .decision import decision_data, draw_decision, highest_threshold

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 __all__ = ["pair_components"]
 
-from ..results.components import PairComponents
 from ..results.material import Material
+from ..results.pairs import PairComponents
 
 
 def pair_components(material: Material) -> list[PairComponents | None]:

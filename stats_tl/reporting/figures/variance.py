@@ -24,7 +24,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..rendering.labels import Labels
-from ..results.components import PairComponents
+from ..results.pairs import PairComponents
 from .rows import label_rows, row_layout
 from .style import COLUMN_WIDTH, GREY, column_figure, printable, styled, tick_label, warning_lines
 

@@ -26,8 +26,8 @@ from ..evidence.options import AnalysisOptions
 from ..rendering.labels import KINDS, Labels
 from .aucs import cell_aucs
 from .comparisons import Comparisons, compare_study, without_verdicts
-from .components import PairComponents, pair_components
 from .mixed import MixedReport, mixed_report
+from .pairs import PairComponents, pair_components
 from .sample import sample_table
 from .thresholds import THRESHOLD_KEYS, cell_thresholds
 
