@@ -28,6 +28,7 @@ WarningCode = Literal[
     # Repeated cross-validation: outside of what the calibration study covers.
     "one-repeat",
     "few-repeats",
+    "one-partition",
     "two-folds",
     "few-folds",
     "few-units",  # few cases or patients, in all or of the rarer class
@@ -72,7 +73,7 @@ class ResultWarning(str):
 
 
 class ElasticitySource(NamedTuple):
-    """What one source says of the elasticity of the learning curve."""
+    """What one source says of the elasticity."""
 
     source: str
     value: float
@@ -110,12 +111,13 @@ class Procedure:
         Arms compared; readers (or training runs) of each.
     random : tuple of str
         What the conclusion goes beyond in an MRMC analysis: ``"readers"``, ``"cases"``.
-    n_repeats, n_folds, n_half_repeats : int or None
-        Design of a repeated cross-validation; half-sample repeats that were given.
+    n_repeats, n_folds, n_half_repeats, n_halvings : int or None
+        Design of a repeated cross-validation; half-sample repeats and halvings that were given.
     n_seeds : float or None
         Training runs of each repeat, the mean where repeats differ.
     elasticity, elasticity_error : float or None
-        Elasticity of the learning curve and its standard error.
+        How much cases matter for training, as the elasticity of a learning curve, and its
+        standard error.
     elasticity_sources : tuple of ElasticitySource
         What each source says of it.
     margin : float or None
@@ -139,6 +141,7 @@ class Procedure:
     n_folds: int | None = None
     n_seeds: float | None = None
     n_half_repeats: int | None = None
+    n_halvings: int | None = None
     elasticity: float | None = None
     elasticity_error: float | None = None
     elasticity_sources: tuple[ElasticitySource, ...] = ()

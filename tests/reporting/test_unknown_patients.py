@@ -30,6 +30,7 @@ class Archived(Predictions):
 
     source = "archive"
     known = False
+    seal = None
 
     def __init__(self, scores, groups=None):
         super().__init__(scores, name="demo")

@@ -164,8 +164,9 @@ def variance(material: Material) -> Drawing | Absent:
             " Coloured bars show the variance of a difference in AUC, for one repeat and for all. "
             f"Variance between {units} is shared by all repeats, and only more {units} reduce it; "
             f"the part of {units} as training cases cannot be seen in out-of-fold scores and was "
-            "estimated from the learning curve. Variance between splits and trainings falls with "
-            "the number of repeats. The line is the squared standard error used by the test."
+            "estimated from how scores vary with the folds. Variance between splits and trainings "
+            "falls with the number of repeats. The line is the squared standard error used by the "
+            "test."
         )
         shared = [own.parts.shared_variance for own in components if own is not None]
         if any(value < 0 for value in shared):
@@ -373,8 +374,7 @@ def detectable(material: Material) -> Drawing | Absent:
     )
     if bands:
         caption += (
-            " Coloured bands cover the 95 % interval of the elasticity of the learning curve, that "
-            "is, of how much a case matters as a training case."
+            " Coloured bands cover the 95 % interval of how much a case matters as a training case."
         )
     caption += (
         " The curves take the variances of this study as known; they are no second verdict on "

@@ -1,10 +1,10 @@
 """Where the variance comes from: patients, whom repeats cannot replace, and training.
 
 Upper part, of a difference in AUC: the variance of M repeats of a cross-validation is
-(1 + b)**2 C + s2 / M, with C the variance between patients as test cases, which all repeats share,
-b the elasticity of the learning curve, which tells how much they matter as training cases, and s2
-the variance between repeats (:func:`~stats_tl.stats.repeated_cv_components`). Lower part: shares
-of the variance of single folds' AUCs, from the mixed model.
+C + 2 B + s2 / M, with C the variance between patients as test cases, which all repeats share, B its
+covariance with what they do as training cases, and s2 the variance between repeats
+(:func:`~stats_tl.stats.repeated_cv_components`). Lower part: shares of the variance of single
+folds' AUCs, from the mixed model.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def variance_data(
         shared = max(pair.parts.shared_variance, 0.0)
         sources = {
             "patients": shared,
-            "learning": ((1 + pair.parts.elasticity) ** 2 - 1) * shared,
+            "learning": pair.parts.through_cases - shared,
             "splits": pair.parts.repeat_variance - seeds,
             "seeds": seeds,
         }

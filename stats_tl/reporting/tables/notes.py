@@ -8,7 +8,6 @@ __all__ = [
     "adjustment_note",
     "case_units",
     "caution_notes",
-    "curve_source",
     "exploratory_notes",
     "finding_note",
     "general_notes",
@@ -17,6 +16,7 @@ __all__ = [
     "significance_notes",
     "terminal_notes",
     "test_notes",
+    "training_source",
 ]
 
 from collections.abc import Callable, Iterator
@@ -264,9 +264,9 @@ def _test_sentences(table: pd.DataFrame) -> Iterator[str]:
     if used.any():
         tests = join_words([_TESTS[test] for test in _unique(table["test"])])
         yield (
-            f"“Raw” is the P value of {tests}{clustered}; the slope of the learning curve, which "
-            f"indicates how much {case_units(table)} matter as training cases, was estimated "
-            f"{curve_source(table[used])}."
+            f"“Raw” is the P value of {tests}{clustered}; how much {case_units(table)} "
+            "matter as training cases, which out-of-fold scores do not show, was estimated "
+            f"{training_source(table[used])}."
         )
 
 
@@ -375,10 +375,13 @@ def _family(table: pd.DataFrame, options: AnalysisOptions) -> str:
     return f"the {own} primary (†) and the {plural(rest, 'secondary comparison')} separately"
 
 
-def curve_source(table: pd.DataFrame) -> str:
-    """From what the slope of the learning curve was estimated, after "was estimated"."""
+def training_source(table: pd.DataFrame) -> str:
+    """From what the influence of training cases was estimated, after "was estimated"."""
     low, high = int(table["n_half_repeats"].min()), int(table["n_half_repeats"].max())
-    folds = "from the dependence of fold AUC on case difficulty"
+    folds = (
+        "from the variation of scores between repeats and the dependence of fold AUC on case "
+        "difficulty"
+    )
     if high == 0:
         return f"{folds}, combined with an AUC-dependent prior"
     extra = plural(low, "extra repeat") if low == high else f"{low} to {high} extra repeats"

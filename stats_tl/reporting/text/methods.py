@@ -26,7 +26,7 @@ from ..rendering.labels import (
 )
 from ..rendering.numbers import format_count
 from ..results.material import Material
-from ..tables.notes import CURVE_TESTS, curve_source
+from ..tables.notes import CURVE_TESTS, case_units, training_source
 
 _CITATIONS = {
     "holm": "[@holm1979]",
@@ -247,7 +247,10 @@ def _tests(rows: pd.DataFrame) -> Iterator[str]:
         yield text.format(patients=patients, test=test)
     used = rows[rows["test"].isin(CURVE_TESTS)]
     if len(used):
-        yield f"The slope of the learning curve was estimated {curve_source(used)}."
+        yield (
+            f"How much {case_units(used)} matter as training cases was estimated "
+            f"{training_source(used)}."
+        )
 
 
 _TESTS = {

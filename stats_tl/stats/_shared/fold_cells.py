@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .placements import ranking
+
 
 class FoldCells(NamedTuple):
     """Which cell each case of each repeat belongs to, and how large the cells are."""
@@ -22,6 +24,34 @@ class FoldCells(NamedTuple):
     n_folds: int
     n_positive: np.ndarray  # (repeats * folds,)
     n_negative: np.ndarray
+
+    def of_repeats(self, rows: np.ndarray) -> FoldCells:
+        """The layout of some repeats alone."""
+        k = self.n_folds
+        kept = (rows[:, None] * k + np.arange(k)).ravel()
+        moved = k * (np.arange(rows.size) - rows)
+        return FoldCells(
+            self.cell[rows] + moved[:, None],
+            rows.size,
+            k,
+            self.n_positive[kept],
+            self.n_negative[kept],
+        )
+
+    def partitions(self) -> np.ndarray:
+        """Number of the partition of each repeat; repeats that deal (nearly) alike share one.
+
+        Two partitions are alike where the cases that keep their company are nearer to all than
+        to what chance gives.
+        """
+        k, m = self.n_folds, self.n_repeats
+        n = self.cell.shape[1]
+        member = np.zeros((n, m * k), dtype=np.float32)
+        member[np.arange(n), self.cell] = 1.0
+        shared = (member.T @ member).reshape(m, k, m, k)
+        alike = shared.max(axis=3).sum(axis=1) > n * (1 + 1 / k) / 2
+        first: np.ndarray = alike.argmax(axis=1)  # the first repeat that is like it
+        return first
 
 
 def fold_cells(labels: np.ndarray, folds: Any, n_repeats: int, *, name: str = "folds") -> FoldCells:
@@ -53,12 +83,8 @@ def fold_cells(labels: np.ndarray, folds: Any, n_repeats: int, *, name: str = "f
             "(negative); every case must be tested once in every repeat. Train the missing folds "
             "or leave out that repeat."
         )
-    codes = np.empty_like(numbers)
-    names = []
-    for repeat, row in enumerate(numbers):
-        own, codes[repeat] = np.unique(row, return_inverse=True)
-        names.append(own)
-    sizes = {own.size for own in names}
+    names, codes = _numbered(numbers)
+    sizes = {len(own) for own in names}
     if len(sizes) > 1:
         raise ValueError(
             f"`{name}` must have as many folds in every repeat, got {sorted(sizes)} folds."
@@ -85,6 +111,22 @@ def fold_cells(labels: np.ndarray, folds: Any, n_repeats: int, *, name: str = "f
     return FoldCells(index, n_repeats, n_folds, n_positive, total - n_positive)
 
 
+def _numbered(numbers: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """Names of the folds of every repeat, and the folds numbered from 0."""
+    if numbers.size > 0 and numbers.max() < numbers.shape[1]:
+        # Usual, and quickly seen: the same numbers 0 to K - 1 in every repeat.
+        m, k = len(numbers), int(numbers.max()) + 1
+        offset = k * np.arange(m)[:, None]
+        if np.bincount((numbers + offset).ravel(), minlength=m * k).all():
+            return [np.arange(k)] * m, numbers
+    codes = np.empty_like(numbers)
+    names = []
+    for repeat, row in enumerate(numbers):
+        own, codes[repeat] = np.unique(row, return_inverse=True)
+        names.append(own)
+    return names, codes
+
+
 def placements_within(
     labels: np.ndarray, scores: np.ndarray, cells: FoldCells
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -109,15 +151,10 @@ def placements_within(
     index = cells.cell.ravel()
     values = scores.ravel()
     positive = np.broadcast_to(labels, scores.shape).ravel()
-    # By score, then stably by cell; radix sort makes the second pass cheap.
-    order = np.argsort(values)
-    small = index.astype(np.uint16) if cells.n_positive.size < 2**16 else index
-    order = order[np.argsort(small[order], kind="stable")]
-    index, values, positive = index[order], values[order], positive[order]
+    order, tied = ranking(values, index, cells.n_positive.size)
+    index, positive = index[order], positive[order]
     n = values.size
-    new = np.ones(n, dtype=bool)
-    np.logical_or(values[1:] != values[:-1], index[1:] != index[:-1], out=new[1:])
-    starts = np.flatnonzero(new)
+    starts = np.flatnonzero(np.concatenate(([True], ~tied)))
     stops = np.append(starts[1:], n)
     positives_to = np.zeros(n + 1, dtype=np.int64)
     np.cumsum(positive, out=positives_to[1:])

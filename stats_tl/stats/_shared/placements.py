@@ -19,6 +19,7 @@ __all__ = [
     "component_covariance",
     "components_of",
     "doubled_placements",
+    "ranking",
     "scale_placements",
     "tie_groups",
 ]
@@ -44,7 +45,7 @@ def tie_groups(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     starts : ndarray of shape (n_distinct,)
         Positions in `order` where a new score begins.
     """
-    order, tied = _ranking(scores)
+    order, tied = ranking(scores)
     return order, np.flatnonzero(np.concatenate(([True], ~tied)))
 
 
@@ -63,7 +64,7 @@ def doubled_placements(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
     ndarray of int64, shape (n,)
         Whole numbers, in the order of the cases.
     """
-    order, tied = _ranking(scores)
+    order, tied = ranking(scores)
     n = scores.size
     # Twice n has to fit; half the memory is faster.
     count = np.dtype(np.int32 if n < 2**30 else np.int64)
@@ -157,29 +158,47 @@ def _group_sums(values: np.ndarray, codes: np.ndarray, n_groups: int) -> np.ndar
     return np.stack([np.bincount(codes, weights=row, minlength=n_groups) for row in values])
 
 
-def _ranking(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Indices that sort floats, and which scores in that order equal the one before.
+def ranking(
+    scores: np.ndarray, cell: np.ndarray | None = None, n_cells: int = 1
+) -> tuple[np.ndarray, np.ndarray]:
+    """Indices that sort floats by cell and value, and which equal the one before.
 
     Sorting whole numbers is several times as fast as sorting indices by the numbers they point
-    to, whatever vector instructions numpy finds. So the leading bits of a score and the index of
-    its case are packed into one integer: with the sign handled, the bits of a float sort like
-    the float. Scores that agree in their leading bits are looked at again in full.
+    to, whatever vector instructions numpy finds. So the cell, the leading bits of a score and the
+    index of its case are packed into one integer: with the sign handled, the bits of a float sort
+    like the float. Scores that agree in their leading bits are looked at again in full.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n,)
+        Floats without NaN.
+    cell : ndarray of int, shape (n,), optional
+        From 0 to `n_cells` - 1; scores of different cells are not compared.
+    n_cells : int, optional
 
     Returns
     -------
-    order : ndarray of int64, shape (n,)
+    order : ndarray of int, shape (n,)
     tied : ndarray of bool, shape (n - 1,)
     """
     n = scores.size
     if n < PACK_FROM:
         order = scores.argsort()
         ordered = scores[order]
-        return order, ordered[1:] == ordered[:-1]
+        if cell is None:
+            return order, ordered[1:] == ordered[:-1]
+        inside = np.argsort(cell[order], kind="stable")
+        order, ordered, cells = order[inside], ordered[inside], cell[order][inside]
+        return order, (ordered[1:] == ordered[:-1]) & (cells[1:] == cells[:-1])
     width = (n - 1).bit_length()
     bits = (scores + 0.0).view(np.int64)  # -0.0 becomes 0.0, with which it is tied
     packed = bits >> 63
     packed &= np.int64(2**63 - 1)
     packed ^= bits
+    if cell is not None and n_cells > 1:
+        above = 63 - (n_cells - 1).bit_length()
+        packed >>= 63 - above
+        packed += (cell << (above + 1)) + np.int64(-(2**63) + 2**above)
     packed &= np.int64(-1 << width)
     packed |= np.arange(n)
     packed.sort()
@@ -197,7 +216,7 @@ def _ranking(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     if ((values[1:] < values[:-1]) & (runs[1:] == runs[:-1])).any():
         inside = np.lexsort((values, runs))
         order[where], values = order[where][inside], values[inside]
-    same = values[1:] == values[:-1]
+    same = (values[1:] == values[:-1]) & (runs[1:] == runs[:-1])
     if isinstance(where, slice):
         return order, same
     alike[:] = False

@@ -8,9 +8,11 @@ V(psi) = var+(psi)/n+ + var-(psi)/n-, its patient-clustered form where patients 
 - ``shared_variance`` is the mean of the covariances between psi_m and psi_l, m != l. It is
   what is left of the case variance when M grows.
 - ``repeat_variance`` is the variance of delta_m between repeats: splits and training.
-- ``elasticity`` is the slope of log(inverse normal of AUC) on log(training size). It measures
-  how much a case matters as a *training* case, which out-of-fold scores do not show;
-  :mod:`stats_tl.stats.crossvalidation.elasticity` says where it comes from.
+- ``training_covariance`` is the covariance of what a case adds to the estimate as a test case and
+  through training, which out-of-fold scores do not show; :mod:`.training` says where it
+  comes from, :mod:`.halvings` how it is measured.
+- ``elasticity`` expresses it as the elasticity e of a learning curve along which a case would
+  matter that much: (1 + e)**2 ``shared_variance`` is the variance through cases.
 """
 
 from __future__ import annotations
@@ -24,12 +26,22 @@ from typing import Any
 import numpy as np
 
 from .._shared.fold_cells import FoldCells, fold_cells, placements_within
+from .._shared.fold_covariance import fold_covariance, fold_variance
 from .._shared.paired_sample import CaseSample, score_pair
-from .._shared.placements import component_covariance
-from .elasticity import Elasticity, TwoArmMeans, combine, composition_elasticity, half_elasticity
+from .elasticity import Elasticity, TwoArmMeans, combine, half_elasticity
 from .elasticity import prior as prior_elasticity
+from .halvings import case_ratio
+from .training import (
+    LEAST_SHARE,
+    Covariance,
+    TrainingEvidence,
+    composition_covariance,
+    reference_noise,
+)
 
-HALF = "half-sample repeats"
+HALF, PRIOR, HALVINGS = "half-sample repeats", "prior", "halvings"
+# Repeats that the noise of comparing with few cases is computed from.
+FEW_REPEATS = 2
 
 
 @dataclass(frozen=True)
@@ -49,16 +61,21 @@ class CVComponents:
         `case_variance` of either arm by itself: of its AUC, in place of the difference.
     shared_error : float
         Standard error of `shared_variance` from the sampling of cases (or patients).
+    training_covariance, training_error : float
+        See the module's notation, and its standard error.
     elasticity, elasticity_error : float
-        Elasticity of the learning curve, in [0, 1], and its standard error: from half-sample
-        repeats where given, from the composition of the folds, and a prior.
+        The same as an elasticity.
     n_half_repeats : int
         Half-sample repeats that were given.
+    n_halvings : int
+        Halvings that were given; the training covariance is then theirs.
     elasticity_sources : dict of str to (value, variance)
-        What each source says of the elasticity: "prior", "fold composition", and
-        "half-sample repeats" where given. The variance is infinite where it says nothing.
+        What each source says of the elasticity: "prior" (from the AUC), "half-sample repeats",
+        "excess of one repeat", "fold composition" and "halvings", where they say something.
     n_repeats, n_folds, n_cases : int
         The design.
+    n_partitions : int
+        Different partitions into folds among the repeats.
     n_groups : int or None
         Number of patients, where given.
     n_units, n_minority : int
@@ -76,10 +93,14 @@ class CVComponents:
     shared_variance: float
     repeat_variance: float
     shared_error: float
+    training_covariance: float
+    training_error: float
     elasticity: float
     elasticity_error: float
     n_half_repeats: int
+    n_halvings: int
     n_repeats: int
+    n_partitions: int
     n_folds: int
     n_cases: int
     n_groups: int | None
@@ -87,19 +108,33 @@ class CVComponents:
     n_minority: int
     straddling: int
     elasticity_sources: dict[str, Elasticity] = field(repr=False)
+    evidence: TrainingEvidence = field(repr=False, compare=False)
     differences: np.ndarray = field(repr=False, compare=False)
+
+    @property
+    def through_cases(self) -> float:
+        """Variance of the estimate through cases, as test and as training cases."""
+        return max(self.evidence.shared + 2 * self.training_covariance, 0.0)
 
     def without_half(self) -> CVComponents:
         """The same as if no half-sample repeats had been given."""
         sources = {k: v for k, v in self.elasticity_sources.items() if k != HALF}
-        elasticity = combine(*sources.values())
+        evidence = replace(self.evidence, curve=sources[PRIOR])
+        kept = {} if self.n_halvings else _training(evidence, evidence.estimate())
         return replace(
-            self,
-            elasticity=elasticity.value,
-            elasticity_error=math.sqrt(elasticity.variance),
-            n_half_repeats=0,
-            elasticity_sources=sources,
+            self, **kept, n_half_repeats=0, elasticity_sources=sources, evidence=evidence
         )
+
+
+def _training(evidence: TrainingEvidence, found: Covariance) -> dict[str, Any]:
+    """The fields of the training covariance."""
+    elasticity = evidence.as_elasticity(found)
+    return {
+        "training_covariance": found.value,
+        "training_error": math.sqrt(found.variance),
+        "elasticity": elasticity.value,
+        "elasticity_error": math.sqrt(elasticity.variance),
+    }
 
 
 def repeated_cv_components(
@@ -110,6 +145,7 @@ def repeated_cv_components(
     *,
     groups: Any = None,
     half: tuple[Any, Any, Any] | None = None,
+    halvings: tuple[Any, Any, Any] | None = None,
 ) -> CVComponents:
     """Variance components of a paired repeated cross-validation.
 
@@ -125,6 +161,9 @@ def repeated_cv_components(
         Patient of each case.
     half : tuple (scores_a, scores_b, folds), optional
         The same for extra repeats of two-fold cross-validation.
+    halvings : tuple (scores_a, scores_b, folds), optional
+        The same for cross-validations of random halves of the patients, see
+        :func:`repeated_cv_test`.
 
     Returns
     -------
@@ -151,13 +190,14 @@ def repeated_cv_components(
     >>> import numpy as np
     >>> from stats_tl.stats import repeated_cv_components
     >>> rng = np.random.default_rng(0)
-    >>> y = np.arange(60) % 3 == 0
-    >>> folds = np.array([rng.permutation(20).repeat(3) % 5 for _ in range(4)])
-    >>> shared = y + rng.standard_normal(60)
-    >>> a, b = (shared + 0.5 * rng.standard_normal((4, 60)) for _ in range(2))
+    >>> y = np.arange(240) % 3 == 0
+    >>> folds = np.array([rng.permutation(80).repeat(3) % 5 for _ in range(4)])
+    >>> shared = y + rng.standard_normal(240)
+    >>> own = 0.5 * rng.standard_normal((2, 1, 240))
+    >>> a, b = shared + own + 0.5 * rng.standard_normal((2, 4, 240))
     >>> parts = repeated_cv_components(y, a, b, folds)
     >>> print(f"{parts.estimate:.4f} {parts.case_variance:.5f} {parts.shared_variance:.5f}")
-    0.0203 0.00442 0.00005
+    0.0406 0.00074 0.00029
     """
     sample = CaseSample.of(y_true, groups)
     labels, codes = sample.labels, sample.codes
@@ -169,39 +209,65 @@ def repeated_cv_components(
     m = cells.n_repeats
     sample.obstacle()  # refuses one patient in a class
     placed = placed_a - placed_b
-    matrix = component_covariance(placed, labels, codes)
+    matrix = fold_covariance(placed[None], labels, codes, cells)[0, :, 0]
     case_variance = float(np.trace(matrix)) / m
+    arms = fold_variance(np.stack([placed_a, placed_b]), labels, codes, cells).mean(axis=1)
     shared = repeat = math.nan
     if m > 1:
         shared = float(matrix.sum() - np.trace(matrix)) / (m * (m - 1))
         repeat = float(differences.mean(axis=1).var(ddof=1))
     aucs = (float(aucs_a.mean()), float(aucs_b.mean()))
-    pooled = (placed_a + placed_b) / 2
-    sources = {
-        "prior": prior_elasticity(sum(aucs) / 2),
-        "fold composition": composition_elasticity(pooled, labels, cells),
-    }
+    curves = {PRIOR: prior_elasticity(sum(aucs) / 2)}
     n_half = 0
     if half is not None:
-        full = TwoArmMeans((aucs_a + aucs_b).mean(axis=1) / 2, pooled.mean(axis=0))
-        sources[HALF], n_half = _from_half(sample, half, full, cells.n_folds)
-    elasticity = combine(*sources.values())
+        pooled = (placed_a + placed_b).mean(axis=0) / 2
+        full = TwoArmMeans((aucs_a + aucs_b).mean(axis=1) / 2, pooled)
+        curves[HALF], n_half = _from_half(sample, half, full, cells.n_folds)
+    partition = cells.partitions()
+    different = partition[:, None] != partition
+    excess = math.nan
+    if different.any():
+        some = np.argsort(differences.mean(axis=1))[:: max(m // FEW_REPEATS, 1)]
+        noise = reference_noise(labels, a, b, cells, some)
+        seen = case_variance - float(matrix[different].mean()) - noise
+        excess = max(seen, 0.0) * (cells.n_folds - 1) / 2
+    evidence = TrainingEvidence(
+        shared=max(np.nan_to_num(shared), LEAST_SHARE * case_variance, 0.0),
+        excess=excess,
+        curve=combine(*curves.values()),
+        composition=composition_covariance(placed, labels, cells, partition),
+    )
+    found, n_halvings = evidence.estimate(), 0
+    sources = {**curves, **evidence.sources()}
+    if halvings is not None:
+        if m < 2:
+            raise ValueError("`halvings` needs at least two repeats in `scores_a`, got one.")
+        ratio = case_ratio(
+            sample,
+            halvings,
+            placed.mean(axis=0),
+            excess=case_variance / shared - 1 if shared > 0 else math.nan,
+            n_folds=cells.n_folds,
+        )
+        n_halvings = ratio.n_halvings
+        if math.isfinite(ratio.value):
+            c = evidence.shared
+            found = Covariance((ratio.value - 1) * c / 2, ratio.variance * (c / 2) ** 2)
+            sources[HALVINGS] = evidence.as_elasticity(found)
     minority = min(_count(codes, labels), _count(codes, ~labels))
     return CVComponents(
         estimate=float(differences.mean()),
         aucs=aucs,
         case_variance=case_variance,
-        arm_variances=(
-            _mean_variance(placed_a, labels, codes),
-            _mean_variance(placed_b, labels, codes),
-        ),
+        arm_variances=(float(arms[0]), float(arms[1])),
         shared_variance=shared,
         repeat_variance=repeat,
         shared_error=_error_of_variance(placed.mean(axis=0), labels, codes),
-        elasticity=elasticity.value,
-        elasticity_error=math.sqrt(elasticity.variance),
+        **_training(evidence, found),
         n_half_repeats=n_half,
+        n_halvings=n_halvings,
         n_repeats=m,
+        n_partitions=np.unique(partition).size,
         n_folds=cells.n_folds,
         n_cases=labels.size,
         n_groups=sample.n_groups,
@@ -209,6 +275,7 @@ def repeated_cv_components(
         n_minority=minority,
         straddling=0 if codes is None else _straddling(codes, cells),
         elasticity_sources=sources,
+        evidence=evidence,
         differences=differences,
     )
 
@@ -232,13 +299,6 @@ def _from_half(
     means = TwoArmMeans((aucs_a + aucs_b).mean(axis=1) / 2, (placed_a + placed_b).mean(axis=0) / 2)
     estimate = half_elasticity(full, means, labels, sample.codes, n_folds)
     return estimate, cells.n_repeats
-
-
-def _mean_variance(placed: np.ndarray, labels: np.ndarray, codes: np.ndarray | None) -> float:
-    """Mean over repeats of DeLong's variance of one arm."""
-    # Placements of a constant score are 1/2: centred like the differences of two arms.
-    matrix = component_covariance(placed - 0.5, labels, codes)
-    return float(np.trace(matrix)) / len(placed)
 
 
 def _error_of_variance(

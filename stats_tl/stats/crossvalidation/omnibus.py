@@ -18,9 +18,9 @@ from scipy import stats as sps
 
 from .._shared.degenerate import ALIKE, CARRIES_NO_VARIANCE, warn_degenerate
 from .._shared.fold_cells import fold_cells, placements_within
+from .._shared.fold_covariance import fold_covariance
 from .._shared.inference import Hypothesis, Inference, conclude
 from .._shared.paired_sample import CaseSample
-from .._shared.placements import component_covariance
 from .._shared.validation import as_score_matrix
 from ..curves.delong_omnibus import quadratic_form
 from ..procedure import Procedure
@@ -36,6 +36,7 @@ def repeated_cv_omnibus_test(
     *,
     groups: Any = None,
     half: tuple[Any, Any] | None = None,
+    halvings: tuple[Any, Any] | None = None,
 ) -> TestResult:
     """Test whether several training procedures have equal expected AUCs.
 
@@ -52,6 +53,9 @@ def repeated_cv_omnibus_test(
     half : tuple (scores, folds), optional
         Extra repeats of two-fold cross-validation, shapes (arms, extra repeats, n) and
         (extra repeats, n).
+    halvings : tuple (scores, folds), optional
+        Cross-validations of random halves of the patients, shapes (arms, rows, n) and (rows, n),
+        see :func:`repeated_cv_test`.
 
     Returns
     -------
@@ -99,7 +103,7 @@ def repeated_cv_omnibus_test(
     >>> arms = y + rng.standard_normal((3, 1, 240)) + 0.5 * rng.standard_normal((3, 6, 240))
     >>> result = repeated_cv_omnibus_test(y, arms, folds)
     >>> result.df[0], round(result.pvalue, 3)
-    (2.0, 0.02)
+    (2.0, 0.083)
     """
     sample = CaseSample.of(y_true, groups)
     labels = sample.labels
@@ -120,15 +124,14 @@ def repeated_cv_omnibus_test(
             folds,
             groups=groups,
             half=None if half is None else (half[0][arm], half[0][0], half[1]),
+            halvings=None if halvings is None else (halvings[0][arm], halvings[0][0], halvings[1]),
         )
         for arm in range(1, n_arms)
     ]
     aucs, placed = zip(*(placements_within(labels, arm, cells) for arm in flat), strict=True)
     per_repeat = np.stack([auc.mean(axis=1) for auc in aucs])
     differences = np.stack([p - placed[0] for p in placed[1:]])
-    blocks = component_covariance(
-        differences.reshape(-1, labels.size), labels, sample.codes
-    ).reshape(n_arms - 1, m, n_arms - 1, m)
+    blocks = fold_covariance(differences, labels, sample.codes, cells)
     total, within = blocks.sum(axis=(1, 3)), np.einsum("ambm->ab", blocks)
     shared = _positive((total - within) / (m * (m - 1)))
     contrast = per_repeat[1:] - per_repeat[0]
@@ -159,6 +162,7 @@ def repeated_cv_omnibus_test(
         n_folds=cells.n_folds,
         n_seeds=1,
         n_half_repeats=pairs[0].n_half_repeats,
+        n_halvings=pairs[0].n_halvings,
         elasticity=elasticity,
     )
     return conclude(

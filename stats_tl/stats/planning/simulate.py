@@ -119,10 +119,10 @@ def simulate_design(
     ... )
     >>> plan[["n_units", "n_repeats", "power"]].round(2)
        n_units  n_repeats  power
-    0      300          5   0.48
-    1      300         20   0.69
-    2     1200          5   0.62
-    3     1200         20   0.98
+    0      300          5   0.42
+    1      300         20   0.55
+    2     1200          5   0.60
+    3     1200         20   0.95
     """
     parts = components
     if math.isnan(parts.repeat_variance):
@@ -132,7 +132,7 @@ def simulate_design(
     if not 0 < alpha < 1:
         raise ValueError(f"`alpha` must be between 0 and 1, got {alpha!r}.")
     if elasticity is None:
-        elasticity = parts.elasticity
+        elasticity = min(max(parts.elasticity, 0.0), 1.0)
     if not 0 <= elasticity <= 1:
         raise ValueError(f"`elasticity` must lie between 0 and 1, got {elasticity!r}.")
     if seed_variance is None and any(s != 1 for s in n_seeds):

@@ -21,6 +21,7 @@ from stats_tl.stats import (
     delong_test,
     equivalence_test,
     repeated_cv_components,
+    repeated_cv_omnibus_test,
     repeated_cv_test,
 )
 
@@ -79,7 +80,36 @@ def variance_of(psi, y, groups=None):
     return total + 2 * c / (c - 1) * (by_class[:, 0] * by_class[:, 1]).sum()
 
 
-def brute_force(y, a, b, folds, half=None, groups=None):
+def covariance_of(psi, y, folds, groups=None):
+    """Between repeats, of the means over folds; every pair of folds by itself."""
+    units = np.arange(y.size) if groups is None else groups
+    m, names = len(folds), np.unique(folds[0])
+    classes = [(0, 0), (1, 1)] if groups is None else [(0, 0), (1, 1), (0, 1), (1, 0)]
+
+    def deviations(repeat, fold, label):
+        inside = (folds[repeat] == fold) & (y == label)
+        residual = (psi[repeat] - psi[repeat][inside].mean()) / (names.size * inside.sum())
+        return {u: residual[inside & (units == u)].sum() for u in np.unique(units[inside])}
+
+    of = {
+        (r, j, label): deviations(r, j, label) for r in range(m) for j in names for label in (0, 1)
+    }
+    total = np.zeros((m, m))
+    for r in range(m):
+        for s in range(m):
+            for one, two in classes:
+                for j in names:
+                    for i in names:
+                        left, right = of[r, j, one], of[s, i, two]
+                        both = left.keys() & right.keys()
+                        taken = 1 / len(left) + 1 / len(right)
+                        kept = 1 - taken + len(both) / (len(left) * len(right))
+                        if both:
+                            total[r, s] += sum(left[u] * right[u] for u in both) / kept
+    return total
+
+
+def brute_force(y, a, b, folds, half=None, groups=None):  # noqa: PLR0915 - all formulas in turn
     m, k = folds.shape[0], np.unique(folds[0]).size
 
     def auc(s, f):
@@ -94,18 +124,16 @@ def brute_force(y, a, b, folds, half=None, groups=None):
     d = auc_a - auc_b
     delta = d.mean(axis=1)
     psi = np.array([placement(y, a[r], folds[r]) - placement(y, b[r], folds[r]) for r in range(m)])
-    v_bar = np.mean([variance_of(p, y, groups) for p in psi])
+    matrix = covariance_of(psi, y, folds, groups)
+    v_bar = np.trace(matrix) / m
     out = {"estimate": delta.mean(), "d": d, "v_bar": v_bar, "aucs": (auc_a.mean(), auc_b.mean())}
     if m > 1:
-        v_if = variance_of(psi.mean(axis=0), y, groups)
-        out["c_bar"] = (v_if - v_bar / m) / (1 - 1 / m)
+        out["c_bar"] = (matrix.sum() - np.trace(matrix)) / (m * (m - 1))
         out["s2"] = delta.var(ddof=1)
     mean_a, mean_b = (np.array([placement(y, s[r], folds[r]) for r in range(m)]) for s in (a, b))
     pooled = (mean_a + mean_b) / 2
     auc_k = (auc_a.mean() + auc_b.mean()) / 2
-    sources = [(min(0.08 / sps.norm.ppf(auc_k), 0.5), 0.12**2)]
-    if m > 2:
-        sources.append(composition(y, pooled, folds))
+    sources = [(min(0.08 / abs(sps.norm.ppf(auc_k)), 0.5), 0.12**2)]
     if half is not None:
         half_auc = (auc(half[0], half[2]) + auc(half[1], half[2])) / 2
         half_pooled = np.mean(
@@ -132,7 +160,17 @@ def brute_force(y, a, b, folds, half=None, groups=None):
         sources.append((elasticity(auc_k, auc_2), variance))
     weights = [1 / v for _, v in sources]
     beta = sum(w * v for w, (v, _) in zip(weights, sources, strict=True)) / sum(weights)
-    out |= {"beta": min(max(beta, 0), 1), "beta_error": sum(weights) ** -0.5}
+    if m > 1:
+        c, beta = out["c_bar"], min(max(beta, 0), 1)
+        assert c > 0.05 * v_bar
+        seen = (k - 1) / 2 * max(v_bar - c - interaction(y, a, b, folds), 0)
+        seen = min(seen, 1.5 * c)
+        prior, variance = 0.6 * seen + beta * c, (0.3 * seen) ** 2 + (0.2 * c) ** 2
+        found, error = composition(y, psi, folds)
+        total = 1 / variance + 1 / error
+        out["B"] = max((prior / variance + found / error) / total, 0)
+        out["B_error"] = total**-0.5
+        out["elasticity"] = math.sqrt(1 + 2 * out["B"] / c) - 1
     if m > 1:
         mean_psi, fourth = psi.mean(axis=0), 0.0
         for label in (0, 1):
@@ -144,12 +182,9 @@ def brute_force(y, a, b, folds, half=None, groups=None):
                 )
             fourth += np.var(own**2) / own.size**3
         shared, between = max(out["c_bar"], 0), out["s2"] / m
-        v = (1 + out["beta"]) ** 2 * shared + between
-        uncertainty = (
-            (2 * (1 + out["beta"]) * shared * out["beta_error"]) ** 2
-            + (1 + out["beta"]) ** 4 * fourth
-            + 2 * between**2 / (m - 1)
-        )
+        v = shared + 2 * out["B"] + between
+        ratio = 1 + 2 * out["B"] / shared
+        uncertainty = 4 * out["B_error"] ** 2 + ratio**2 * fourth + 2 * between**2 / (m - 1)
         out |= {"lc": v, "df": max(2 * v**2 / uncertainty, 1), "shared_error": fourth**0.5}
     return out
 
@@ -158,7 +193,7 @@ def composition(y, psi, folds):
     """Slope of a fold's AUC on the ease of its cases in two other repeats, by loops."""
     m, k = folds.shape[0], np.unique(folds[0]).size
     centred = np.array([[p[i] - p[y == y[i]].mean() for i in range(y.size)] for p in psi])
-    product = spread = total = 0.0
+    product = spread = total = squares = 0.0
     for r in range(m):
         others = [other for other in range(m) if other != r]
         for j in range(k):
@@ -172,10 +207,35 @@ def composition(y, psi, folds):
             product += own * np.mean(g)
             spread += np.mean([u * v for i, u in enumerate(g) for j2, v in enumerate(g) if i != j2])
             total += own**2
-    slope = product / spread
-    residual = total - slope**2 * spread
-    value = (k - 1) * (1 - slope) / 1.5
-    return value, (k - 1) * residual / (spread * m) / 1.5**2 + 0.08**2
+            squares += np.mean(g) ** 2
+    residual = total - product**2 / squares
+    value = (spread - product) / (m * k) / 1.5
+    return value, residual * squares / (m * k) ** 2 / (m * (k - 1)) / 1.5**2
+
+
+def interaction(y, a, b, folds):
+    """Excess of V over C for fixed scores: residual mean square of pairs, by loops."""
+    m, names = len(folds), np.unique(folds[0])
+    order = np.argsort(
+        [
+            np.mean([roc_auc_score(y[f == j], s[f == j]) - roc_auc_score(y[f == j], t[f == j])
+                     for j in names])
+            for s, t, f in zip(a, b, folds, strict=True)
+        ]
+    )  # fmt: skip
+    total = []
+    for r in order[:: max(m // 2, 1)]:
+        for j in names:
+            x, z = (np.flatnonzero((folds[r] == j) & (y == label)) for label in (1, 0))
+            wins = [
+                np.array([[np.heaviside(s[r][i] - s[r][q], 0.5) for q in z] for i in x])
+                for s in (a, b)
+            ]
+            d = wins[0] - wins[1]
+            d = d - d.mean(axis=0) - d.mean(axis=1, keepdims=True) + d.mean()
+            mean_square = (d**2).sum() / ((x.size - 1) * (z.size - 1))
+            total.append(2 * mean_square / (x.size * z.size))
+    return np.mean(total) / names.size
 
 
 @pytest.mark.parametrize("ties", [False, True])
@@ -192,20 +252,21 @@ def test_components_by_brute_force(ties, clustered):
     assert parts.case_variance == pytest.approx(expected["v_bar"], rel=1e-10)
     assert parts.shared_variance == pytest.approx(expected["c_bar"], rel=1e-9)
     assert parts.repeat_variance == pytest.approx(expected["s2"], rel=1e-10)
-    assert parts.elasticity == pytest.approx(expected["beta"], rel=1e-6)
-    assert parts.elasticity_error == pytest.approx(expected["beta_error"], rel=1e-6)
+    assert parts.training_covariance == pytest.approx(expected["B"], rel=1e-6)
+    assert parts.training_error == pytest.approx(expected["B_error"], rel=1e-6)
+    assert parts.elasticity == pytest.approx(expected["elasticity"], rel=1e-6)
     assert parts.shared_error == pytest.approx(expected["shared_error"], rel=1e-9)
     alone = brute_force(y, a, b, folds, None, groups)
     for without in (repeated_cv_components(y, a, b, folds, groups=groups), parts.without_half()):
-        assert without.elasticity == pytest.approx(alone["beta"], rel=1e-9)
-        assert without.elasticity_error == pytest.approx(alone["beta_error"], rel=1e-9)
+        assert without.training_covariance == pytest.approx(alone["B"], rel=1e-9)
+        assert without.training_error == pytest.approx(alone["B_error"], rel=1e-9)
         assert without.n_half_repeats == 0
 
 
 def test_each_method_by_brute_force():
     y, a, b, folds, half = make(seed=5)
     e = brute_force(y, a, b, folds, half)
-    assert 0 < e["beta"] < 1  # the test is about the formula, not about the clipping
+    assert e["B"] > 0  # the test is about the formula, not about the clipping
     delong = repeated_cv_test(y, a, b, folds, method="repeat-delong")
     z = e["estimate"] / math.sqrt(e["v_bar"])
     assert delong.statistic == pytest.approx(z, rel=1e-10)
@@ -230,21 +291,31 @@ def test_each_method_by_brute_force():
     assert nb.n_cases == y.size
 
 
-def test_two_copies_of_a_data_set_as_folds_is_delong_with_twice_the_cases():
+def test_two_copies_of_a_data_set_as_folds_vary_as_delong_says_of_two_test_sets():
     y, a, b, _, _ = make(seed=8, n=60, n_repeats=1)
-    one_fold = repeated_cv_components(
+    twice = repeated_cv_components(
         np.tile(y, 2), np.tile(a, 2), np.tile(b, 2), np.repeat([0, 1], y.size)
     )
     delong = delong_test(y, a[0], b[0])
-    assert one_fold.estimate == pytest.approx(delong.estimate, abs=1e-14)
-    n1, n0 = y.sum(), (1 - y).sum()
-    psi = placement(y, a[0], np.zeros(60)) - placement(y, b[0], np.zeros(60))
-    # Twice the cases: the sums of squares double, the divisors become (2n)(2n - 1).
-    expected = sum(
-        2 * ((psi[y == k] - psi[y == k].mean()) ** 2).sum() / (2 * m * (2 * m - 1))
-        for k, m in ((1, n1), (0, n0))
+    assert twice.estimate == pytest.approx(delong.estimate, abs=1e-14)
+    assert twice.case_variance == pytest.approx(delong.standard_error**2 / 2, rel=1e-10)
+
+
+@pytest.mark.parametrize("sizes", [(30, 30, 30), (12, 24, 60, 120)])
+def test_every_fold_counts_alike_whatever_its_size(sizes):
+    rng = np.random.default_rng(4)
+    folds = np.repeat(range(len(sizes)), sizes)
+    y = np.concatenate([np.arange(n) < n // 3 for n in sizes]).astype(int)
+    a, b = y + rng.standard_normal((2, y.size))
+    tests = [delong_test(y[folds == k], a[folds == k], b[folds == k]) for k in np.unique(folds)]
+    found = repeated_cv_test(y, [a, a], [b, b], [folds, folds], method="repeat-delong")
+    assert found.estimate == pytest.approx(np.mean([t.estimate for t in tests]), rel=1e-12)
+    expected = math.sqrt(sum(t.standard_error**2 for t in tests)) / len(sizes)
+    assert found.standard_error == pytest.approx(expected, rel=1e-10)
+    omnibus = repeated_cv_omnibus_test(y, [[a, a], [b, b]], [folds, folds])
+    assert omnibus.statistic == pytest.approx(
+        repeated_cv_test(y, [a, a], [b, b], [folds, folds]).statistic ** 2, rel=1e-9
     )
-    assert one_fold.case_variance == pytest.approx(expected, rel=1e-10)
 
 
 @settings(deadline=None, max_examples=25)
@@ -362,11 +433,42 @@ def test_half_sample_repeats_without_a_signal_say_nothing():
     assert with_half.elasticity == without.elasticity
     # Two repeats leave no two others to compare a fold with; perfect scores have no slope.
     two = repeated_cv_components(y, a[:2], b[:2], folds[:2])
-    assert math.isinf(two.elasticity_sources["fold composition"].variance)
+    assert "fold composition" not in two.elasticity_sources
     perfect = np.tile(y, (6, 1))
     assert repeated_cv_components(y, perfect, perfect, folds).elasticity == pytest.approx(
         0, abs=0.2
     )
+
+
+def test_one_partition_says_nothing_of_composition_however_often_it_is_repeated():
+    y, a, b, folds, _ = make(n=240, n_repeats=4)
+    same = np.tile(folds[0], (4, 1))
+    deterministic = [np.tile(s[0], (4, 1)) for s in (a, b)]
+    found = {
+        m: repeated_cv_test(y, *(s[:m] for s in deterministic), same[:m], method="learning-curve")
+        for m in (2, 3, 4)
+    }
+    assert found[3].pvalue == pytest.approx(found[2].pvalue, rel=1e-9)
+    assert found[4].pvalue == pytest.approx(found[2].pvalue, rel=1e-9)
+    assert "one-partition" in {note.code for note in found[3].warnings}
+    parts = repeated_cv_components(y, a, b, same)
+    assert parts.n_partitions == 1
+    assert set(parts.elasticity_sources) == {"prior"}
+    # One case moved leaves the partitions alike; folds dealt anew are different.
+    moved = same.copy()
+    moved[1, 0] = (moved[1, 0] + 1) % 5
+    assert repeated_cv_components(y, a, b, moved).n_partitions == 1
+    assert repeated_cv_components(y, a, b, folds).n_partitions == 4
+
+
+def test_mirrored_data_give_the_mirrored_inference():
+    y, a, b, folds, half = make(n=240)
+    base = repeated_cv_test(y, a, b, folds, half=half)
+    other_class = repeated_cv_test(1 - y, a, b, folds, half=half)
+    assert other_class.estimate == pytest.approx(-base.estimate, rel=1e-12)
+    assert other_class.pvalue == pytest.approx(base.pvalue, rel=1e-9)
+    negated = repeated_cv_test(y, -a, -b, folds, half=(-half[0], -half[1], half[2]))
+    assert negated.pvalue == pytest.approx(base.pvalue, rel=1e-9)
 
 
 def test_null_value_and_equivalence():
