@@ -51,19 +51,20 @@ def clustered_variance(values, y, patients):
 
 
 def repeat_averaged_variance(scores, arm, minus=None):
+    """Mean over runs of the variance of a mean over folds, whose cases are independent."""
     variances = []
     for _, run in scores.groupby(["repeat", "seed"]):
         wide = run.pivot(index="case", columns="arm", values="score")
         first = run.drop_duplicates("case").set_index("case").loc[wide.index]
-        psi = np.zeros(len(wide))
+        of_folds = []
         for fold in first["fold"].unique():
             own = (first["fold"] == fold).to_numpy()
             y = first["y_true"].to_numpy()[own]
-            psi[own] = placements_of(y, wide[arm].to_numpy()[own])
+            psi = placements_of(y, wide[arm].to_numpy()[own])
             if minus:
-                psi[own] -= placements_of(y, wide[minus].to_numpy()[own])
-        y, patients = first["y_true"].to_numpy(), first["patient"].to_numpy()
-        variances.append(clustered_variance(psi, y, patients))
+                psi -= placements_of(y, wide[minus].to_numpy()[own])
+            of_folds.append(clustered_variance(psi, y, first["patient"].to_numpy()[own]))
+        variances.append(np.sum(of_folds) / len(of_folds) ** 2)
     return np.mean(variances)
 
 
