@@ -149,7 +149,7 @@ def _compare(
         right_a, right_b = ((call == positive)[:, selected] for call in (a, b))
         pvalue, method = test.pvalue, test.method
         if n_folds == 1 and len(runs) == 1:
-            # Calls as scores: McNemar's test, exact, or Durkalski's where patients are named.
+            # Calls as scores: McNemar's test, exact, or Obuchowski's where patients are named.
             exact = operating_point_test(
                 aligned.y_true, a[0].astype(float), b[0].astype(float), threshold_a=0.5,
                 threshold_b=0.5, metric=metric, groups=aligned.groups, confidence_level=level,

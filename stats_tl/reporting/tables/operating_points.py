@@ -160,7 +160,7 @@ def _notes(numbers: pd.DataFrame, options: AnalysisOptions, crossed: bool) -> li
         )
     else:
         notes.append(
-            "The test is McNemar’s: Durkalski’s form for clustered data where patients are known, "
+            "The test is McNemar’s: Obuchowski’s form for clustered data where patients are known, "
             "else the exact test; thresholds and models are treated as fixed. The interval of a "
             "difference is Wald’s, and that of an arm is Wilson’s."
         )

@@ -372,7 +372,7 @@ def _operating_test(rows: pd.DataFrame) -> str:
     if ((rows["n_repeats"] > 1) | (rows["n_seeds"] > 1)).any():
         return "with the variance of Obuchowski and Rockette [@obuchowski1995]"
     if rows["clustered_by"].ne("").all():
-        return "by McNemar’s test for clustered data [@durkalski2003]"
+        return "by Obuchowski’s test of paired proportions of clustered data [@obuchowski1998]"
     return "by McNemar’s exact test [@mcnemar1947]"
 
 

@@ -15,7 +15,8 @@ the folds' differences rejected .5 % or fewer; it is conservative, and it is wha
 trainings as readers: s^2 / R + C, with s^2 the variance between runs and C the mean
 covariance between runs, over patients.
 
-*One test set, one training.* The variance over patients (Durkalski's, McNemar's).
+*One test set, one training.* The variance over patients, that of Wald's interval in
+:func:`mcnemar_test`.
 """
 
 from __future__ import annotations
@@ -93,8 +94,8 @@ def repeated_operating_point_test(
 
     References
     ----------
-    .. [1] Durkalski VL, Palesch YY, Lipsitz SR, Rust PF. Analysis of clustered matched-pair
-       data. Statistics in Medicine 2003;22:2417-2428. :doi:`10.1002/sim.1438`
+    .. [1] Obuchowski NA. On the comparison of correlated proportions for clustered data.
+       Statistics in Medicine 1998;17:1495-1507.
     .. [2] Nadeau C, Bengio Y. Inference for the generalization error. Machine Learning
        2003;52:239-281. :doi:`10.1023/A:1024068626366`
     .. [3] Obuchowski NA, Rockette HE. Hypothesis testing of diagnostic accuracy for multiple
@@ -239,7 +240,7 @@ class _Error(NamedTuple):
 
 _VARIANCES = {
     "nadeau-bengio": "corrected resampled t test over folds",
-    "durkalski": "McNemar's test in Durkalski's form",
+    "by-patient": "Wald's test with the variance over patients",
     "obuchowski-rockette": "Obuchowski and Rockette's variance over trainings and patients",
 }
 
@@ -253,7 +254,7 @@ def _error(values: np.ndarray, folds: np.ndarray, codes: np.ndarray) -> _Error:
         share = 1 / by_fold.size + 1 / (n_folds - 1)
         return _Error(math.sqrt(share) * spread(by_fold), by_fold.size - 1.0, "nadeau-bengio")
     if n_runs == 1:
-        return _Error(ratio_error(values[0], codes), math.inf, "durkalski")
+        return _Error(ratio_error(values[0], codes), math.inf, "by-patient")
     between = float(values.mean(axis=1).var(ddof=1)) / n_runs
     case_variance = np.mean([ratio_error(run, codes) ** 2 for run in values])
     # The variance of the mean of the runs holds 1 / R of the variances, the rest covariances.

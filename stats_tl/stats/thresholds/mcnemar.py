@@ -16,7 +16,8 @@ from .._shared.paired_sample import PairedSample
 from .._shared.validation import as_groups, as_labels, check_option
 from ..procedure import Procedure, ResultWarning
 from ..results import ConfidenceInterval, TestResult
-from .operating import check_threshold, ratio_error
+from .clustered_pairs import CLUSTER_METHODS, clustered_pairs, shares
+from .operating import check_threshold
 
 METHODS = ("exact", "mid-p", "chi-square", "chi-square-corrected")
 NO_DISCORDANT = ResultWarning("no-discordant-cases", "no discordant cases: p = 1 is a convention")
@@ -28,6 +29,7 @@ def mcnemar_test(
     *,
     groups: Any = None,
     method: str = "exact",
+    cluster_method: str = "obuchowski",
     alternative: str = "two-sided",
     confidence_level: float = 0.95,
 ) -> TestResult:
@@ -38,12 +40,19 @@ def mcnemar_test(
     success_a, success_b : array_like of shape (n,)
         Whether the candidate and the reference were right, 0/1 or booleans.
     groups : array_like of shape (n,), optional
-        Patient of each case. The test is then Durkalski's: the sum over patients of their
-        difference in successes over the root of the sum of its squares, normal reference;
-        `method` is not used. With one case a patient this is the uncorrected chi-square.
+        Patient of each case. The test is then that of `cluster_method`, with a normal
+        reference; `method` is not used.
     method : {"exact", "mid-p", "chi-square", "chi-square-corrected"}
         Binomial test on the discordant cases, its mid-p version (less conservative), or
         chi-square without or with the continuity correction.
+    cluster_method : {"obuchowski", "durkalski", "eliasziw-donner"}
+        Test with `groups`. Obuchowski's weights cases alike: the sum over the K patients of
+        their differences in successes, over the root of K / (K - 1) times the sum of its
+        squares. Durkalski's weights patients alike: it takes the difference of each
+        patient's proportions instead, without the factor. Eliasziw and Donner's divides
+        McNemar's chi-square by 1 + (n_c - 1) rho, with rho the correlation of a patient's
+        discordant cases, from an analysis of variance. With one case a patient the last two
+        are the uncorrected chi-square, and Obuchowski's is (K - 1) / K times it.
     alternative : {"two-sided", "less", "greater"}
         About the proportion of a minus that of b against 0.
     confidence_level : float
@@ -54,19 +63,22 @@ def mcnemar_test(
     TestResult
         ``statistic`` is the number of cases that only a got right (exact, mid-p), chi-square
         on 1 degree of freedom, or z (clusters). ``estimate`` is the difference of the
-        proportions; the interval is Bonett and Price's adjusted Wald interval, or the Wald
-        interval over patients.
+        proportions (of the means over patients with Durkalski's test); the interval is
+        Bonett and Price's adjusted Wald interval, or the Wald interval over patients.
 
     Raises
     ------
     ValueError
-        If lengths differ, a value is neither 0 nor 1, or all cases belong to one patient.
+        If lengths differ, a value is neither 0 nor 1, all cases belong to one patient, or
+        Eliasziw and Donner's correlation leaves no positive variance.
 
     Notes
     -----
     Use mid-p where the exact test is too conservative (few discordant cases); avoid the
     corrected chi-square, which is more conservative than either. Without `groups` do not
-    use it for several images of a patient.
+    use it for several images of a patient. Eliasziw and Donner assume one correlation for
+    all patients; where the difference depends on how many cases a patient has, Durkalski's
+    test and the other two are about different quantities.
 
     References
     ----------
@@ -79,6 +91,10 @@ def mcnemar_test(
     .. [4] Bonett DG, Price RM. Adjusted Wald confidence interval for a difference of
        binomial proportions based on paired data. Journal of Educational and Behavioral
        Statistics 2012;37:479-488. :doi:`10.3102/1076998611411915`
+    .. [5] Obuchowski NA. On the comparison of correlated proportions for clustered data.
+       Statistics in Medicine 1998;17:1495-1507.
+    .. [6] Eliasziw M, Donner A. Application of the McNemar test to non-independent matched
+       pair data. Statistics in Medicine 1991;10:1981-1991. :doi:`10.1002/sim.4780101211`
 
     Examples
     --------
@@ -97,6 +113,7 @@ def mcnemar_test(
         )
     codes = as_groups(groups, right_a.size)
     check_option(method, METHODS, name="method")
+    check_option(cluster_method, tuple(CLUSTER_METHODS), name="cluster_method")
     hypothesis = Hypothesis(alternative, confidence_level=confidence_level)
     difference = right_a.astype(np.float64) - right_b
     if codes is None:
@@ -104,13 +121,17 @@ def mcnemar_test(
         procedure = Procedure(name="mcnemar", version=method, n_arms=2)
         sentence = f"McNemar's test, {method}, of two paired proportions (cases random)"
     else:
-        found = _clustered(difference, codes, hypothesis)
-        procedure = Procedure(name="mcnemar", version="durkalski", clustered=True, n_arms=2)
-        sentence = "Durkalski's test of two paired proportions (patients random)"
+        found = clustered_pairs(right_a, right_b, codes, cluster_method, hypothesis)
+        procedure = Procedure(name="mcnemar", version=cluster_method, clustered=True, n_arms=2)
+        name = CLUSTER_METHODS[cluster_method]
+        sentence = f"{name} test of two paired proportions (patients random)"
     return conclude(
         hypothesis,
         found,
-        estimates=(float(right_a.mean()), float(right_b.mean())),
+        estimates=(
+            shares(right_a, codes, cluster_method),
+            shares(right_b, codes, cluster_method),
+        ),
         size=SampleSize(difference.size, None if codes is None else int(codes.max()) + 1),
         procedure=procedure,
         method=sentence,
@@ -135,26 +156,6 @@ def _independent(difference: np.ndarray, method: str, hypothesis: Hypothesis) ->
     return Inference(statistic, pvalue, df, estimate, standard_error, interval)
 
 
-def _clustered(difference: np.ndarray, codes: np.ndarray, hypothesis: Hypothesis) -> Inference:
-    """Test over patients, with the Wald interval over patients."""
-    if not codes.any():
-        raise ValueError(
-            f"`groups` puts all {codes.size} cases in one patient; at least two are needed."
-        )
-    totals = np.bincount(codes, weights=difference)
-    under_null = hypothesis.wald(float(totals.sum()), math.sqrt(float(np.sum(totals**2))))
-    estimate = (int((difference > 0).sum()) - int((difference < 0).sum())) / difference.size
-    standard_error = ratio_error(difference, codes)
-    return Inference(
-        under_null.statistic,
-        under_null.pvalue,
-        math.inf,
-        estimate,
-        standard_error,
-        _within(estimate, standard_error, hypothesis),
-    )
-
-
 def operating_point_test(
     y_true: Any,
     scores_a: Any,
@@ -165,6 +166,7 @@ def operating_point_test(
     metric: str = "sensitivity",
     groups: Any = None,
     method: str = "exact",
+    cluster_method: str = "obuchowski",
     alternative: str = "two-sided",
     confidence_level: float = 0.95,
 ) -> TestResult:
@@ -180,7 +182,7 @@ def operating_point_test(
         Thresholds fixed on other data; scores at or above count as positive.
     metric : {"sensitivity", "specificity", "accuracy"}
         What is compared: positive cases, negative cases, or all.
-    groups, method, alternative, confidence_level
+    groups, method, cluster_method, alternative, confidence_level
         As in :func:`mcnemar_test`.
 
     Returns
@@ -225,6 +227,7 @@ def operating_point_test(
         (called_b == labels)[selected],
         groups=None if sample.codes is None else sample.codes[selected],
         method=method,
+        cluster_method=cluster_method,
         alternative=alternative,
         confidence_level=confidence_level,
     )

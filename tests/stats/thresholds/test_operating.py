@@ -81,18 +81,106 @@ def test_bonett_price_interval():
     assert same.warnings
 
 
-def test_clusters_of_one_equal_chi_square_and_copies_add_nothing():
+CLUSTER_METHODS = ("obuchowski", "durkalski", "eliasziw-donner")
+
+
+def test_clusters_of_one_are_mcnemars_and_copies_add_nothing():
     a, b = from_table([[30, 12], [2, 6]])
     plain = mcnemar_test(a, b, method="chi-square")
-    single = mcnemar_test(a, b, groups=np.arange(50))
-    assert single.statistic**2 == pytest.approx(plain.statistic)
-    assert single.pvalue == pytest.approx(plain.pvalue)
-    copies = mcnemar_test(np.tile(a, 3), np.tile(b, 3), groups=np.tile(np.arange(50), 3))
-    assert copies.pvalue == pytest.approx(plain.pvalue)
-    assert copies.confidence_interval == pytest.approx(single.confidence_interval)
-    assert (copies.n_cases, copies.n_groups) == (150, 50)
+    patients = np.arange(50)
+    for method, factor in zip(CLUSTER_METHODS, (49 / 50, 1, 1), strict=True):
+        single = mcnemar_test(a, b, groups=patients, cluster_method=method)
+        assert single.statistic**2 == pytest.approx(factor * plain.statistic)
+        copies = mcnemar_test(
+            np.tile(a, 3), np.tile(b, 3), groups=np.tile(patients, 3), cluster_method=method
+        )
+        assert copies.pvalue == pytest.approx(single.pvalue)
+        assert copies.confidence_interval == pytest.approx(single.confidence_interval)
+        assert (copies.n_cases, copies.n_groups) == (150, 50)
     with pytest.raises(ValueError, match="in one patient"):
         mcnemar_test(a, b, groups=np.zeros(50))
+    with pytest.raises(ValueError, match="cluster_method"):
+        mcnemar_test(a, b, cluster_method="yang")
+
+
+def obuchowski(a, b, patients):
+    """Variances and covariance under a common proportion, from the definitions of 1998."""
+    pooled, kinds = (a.mean() + b.mean()) / 2, np.unique(patients)
+    residual = np.array([[(x[patients == k] - pooled).sum() for x in (a, b)] for k in kinds])
+    factor = kinds.size / (kinds.size - 1) / a.size**2
+    va, vb, cov = (
+        factor * (residual[:, i] * residual[:, j]).sum() for i, j in ((0, 0), (1, 1), (0, 1))
+    )
+    return (a.mean() - b.mean()) / math.sqrt(va + vb - 2 * cov)
+
+
+def durkalski(a, b, patients):
+    d = [a[patients == k].mean() - b[patients == k].mean() for k in np.unique(patients)]
+    return sum(d) / math.sqrt(sum(x**2 for x in d))
+
+
+def eliasziw_donner(a, b, patients):
+    """Sums of squares of each kind of pair over single cases; n_c in the paper's own terms."""
+    kinds = np.unique(patients)
+    between = within = 0.0
+    for kind in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        y = ((a == kind[0]) & (b == kind[1])).astype(float)
+        for k in kinds:
+            own = y[patients == k]
+            between += own.size * (own.mean() - y.mean()) ** 2
+            within += ((own - own.mean()) ** 2).sum()
+    sizes = np.array([(patients == k).sum() for k in kinds])
+    n, mean = kinds.size, sizes.mean()
+    between, within = between / n, within / (n * (mean - 1))
+    n0 = mean - ((sizes - mean) ** 2).sum() / (n * (n - 1) * mean)
+    star = (between - within) / (between + (n0 - 1) * within)
+    only_a, only_b = (a > b).mean(), (a < b).mean()
+    rho = 1 / (1 + only_a * (1 - star) / star + only_b * (1 - star) / star)
+    s = np.array([(a != b)[patients == k].sum() for k in kinds])
+    s = s[s > 0]
+    s0 = s.mean() - ((s - s.mean()) ** 2).sum() / (s.size * (s.size - 1) * s.mean())
+    n_c = s0 + s.size * (s.mean() - s0)
+    chi2 = (only_a - only_b) ** 2 / (only_a + only_b) * a.size / (1 + (n_c - 1) * rho)
+    return math.copysign(math.sqrt(chi2), only_a - only_b)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_clustered_tests_are_those_of_their_names(seed):
+    rng = np.random.default_rng(seed)
+    patients = np.repeat(np.arange(30), rng.integers(1, 7, 30))
+    ease = rng.normal(0, 1.5, (2, 30))[:, patients]
+    a, b = (rng.normal(size=ease.shape) < ease + np.array([[0.6], [0.2]])).astype(int)
+    found = {
+        method: mcnemar_test(a, b, groups=patients, cluster_method=method)
+        for method in CLUSTER_METHODS
+    }
+    for method, expected in zip(
+        CLUSTER_METHODS, (obuchowski, durkalski, eliasziw_donner), strict=True
+    ):
+        result = found[method]
+        assert result.statistic == pytest.approx(expected(a, b, patients), rel=1e-10)
+        assert result.pvalue == pytest.approx(2 * sps.norm.sf(abs(result.statistic)))
+        assert result.procedure.version == method
+        assert result.estimate == pytest.approx(result.estimates[0] - result.estimates[1])
+        swapped = mcnemar_test(b, a, groups=patients, cluster_method=method)
+        assert swapped.statistic == pytest.approx(-result.statistic)
+    yang = np.bincount(patients, a - b)
+    assert found["obuchowski"].statistic ** 2 == pytest.approx(
+        29 / 30 * yang.sum() ** 2 / (yang**2).sum()
+    )
+    points = operating_point_test(
+        np.r_[np.ones(a.size), 0], np.r_[a, 0], np.r_[b, 0], threshold_a=0.5, threshold_b=0.5,
+        groups=np.r_[patients, 99], cluster_method="durkalski",
+    )  # fmt: skip
+    assert points.statistic == pytest.approx(found["durkalski"].statistic)
+
+
+def test_no_variance_from_eliasziw_and_donners_correlation_is_refused():
+    # Every case alike in every patient: no kind of pair varies, so no correlation is defined.
+    with pytest.raises(ValueError, match="obuchowski"):
+        mcnemar_test(
+            np.ones(6), np.zeros(6), groups=[0, 0, 1, 1, 2, 2], cluster_method="eliasziw-donner"
+        )
 
 
 def test_operating_points_select_their_cases():
