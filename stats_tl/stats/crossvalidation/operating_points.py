@@ -16,7 +16,7 @@ trainings as readers: s^2 / R + C, with s^2 the variance between runs and C the 
 covariance between runs, over patients.
 
 *One test set, one training.* The variance over patients, that of Wald's interval in
-:func:`mcnemar_test`.
+:func:`~stats_tl.stats.mcnemar_test`.
 """
 
 from __future__ import annotations
