@@ -7,12 +7,13 @@ cumulative counts, so the cost is that of one sort of repeats x cases numbers.
 
 from __future__ import annotations
 
-__all__ = ["FoldCells", "fold_cells", "placements_within"]
+__all__ = ["FoldCells", "extra_runs", "fold_cells", "placements_within"]
 
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from .paired_sample import score_pair
 from .placements import ranking
 
 
@@ -109,6 +110,22 @@ def fold_cells(labels: np.ndarray, folds: Any, n_repeats: int, *, name: str = "f
             "stratify the folds by label or use fewer."
         )
     return FoldCells(index, n_repeats, n_folds, n_positive, total - n_positive)
+
+
+def extra_runs(
+    value: Any, labels: np.ndarray, *, name: str
+) -> tuple[np.ndarray, np.ndarray, FoldCells]:
+    """Scores of both arms and folds of further cross-validations of the same cases.
+
+    Raises
+    ------
+    ValueError
+        If `value` is no tuple (scores_a, scores_b, folds), or as :func:`fold_cells`.
+    """
+    if not isinstance(value, tuple | list) or len(value) != 3:
+        raise ValueError(f"`{name}` must be a tuple (scores_a, scores_b, folds).")
+    a, b = score_pair(value[0], value[1], labels.size, (f"{name}[0]", f"{name}[1]"))
+    return a, b, fold_cells(labels, value[2], len(a), name=f"{name}[2]")
 
 
 def _numbered(numbers: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from .._shared.fold_cells import FoldCells, fold_cells, placements_within
+from .._shared.fold_cells import FoldCells, extra_runs, fold_cells, placements_within
 from .._shared.fold_covariance import fold_covariance, fold_variance
 from .._shared.paired_sample import CaseSample, score_pair
 from .elasticity import Elasticity, TwoArmMeans, combine, half_elasticity
@@ -284,15 +284,12 @@ def _from_half(
     sample: CaseSample, half: tuple[Any, Any, Any], full: TwoArmMeans, n_folds: int
 ) -> tuple[Elasticity, int]:
     """Elasticity from half-sample repeats, and their number."""
-    if not isinstance(half, tuple | list) or len(half) != 3:
-        raise ValueError("`half` must be a tuple (scores_a, scores_b, folds).")
+    labels = sample.labels
+    a, b, cells = extra_runs(half, labels, name="half")
     if n_folds == 2:
         raise ValueError(
             "`half` needs more than two folds in `folds`: two-fold repeats already train on half."
         )
-    labels = sample.labels
-    a, b = score_pair(half[0], half[1], labels.size, ("half[0]", "half[1]"))
-    cells = fold_cells(labels, half[2], a.shape[0], name="half[2]")
     if cells.n_folds != 2:
         raise ValueError(f"`half[2]` must number two folds in every repeat, got {cells.n_folds}.")
     (aucs_a, placed_a), (aucs_b, placed_b) = (placements_within(labels, s, cells) for s in (a, b))

@@ -35,9 +35,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._shared.fold_cells import FoldCells, fold_cells, placements_within
+from .._shared.fold_cells import FoldCells, extra_runs, placements_within
 from .._shared.fold_covariance import fold_covariance
-from .._shared.paired_sample import CaseSample, score_pair
+from .._shared.paired_sample import CaseSample
 from .._shared.placements import component_covariance
 
 FEWEST_HALVINGS = 5
@@ -98,10 +98,7 @@ def case_ratio(
         If these are not such scores, or of too few halvings.
     """
     labels = sample.labels
-    if not isinstance(halvings, tuple | list) or len(halvings) != 3:
-        raise ValueError("`halvings` must be a tuple (scores_a, scores_b, folds).")
-    a, b = score_pair(halvings[0], halvings[1], labels.size, ("halvings[0]", "halvings[1]"))
-    cells = fold_cells(labels, halvings[2], len(a), name="halvings[2]")
+    a, b, cells = extra_runs(halvings, labels, name="halvings")
     second, rows_of = _halves(cells, sample, n_folds)
     (aucs_a, placed_a), (aucs_b, placed_b) = (placements_within(labels, s, cells) for s in (a, b))
     results = (aucs_a - aucs_b).reshape(len(a), 2, n_folds).mean(axis=2)
