@@ -45,7 +45,7 @@ def build_parser() -> argparse.ArgumentParser:
         default=[],
         metavar="KEY=VALUE[,VALUE]",
         help="only cells with these values: task, backbone, head, unfreeze, arm, repeat, fold, "
-        "seed or design (cv, half); may be given several times (default: all)",
+        "seed or design (cv, half, halving); may be given several times (default: all)",
     )
     what.add_argument(
         "--resume",

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..errors import ArchiveDamagedError, UserError
-from ..study.cells import configuration_digests, configured_names, identify_cell
+from ..study.cells import DESIGNS, configuration_digests, configured_names, identify_cell
 from ..study.keys import RUN_KEYS, SETTING_KEYS
 from .files import (
     checksum,
@@ -148,7 +148,7 @@ def _row(
 ) -> Row:
     """The checked essence of a record."""
     key = {"design": "cv", **cell["key"]}  # older cells do not say: there was one design
-    if key["design"] not in ("cv", "half"):
+    if key["design"] not in DESIGNS:
         raise ValueError("design")
     texts: dict[str, str] = {name: sys.intern(key[name]) for name in SETTING_KEYS}
     numbers = {name: _whole(key[name]) for name in RUN_KEYS}

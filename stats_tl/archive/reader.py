@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import ArchiveDamagedError, UserError
-from ..study.cells import Cell, plan_cells
+from ..study.cells import DESIGNS, Cell, plan_cells
 from ..study.keys import CELL_KEYS
 from ..study.labels import plan_labels, without_labels
 from ..study.loading import parse_plan
@@ -114,6 +114,8 @@ class Archive:
     half_cells : DataFrame
         The same of the extra two-fold repeats (`[cv] learning_curve_repeats`), which are kept
         apart so that no mean mixes models trained on all and on half of the data.
+    halving_cells : DataFrame
+        The same of the cross-validations of random halves of the patients (`[cv] halvings`).
     damaged : dict of Path to str
         What is wrong, by file.
     """
@@ -134,13 +136,15 @@ class Archive:
         self._failures = self._read_failures()
         self._check_splits()
         self._all_cells = self._frame_of_cells()
-        half = self._all_cells["design"] == "half"
-        self.cells = self._all_cells[~half].reset_index(drop=True)
-        self.half_cells = self._all_cells[half].reset_index(drop=True)
+        self.cells, self.half_cells, self.halving_cells = (
+            self._all_cells[self._all_cells["design"] == design].reset_index(drop=True)
+            for design in DESIGNS
+        )
 
     def __repr__(self) -> str:
-        half = f" and {len(self.half_cells)} half-sample cells" if len(self.half_cells) else ""
-        return f"<Archive {self.name!r} at {self.root}: {len(self.cells)} cells{half}>"
+        kinds = (("half-sample", self.half_cells), ("halving", self.halving_cells))
+        extra = "".join(f" and {len(own)} {kind} cells" for kind, own in kinds if len(own))
+        return f"<Archive {self.name!r} at {self.root}: {len(self.cells)} cells{extra}>"
 
     def _read_plan(self, plan: Mapping[str, Any] | None) -> dict[str, Any]:
         path = self.root / "archive.json"
@@ -277,7 +281,7 @@ class Archive:
 
     @cached_property
     def cell_ids(self) -> frozenset[str]:
-        """Identifiers of all verified cells, of both designs."""
+        """Identifiers of all verified cells, of all designs."""
         return frozenset(self._records)
 
     @property
@@ -311,7 +315,7 @@ class Archive:
         return check_seal(self.root)
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """The full record of each verified cell of both designs, part by part."""
+        """The full record of each verified cell of all designs, part by part."""
         for part in self.parts():
             for record in part.records():
                 if self._home.get(record["cell_id"]) == part.path.stem:
@@ -378,7 +382,7 @@ class Archive:
 
     @cached_property
     def missing(self) -> pd.DataFrame:
-        """Cells of both designs that the plan asks for and the archive does not hold, and why."""
+        """Cells of all designs that the plan asks for and the archive does not hold, and why."""
         failures = self.failures()
         rows = [
             {
@@ -414,14 +418,14 @@ class Archive:
         Parameters
         ----------
         task : str
-        design : {"cv", "half"}, optional
-            The plan's cross-validation, or its extra two-fold repeats.
+        design : {"cv", "half", "halving"}, optional
+            The plan's cross-validation, its extra two-fold repeats, or its halvings.
         """
         splits = self.all_splits(task)
         return splits[splits["design"] == design].reset_index(drop=True)
 
     def all_splits(self, task: str) -> pd.DataFrame:
-        """The splits of both designs, as :meth:`splits` gives those of one."""
+        """The splits of all designs, as :meth:`splits` gives those of one."""
         return read_task_table(self.root / "tasks", self.tasks[task], splits=True)
 
     def scores(self, *, as_categories: bool = False, **filters: Any) -> pd.DataFrame:
@@ -435,7 +439,8 @@ class Archive:
             Values, or lists of values, of any column of the result, for example
             ``task="busbra", arm=["imagenet", "random"], partition="test"``. Without `design`
             or `cell_id`, the scores are of the plan's cross-validation; ``design="half"``
-            gives those of the extra two-fold repeats.
+            gives those of the extra two-fold repeats, ``design="halving"`` those of the
+            halvings.
 
         Returns
         -------

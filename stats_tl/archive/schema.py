@@ -50,8 +50,8 @@ def split_name(repeat: int, fold: int, design: str = "cv") -> str:
 
     Examples
     --------
-    >>> split_name(0, 3), split_name(0, 1, "half")
-    ('repeat 0, fold 3', 'half repeat 0, fold 1')
+    >>> split_name(0, 3), split_name(0, 1, "half"), split_name(3, 7, "halving")
+    ('repeat 0, fold 3', 'half repeat 0, fold 1', 'halving repeat 3, fold 7')
     """
     return f"{'' if design == 'cv' else design + ' '}repeat {repeat}, fold {fold}"
 

@@ -6,15 +6,19 @@ cell hashes its scientific configuration: everything that may change its scores 
 nothing else, so no path, device, worker count, analysis setting or place in the
 grid. Two plans that share cells share their identifiers.
 
-A cell is of one of two *designs*: ``cv``, the cross-validation of the plan, or ``half``,
-the extra two-fold repeats that show the learning curve. A half-sample cell is a cell like
-any other, with a split, seeds and an identifier of its own; its repeats are counted from 0.
+A cell is of one of three *designs*: ``cv``, the cross-validation of the plan; ``half``,
+the extra two-fold repeats that show the learning curve; or ``halving``, the cross-validations
+of random halves of the patients that measure the variance of training. Such a cell is a cell
+like any other, with a split, seeds and an identifier of its own; its repeats are counted from 0.
+Halving h has the repeats 2h and 2h + 1, and the folds 0 to K - 1 of its first half and K to
+2K - 1 of its second.
 """
 
 from __future__ import annotations
 
 __all__ = [
     "DESIGNS",
+    "HALVING_REPEATS",
     "Cell",
     "Setting",
     "configuration_digests",
@@ -40,8 +44,10 @@ from .plan import STAGE_COUNTS, Arm, Head, Plan, Task, Training
 CONFIGURATION_VERSION = 1
 #: Cells of a plan at most: every run and report holds the list of all in memory.
 MOST_CELLS = 1_000_000
-#: The cross-validation of the plan, and its extra two-fold repeats.
-DESIGNS = ("cv", "half")
+#: The cross-validation of the plan, its extra two-fold repeats, and its halvings.
+DESIGNS = ("cv", "half", "halving")
+#: Cross-validations of each half in a halving: their difference shows the noise of one.
+HALVING_REPEATS = 2
 
 
 @dataclass(frozen=True)
@@ -98,13 +104,18 @@ class Setting:
 
     @property
     def design(self) -> str:
-        """``cv``, or ``half`` for the extra two-fold repeats."""
+        """``cv``, ``half`` for the extra two-fold repeats, or ``halving``."""
         return str(self.cv.get("design", "cv"))
 
     @cached_property
     def half(self) -> Setting:
         """The same with half of the data; the marker tells it from a two-fold study."""
         return replace(self, cv={**self.cv, "folds": 2, "official_folds": False, "design": "half"})
+
+    @cached_property
+    def halving(self) -> Setting:
+        """The same with the halves of the patients cross-validated one by one."""
+        return replace(self, cv={**self.cv, "official_folds": False, "design": "halving"})
 
     @property
     def key(self) -> dict[str, str]:
@@ -149,7 +160,8 @@ def plan_settings(plan: Plan) -> Iterator[Setting]:
         If two blocks ask for the same names with different training: a table
         could not tell them apart.
     """
-    cv = plan.cv.model_dump(mode="json", exclude={"repeats", "seeds", "learning_curve_repeats"})
+    amounts = {"repeats", "seeds", "learning_curve_repeats", "halvings"}
+    cv = plan.cv.model_dump(mode="json", exclude=amounts)
     cv["near_duplicates"] = plan.audit.near_duplicates
     if plan.audit.near_duplicates == "group":
         cv["hash_distance"] = plan.audit.hash_distance
@@ -195,13 +207,19 @@ def plan_cells(plan: Plan) -> list[Cell]:
     -------
     list of Cell
         Ordered by the grid, then repeat, fold and seed; the arms of a pair follow
-        each other where the grid lists them so. The half-sample cells come last; they
-        are trained with one seed, as the slope needs means over many patients only.
+        each other where the grid lists them so. The half-sample cells and those of halvings
+        come last; they are trained with one seed, as the slope needs means over many
+        patients only, and the two repeats of a halving have their own trainings.
     """
     cells: dict[str, Cell] = {}
     settings = list(plan_settings(plan))
     cv = plan.cv
-    number = len(settings) * (cv.repeats * cv.folds * cv.seeds + 2 * cv.learning_curve_repeats)
+    halving_repeats = HALVING_REPEATS * cv.halvings
+    number = len(settings) * (
+        cv.repeats * cv.folds * cv.seeds
+        + 2 * cv.learning_curve_repeats
+        + 2 * cv.folds * halving_repeats
+    )
     if number > MOST_CELLS:
         raise UserError(
             f"the plan asks for {number:,} cells; at most {MOST_CELLS:,} are allowed, as every run "
@@ -212,6 +230,9 @@ def plan_cells(plan: Plan) -> list[Cell]:
     if cv.learning_curve_repeats:
         halves = [setting.half for setting in settings]
         _add_cells(cells, halves, cv.learning_curve_repeats, 2, 1)
+    if halving_repeats:
+        halvings = [setting.halving for setting in settings]
+        _add_cells(cells, halvings, halving_repeats, 2 * cv.folds, 1)
     return list(cells.values())
 
 

@@ -218,6 +218,12 @@ def _in_cross_validation(plan: Plan) -> Iterator[str]:
             "are compared with folds that train on more. Set folds = 5 or 10, or "
             "learning_curve_repeats = 0"
         )
+    if plan.cv.halvings and plan.cv.folds < 2:
+        yield (
+            f"[cv] halvings = {plan.cv.halvings}: needs folds = 2 or more, got folds = "
+            f"{plan.cv.folds}; each half of the patients is cross-validated by itself. Set "
+            "folds = 5 or 10, or halvings = 0"
+        )
 
 
 def _in_block(

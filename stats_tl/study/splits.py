@@ -31,11 +31,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import UserError
-from .cells import derive_seed
+from .cells import HALVING_REPEATS, derive_seed
 from .plan import CrossValidation
 
 UNUSED, TRAIN, VALIDATION, TEST = -1, 0, 1, 2
 PARTITIONS = {TRAIN: "train", VALIDATION: "validation", TEST: "test"}
+_KIND_OF_REPEAT = {"cv": "repeat", "half": "half-sample repeat", "halving": "halving repeat"}
 
 
 def partition_cases(
@@ -68,28 +69,32 @@ def partition_cases(
     official : ndarray of shape (folds, n), optional
         Published partitions. Where they name no validation cases, these are taken from
         the training part as for our own folds.
-    design : {"cv", "half"}, optional
+    design : {"cv", "half", "halving"}, optional
         "half": an extra repeat of two-fold cross-validation, with our own folds whatever `cv`
-        says of their number and origin.
+        says of their number and origin. "halving": repeat ``repeat % 2`` of halving
+        ``repeat // 2``, with our own folds; folds 0 to K - 1 divide the first half of the
+        patients, K to 2K - 1 the second, and the other half is `UNUSED`.
 
     Returns
     -------
     ndarray of shape (folds, n), dtype int8
-        `TRAIN`, `VALIDATION`, `TEST`, or `UNUSED` where a published fold leaves a case out.
+        `TRAIN`, `VALIDATION`, `TEST`, or `UNUSED` where a published fold leaves a case out, or
+        it is of the other half. Two rows for "half", 2K for "halving".
 
     Raises
     ------
     UserError
         If a partition would lack a class, a group would lie on two sides, or the
-        published folds are missing or of another number.
+        published folds are missing or of another number, or halves would be too small.
     """
     y_true = np.asarray(y_true)
     groups = np.asarray(groups).astype(str)
-    label: tuple[str, ...] = ()
+    label = () if design == "cv" else (design,)
     if design == "half":
         cv = cv.model_copy(update={"folds": 2, "official_folds": False})
-        label = ("half",)
-    if cv.official_folds and repeat == 0:
+    if design == "halving":
+        partitions = _halving_folds(y_true, groups, cv, seed=seed, repeat=repeat, task=task)
+    elif cv.official_folds and repeat == 0:
         if official is None:
             raise UserError(
                 f"task {task!r} has no published folds, but [cv] official_folds = true; "
@@ -117,10 +122,43 @@ def partition_cases(
                 seed=derive_seed(seed, "validation", task, repeat, fold, *label),
             )  # fmt: skip
             partition[rest[part == 1]] = VALIDATION
-        kind = "half-sample repeat" if label else "repeat"
-        check_partition(
-            partition, y_true, groups, where=f"task {task!r}, {kind} {repeat}, fold {fold}"
+        name = f"{_KIND_OF_REPEAT[design]} {repeat}"
+        check_partition(partition, y_true, groups, where=f"task {task!r}, {name}, fold {fold}")
+    return partitions
+
+
+def _halving_folds(
+    y_true: npt.NDArray[Any],
+    groups: npt.NDArray[Any],
+    cv: CrossValidation,
+    *,
+    seed: int,
+    repeat: int,
+    task: str,
+) -> npt.NDArray[np.int8]:
+    """Test and training parts of one repeat of a halving, before validation is taken."""
+    # With two folds, one fold must hold both a training and a validation patient.
+    least = 2 * max(cv.folds, 4 if cv.folds == 2 else 3)
+    found = [len(np.unique(groups[y_true == label])) for label in (1, 0)]
+    if min(found) < least:
+        raise UserError(
+            f"task {task!r}: [cv] halvings with folds = {cv.folds} needs at least {least} patients "
+            f"with a positive and {least} with a negative case, as each half is cross-validated by "
+            f"itself; found {found[0]} and {found[1]}. Use fewer folds, or halvings = 0"
         )
+    halving = repeat // HALVING_REPEATS
+    half_of_case = stratified_group_deal(
+        y_true, groups, np.full(2, 1 / 2), seed=derive_seed(seed, "halving", task, halving)
+    )
+    partitions = np.full((2 * cv.folds, len(y_true)), UNUSED, dtype=np.int8)
+    for half in range(2):
+        own = np.flatnonzero(half_of_case == half)
+        fold_of_case = stratified_group_deal(
+            y_true[own], groups[own], np.full(cv.folds, 1 / cv.folds),
+            seed=derive_seed(seed, "folds", task, repeat, "halving", half),
+        )  # fmt: skip
+        for fold in range(cv.folds):
+            partitions[half * cv.folds + fold, own] = np.where(fold_of_case == fold, TEST, TRAIN)
     return partitions
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 __all__ = ["Forecast", "forecast_cells"]
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from ..study.cells import Cell
+from ..study.cells import DESIGNS, Cell
 from .planning.units import plan_units
 
 
@@ -23,14 +23,14 @@ class Forecast:
         Sentences on what is kept of the frozen stages.
     seconds : float or None
         Wall time; None where other machines would do the work.
-    half_seconds : float or None
-        The share of the extra two-fold repeats; None where there are none.
+    design_seconds : dict of str to float
+        The share of each design beside the cross-validation that has cells.
     """
 
     problem: str = ""
     caches: tuple[str, ...] = ()
     seconds: float | None = None
-    half_seconds: float | None = None
+    design_seconds: dict[str, float] = field(default_factory=dict)
 
 
 def forecast_cells(
@@ -71,6 +71,9 @@ def forecast_cells(
         return estimate_seconds(own, n_cases, measured, device=torch.device(device), jobs=jobs)
 
     whole = seconds(cells)
-    others = [cell for cell in cells if cell.setting.design != "half"]
-    half = whole - seconds(others) if len(others) < len(cells) else None
-    return Forecast(caches=caches, seconds=whole, half_seconds=half)
+    shares = {}
+    for design in DESIGNS[1:]:
+        others = [cell for cell in cells if cell.setting.design != design]
+        if len(others) < len(cells):
+            shares[design] = whole - seconds(others)
+    return Forecast(caches=caches, seconds=whole, design_seconds=shares)

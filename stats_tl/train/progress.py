@@ -11,13 +11,13 @@ import contextlib
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
 from tqdm import tqdm
 
-from ..study.cells import Cell
+from ..study.cells import HALVING_REPEATS, Cell
 from .forecast import Forecast
 from .state import GridState
 
@@ -53,7 +53,7 @@ def print_state(state: GridState, workers: str) -> None:
 
 def print_forecast(state: GridState, workers: str, forecast: Forecast | None) -> None:
     """What is kept in memory, and about how long the rest takes; None where nothing is left."""
-    cost = ""
+    shares: dict[str, float] = {}
     if forecast is not None:
         for line in forecast.caches:
             print(line)
@@ -61,10 +61,13 @@ def print_forecast(state: GridState, workers: str, forecast: Forecast | None) ->
             print(f"about {format_duration(forecast.seconds)} with {workers}")
         elif not forecast.problem:
             print("no estimate of the time: the machines that will do the work are not asked")
-        if forecast.half_seconds is not None:
-            cost = f", about {format_duration(forecast.half_seconds)} of the time"
-    if state.half:
-        print(_half_line(state) + cost)
+        shares = forecast.design_seconds
+    for design, describe in (("half", _half_words), ("halving", _halving_words)):
+        if own := state.of_design(design):
+            cost = ""
+            if design in shares:
+                cost = f", about {format_duration(shares[design])} of the time"
+            print(f"of these, {describe(own)}: {state.count(own)}{cost}")
     if forecast is not None and forecast.problem:
         print(f"\nno estimate of the time, and this plan would not run here:\n{forecast.problem}")
 
@@ -143,13 +146,21 @@ class ProgressView:
         print("  the whole log of each: failed/<cell>.json in the archive", file=sys.stderr)
 
 
-def _half_line(state: GridState) -> str:
-    """What of the cells is the extra two-fold repeats, which only the learning curve needs."""
-    half = state.half
-    repeats = len({cell.repeat for cell in half})
+def _half_words(cells: Sequence[Cell]) -> str:
+    """What the extra two-fold repeats are for, which only the learning curve needs."""
+    repeats = len({cell.repeat for cell in cells})
     return (
-        f"of these, for the learning curve ({repeats} extra two-fold "
-        f"{'repeat' if repeats == 1 else 'repeats'}, half of the data): {state.count(half)}"
+        f"for the learning curve ({repeats} extra two-fold "
+        f"{'repeat' if repeats == 1 else 'repeats'}, half of the data)"
+    )
+
+
+def _halving_words(cells: Sequence[Cell]) -> str:
+    """What the halvings are for, which only the variance of training needs."""
+    halvings = len({cell.repeat // HALVING_REPEATS for cell in cells})
+    return (
+        f"for the variance of training ({halvings} "
+        f"{'halving' if halvings == 1 else 'halvings'} of the patients)"
     )
 
 
@@ -174,8 +185,9 @@ def _counts(cases: pd.DataFrame, patients_known: bool) -> str:
 
 def _name(cell: Cell) -> str:
     setting = cell.setting
-    repeat = "half-sample repeat" if setting.design == "half" else "repeat"
+    repeat = {"cv": "repeat", "half": "half-sample repeat", "halving": "halving repeat"}
     return (
         f"{setting.task.name} {setting.backbone} {setting.head.name} unfreeze {setting.unfreeze} "
-        f"{setting.arm.name} {repeat} {cell.repeat} fold {cell.fold} seed {cell.seed}"
+        f"{setting.arm.name} {repeat[setting.design]} {cell.repeat} fold {cell.fold} "
+        f"seed {cell.seed}"
     )

@@ -201,10 +201,9 @@ class GridState:
             or not same_plan(self.archive.plan, self.plan.portable())
         )
 
-    @property
-    def half(self) -> list[Cell]:
-        """Selected cells of the extra two-fold repeats."""
-        return [cell for cell in self.selected if cell.setting.design == "half"]
+    def of_design(self, design: str) -> list[Cell]:
+        """Selected cells of one design."""
+        return [cell for cell in self.selected if cell.setting.design == design]
 
     def count(self, cells: Iterable[Cell]) -> CellCounts:
         """How many of `cells` are done, failed and to be trained."""
@@ -231,7 +230,8 @@ class GridState:
         """Mean seconds of archived cells, divided by their training cases, by setting."""
         if self.archive is None:
             return {}
-        trained = pd.concat([self.archive.cells, self.archive.half_cells])
+        archive = self.archive
+        trained = pd.concat([archive.cells, archive.half_cells, archive.halving_cells])
         keys = list(SETTING_KEYS)
         sums = trained.groupby(keys, as_index=False)[["seconds", "n_train"]].sum()
         names = zip(*(sums[key] for key in keys), strict=True)

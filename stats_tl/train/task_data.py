@@ -16,6 +16,7 @@ from ..archive.schema import split_name
 from ..data import Dataset
 from ..data.pseudonyms import pseudonymize, read_salt, salt_check
 from ..errors import UserError
+from ..study.cells import HALVING_REPEATS
 from ..study.plan import Plan
 from ..study.splits import PARTITIONS, partition_cases, partition_digest
 
@@ -27,7 +28,11 @@ def split_dataset(plan: Plan, dataset: Dataset) -> Partitions:
     """Partition codes of a data set, checked: no patient on two sides."""
     if plan.cv.official_folds:
         dataset.check_official()
-    repeats = {"cv": plan.cv.repeats, "half": plan.cv.learning_curve_repeats}
+    repeats = {
+        "cv": plan.cv.repeats,
+        "half": plan.cv.learning_curve_repeats,
+        "halving": HALVING_REPEATS * plan.cv.halvings,
+    }
     return {
         (design, repeat): partition_cases(
             dataset.cases["y_true"].to_numpy(),

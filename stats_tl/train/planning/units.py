@@ -57,7 +57,7 @@ def fit_seed(cell: Cell) -> int:
 
 
 def _label(cell: Cell) -> tuple[str, ...]:
-    """What sets the seeds of half-sample cells apart from those of the cross-validation."""
+    """What sets the seeds of another design apart from those of the cross-validation."""
     return () if cell.setting.design == "cv" else (cell.setting.design,)
 
 

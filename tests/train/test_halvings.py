@@ -1,0 +1,76 @@
+"""Halvings from a plan to the archive."""
+
+import pandas as pd
+import pytest
+
+from stats_tl.archive import load
+from stats_tl.errors import UserError
+from stats_tl.study.loading import parse_plan
+from stats_tl.train.grid import GridRun
+from stats_tl.train.options import GridOptions
+from stats_tl.train.progress import print_forecast, print_state
+from stats_tl.train.state import open_grid
+
+
+@pytest.fixture
+def halved(tiny):
+    """Two folds, and one halving: 2 arms × (2 + 2 × 4) cells."""
+    tiny["cv"].update(folds=2, repeats=1, halvings=1)
+    tiny["grid"][0]["heads"] = ["linear"]
+    tiny["training"].update(epochs=2, image_size=32)
+    return tiny
+
+
+def test_they_are_archived_apart_and_scored_once_a_repeat(halved, run_plan, tmp_path):
+    run_plan(halved)
+    archive = load(tmp_path / "runs" / "tiny")
+    assert (len(archive.cells), len(archive.half_cells), len(archive.halving_cells)) == (4, 0, 16)
+    assert "4 cells and 16 halving cells" in repr(archive)
+    assert archive.missing.empty
+    assert set(archive.scores()["design"]) == {"cv"}
+    scores = archive.scores(design="halving", partition="test")
+    assert (scores.groupby(["arm", "repeat", "case"]).size() == 1).all()
+    assert set(scores["case"]) == set(archive.cases("breast")["case"])
+    # nobody who was tested in one half had a part in the other
+    splits = archive.splits("breast", design="halving")
+    patient = archive.cases("breast").set_index("case")["patient"]
+    splits["patient"] = splits["case"].astype(str).map(patient)
+    used = splits[splits["partition"].isin(["train", "validation", "test"])]
+    halves = (used["fold"] // 2).groupby([used["repeat"], used["patient"]]).agg(["min", "max"])
+    assert (halves["min"] == halves["max"]).all()
+    assert set(halves["min"]) == {0, 1}
+    # a model has a quarter of the data to test on, and another quarter to learn from
+    largest = archive.halving_cells["n_train"].max()
+    assert largest < 0.7 * archive.cells["n_train"].min()
+    pairs = {}
+    for record in archive.records():
+        shared = (record["split_sha256"], record["seeds"]["fit"])
+        pairs.setdefault(record["pair_id"], []).append(shared)
+    assert all(len(members) == 2 and len(set(members)) == 1 for members in pairs.values())
+
+
+def test_a_study_grows_by_them_and_resumes(halved, run_plan, tmp_path):
+    del halved["cv"]["halvings"]
+    run_plan(halved)
+    before = load(tmp_path / "runs" / "tiny")
+    assert "halvings" not in before.plan["cv"]
+    halved["cv"]["halvings"] = 1
+    with pytest.raises(UserError, match=r"cv.halvings: only in the given plan \(1"):
+        run_plan(halved)
+    assert len(run_plan(halved, extend=True, select={"design": {"halving"}, "fold": {"3"}})) == 4
+    assert len(run_plan(halved, extend=True)) == 12
+    assert run_plan(halved) == []
+    archive = load(tmp_path / "runs" / "tiny")
+    pd.testing.assert_frame_equal(archive.scores(), before.scores())
+    run_plan(halved, "whole")
+    assert load(tmp_path / "whole" / "tiny").digest == archive.digest
+
+
+def test_a_dry_run_says_what_they_cost(halved, tmp_path, capsys):
+    given = GridOptions(runs=tmp_path / "runs", base=tmp_path, cache_bytes=2**30)
+    run = GridRun(open_grid(parse_plan(halved), given), given)
+    print_state(run.state, run.workers)
+    print_forecast(run.state, run.workers, run.forecast())
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert "of these, for the variance of training (1 halving of the patients)" in line
+    assert "0 done, 0 failed, 16 pending, about" in line
