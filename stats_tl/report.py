@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 FORMATS = ("latex", "csv", "figures", "words", "json", "html")
 CORRECTIONS = ("holm", "hochberg", "hommel", "bonferroni", "bh", "by", "none")
 EXIT_DIFFERS = 1
+#: They say how the table of --scores is to be read.
+TABLE_FLAGS = ("columns", "arms", "positive", "folds")
 EXAMPLES = """\
 examples:
   python -m stats_tl.report
@@ -95,6 +97,17 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="ARM=COLUMN,...",
         help="the CSV is wide, one row per case, with a score column for each arm: "
         "imagenet=p_in,radimagenet=p_rin",
+    )
+    what.add_argument(
+        "--positive",
+        metavar="LABEL",
+        help="label of the positive cases, where y_true holds text or other numbers than 0 and 1",
+    )
+    what.add_argument(
+        "--folds",
+        type=int,
+        metavar="K",
+        help="the column fold numbers the folds of all repeats through, K a repeat (as mlr's iter)",
     )
     what.add_argument(
         "--allow-incomplete",
@@ -198,8 +211,9 @@ def main(arguments: list[str] | None = None) -> int:
         return report(predictions(options), options, formats, options.out)
     if options.aucs is not None:
         return finish(grid_report(options, formats), options, options.out)
-    if options.columns or options.arms:
-        raise UserError("--columns and --arms describe the table of --scores; give that too")
+    given = [flag for flag in TABLE_FLAGS if getattr(options, flag) is not None]
+    if given:
+        raise UserError(f"--{given[0]} describes the table of --scores; give that too")
     roots = find_archives(options.runs)
     codes = []
     for root in roots:
@@ -287,10 +301,11 @@ def grid_report(options: argparse.Namespace, formats: list[str]) -> GridReport:
     """The report of ``--aucs``."""
     from .reporting import AnalysisOptions, build_grid_report, parse_mapping, read_aucs
 
-    if options.arms:
-        raise UserError(
-            "--arms describes a table of --scores; --aucs has one row per model and arm"
-        )
+    for flag in TABLE_FLAGS:
+        if flag != "columns" and getattr(options, flag) is not None:
+            raise UserError(
+                f"--{flag} describes a table of --scores; --aucs has one row per model and arm"
+            )
     columns = options.columns and parse_mapping(options.columns, "--columns", "auc=test_auc")
     frame, digest = read_aucs(options.aucs, columns=columns)
     analysis = overridden(planned(AnalysisOptions(), options), options)
@@ -310,10 +325,14 @@ def predictions(options: argparse.Namespace) -> Predictions:
     from .reporting import parse_mapping, read_predictions
 
     columns, arms = options.columns, options.arms
+    if options.folds is not None and options.folds < 2:
+        raise UserError(f"--folds {options.folds}: expected 2 or more")
     found = read_predictions(
         options.scores,
         columns=columns and parse_mapping(columns, "--columns", "case=image_id,y_true=label"),
         arms=arms and parse_mapping(arms, "--arms", "imagenet=p_in,radimagenet=p_rin"),
+        positive=options.positive,
+        folds=options.folds,
     )
     if found.ignored:
         print(

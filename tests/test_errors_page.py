@@ -45,6 +45,8 @@ SCORES = pd.DataFrame(
         "score": [str(0.01 * (i * 37 % 80)) for i in range(80)],
     }
 )
+TEXT = SCORES.assign(y_true=SCORES["y_true"].map({"0": "benign", "1": "malignant"}))
+THROUGH = pd.concat([SCORES, SCORES.assign(fold=SCORES["fold"].map({"0": "2", "1": "3"}))])
 
 
 class World:
@@ -226,6 +228,21 @@ CAUSES = {
     ),
     ("predictions hold another label", "report"): lambda w: w.scores(
         SCORES.assign(y_true=SCORES["y_true"].where(SCORES.index != 3, "2")),
+    ),
+    ("predictions hold two other labels", "report"): lambda w: w.scores(TEXT),
+    ("no case has the positive label", "report"): lambda w: [
+        *w.scores(TEXT), "--positive", "malignnt",
+    ],
+    ("a name of a fold has no known form", "report"): lambda w: w.scores(
+        SCORES.assign(fold=SCORES["fold"].replace("1", "last")),
+    ),
+    ("iterations are no repeats of K folds", "report"): lambda w: [
+        *w.scores(pd.concat([SCORES, SCORES.assign(fold=SCORES["fold"].replace("0", "1"))])),
+        "--folds", "2",
+    ],
+    ("folds of all repeats are numbered through", "report"): lambda w: w.scores(THROUGH),
+    ("predictions of every tuning value", "report"): lambda w: w.scores(
+        pd.concat([SCORES.assign(k=1), SCORES.assign(k=2)]),
     ),
     ("patients are on both sides of a split", "report"): lambda w: w.scores(
         SCORES.assign(

@@ -18,6 +18,8 @@ from ..rendering.labels import plural
 from .alignment import CELL, check_scores
 from .base import Source
 from .layout import NEEDED, OPTIONAL, arrange
+from .recoding import recode_folds, recode_labels, split_iterations
+from .repeated_scores import refuse_repeated_scores
 
 _MOST_BYTES = 4 * 2**30
 _LONGEST_LINE = 2**20
@@ -64,6 +66,7 @@ class Predictions:
         self.digest = digest
         partition = _partitions(scores)
         checked = check_scores(scores).assign(partition=partition)
+        refuse_repeated_scores(scores, checked)
         self._covariates, self.ignored = _covariates(scores, checked)
         # Sorted, so that the order of rows cannot change the last digit of a sum.
         self._scores = checked.sort_values(
@@ -119,6 +122,8 @@ def read_predictions(
     *,
     columns: Mapping[str, str] | None = None,
     arms: Mapping[str, str] | None = None,
+    positive: str | None = None,
+    folds: int | None = None,
 ) -> Predictions:
     """Read a CSV of predictions, long or wide.
 
@@ -134,6 +139,11 @@ def read_predictions(
     arms : mapping of str to str, optional
         Arm → the column of its scores: the table is wide, one row per case; see
         :mod:`.layout`.
+    positive : str, optional
+        Label of the positive cases, where ``y_true`` holds other labels than 0 and 1.
+    folds : int, optional
+        Number of folds, where ``fold`` numbers the folds of all repeats through, as mlr's
+        ``iter`` does.
 
     Returns
     -------
@@ -148,7 +158,9 @@ def read_predictions(
     frame, digest = read_csv(path, columns)
     try:
         name = re.sub(r"[^A-Za-z0-9_.+-]+", "-", path.stem).strip(".-") or "predictions"
-        return Predictions(arrange(frame, columns=columns, arms=arms), name=name, digest=digest)
+        arranged = recode_labels(arrange(frame, columns=columns, arms=arms), positive)
+        arranged = split_iterations(arranged, folds) if folds else recode_folds(arranged)
+        return Predictions(arranged, name=name, digest=digest)
     except UserError as error:
         raise type(error)(f"{path}: {error}") from None
 
