@@ -2,78 +2,91 @@
 
 The public face is this package: what ``__all__`` names, and nothing else. The modules in the
 rooms below it are private and may move or change without notice.
+
+A name is imported when it is first asked for, and scipy when a function first computes.
 """
 
-from ._shared.resampling import Resampling
-from .crossvalidation.bayesian import BayesianTestResult, bayesian_correlated_ttest
-from .crossvalidation.comparison import RepeatedCVComparison, repeated_cv_comparison
-from .crossvalidation.components import CVComponents, repeated_cv_components
-from .crossvalidation.five_by_two import combined_5x2cv_ftest, paired_5x2cv_ttest
-from .crossvalidation.fold_placements import fold_placements
-from .crossvalidation.omnibus import repeated_cv_omnibus_test
-from .crossvalidation.operating_points import repeated_operating_point_test, repeated_proportion
-from .crossvalidation.repeated_cv import repeated_cv_test, repeated_cv_test_from_components
-from .crossvalidation.resampled import corrected_resampled_ttest
-from .curves.auc import auc_logit_interval, roc_auc
-from .curves.bootstrap import bootstrap_auc_test
-from .curves.delong import delong_test, delong_test_unpaired
-from .curves.delong_omnibus import delong_omnibus_test
-from .curves.max_t import max_t_auc_test
-from .curves.partial_auc import partial_auc, partial_auc_test, roc_point_test
-from .curves.permutation import permutation_auc_test
-from .curves.precision_recall import average_precision, average_precision_test
-from .curves.structural import delong_covariance, placements
-from .curves.subgroups import SubgroupResult, subgroup_auc_test
-from .curves.venkatraman import venkatraman_test
-from .decisions.equivalence import (
-    equivalence_test,
-    noninferiority_test,
-    smallest_equivalence_margin,
-)
-from .decisions.multiplicity import adjust_pvalues, max_t_adjust
-from .mixed import (
-    BinomialMixedModelResult,
-    MarginalMeans,
-    MixedModelConvergenceWarning,
-    MixedModelResult,
-    MixedModelWarning,
-    SingularFitWarning,
-    fit_binomial_mixed_model,
-    fit_mixed_model,
-    likelihood_ratio_test,
-)
-from .planning.auc_variances import hanley_mcneil_variance, obuchowski_variance
-from .planning.cv_design import RepeatedCVDesign, repeated_cv_design
-from .planning.delong_power import binormal_difference_variance, delong_power, delong_sample_size
-from .planning.power import (
-    corrected_ttest_power,
-    mrmc_power,
-    repeated_cv_power,
-    smallest_detectable_difference,
-)
-from .planning.simulate import simulate_design
-from .procedure import ElasticitySource, Procedure, ResultWarning
-from .readers.mrmc import MRMCResult, obuchowski_rockette_test
-from .results import AUCResult, ConfidenceInterval, DegenerateDataWarning, TestResult
-from .tasks.effect_sizes import EffectSizes, cliffs_delta, hodges_lehmann, paired_effect_sizes
-from .tasks.paired import paired_ttest, sign_test, wilcoxon_test
-from .tasks.ranks import (
-    average_ranks,
-    friedman_test,
-    iman_davenport_test,
-    kendalls_w,
-    nemenyi_critical_difference,
-    nemenyi_pvalues,
-    quade_test,
-)
-from .thresholds.mcnemar import mcnemar_test, operating_point_test
-from .thresholds.operating import (
-    OperatingPoint,
-    Proportion,
-    sensitivity_specificity,
-    sensitivity_threshold,
-    youden_threshold,
-)
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what type checkers read; at run time, `__getattr__` below
+    from ._shared.degenerate_data import DegenerateDataWarning
+    from ._shared.resampling import Resampling
+    from .crossvalidation.bayesian import BayesianTestResult, bayesian_correlated_ttest
+    from .crossvalidation.comparison import RepeatedCVComparison, repeated_cv_comparison
+    from .crossvalidation.components import CVComponents, repeated_cv_components
+    from .crossvalidation.five_by_two import combined_5x2cv_ftest, paired_5x2cv_ttest
+    from .crossvalidation.fold_placements import fold_placements
+    from .crossvalidation.omnibus import repeated_cv_omnibus_test
+    from .crossvalidation.operating_points import repeated_operating_point_test, repeated_proportion
+    from .crossvalidation.repeated_cv import repeated_cv_test, repeated_cv_test_from_components
+    from .crossvalidation.resampled import corrected_resampled_ttest
+    from .curves.auc import auc_logit_interval, roc_auc
+    from .curves.bootstrap import bootstrap_auc_test
+    from .curves.delong import delong_test, delong_test_unpaired
+    from .curves.delong_omnibus import delong_omnibus_test
+    from .curves.max_t import max_t_auc_test
+    from .curves.partial_auc import partial_auc, partial_auc_test, roc_point_test
+    from .curves.permutation import permutation_auc_test
+    from .curves.precision_recall import average_precision, average_precision_test
+    from .curves.structural import delong_covariance, placements
+    from .curves.subgroups import SubgroupResult, subgroup_auc_test
+    from .curves.venkatraman import venkatraman_test
+    from .decisions.equivalence import (
+        equivalence_test,
+        noninferiority_test,
+        smallest_equivalence_margin,
+    )
+    from .decisions.multiplicity import adjust_pvalues, max_t_adjust
+    from .mixed import (
+        BinomialMixedModelResult,
+        MarginalMeans,
+        MixedModelConvergenceWarning,
+        MixedModelResult,
+        MixedModelWarning,
+        SingularFitWarning,
+        fit_binomial_mixed_model,
+        fit_mixed_model,
+        likelihood_ratio_test,
+    )
+    from .planning.auc_variances import hanley_mcneil_variance, obuchowski_variance
+    from .planning.cv_design import RepeatedCVDesign, repeated_cv_design
+    from .planning.delong_power import (
+        binormal_difference_variance,
+        delong_power,
+        delong_sample_size,
+    )
+    from .planning.power import (
+        corrected_ttest_power,
+        mrmc_power,
+        repeated_cv_power,
+        smallest_detectable_difference,
+    )
+    from .planning.simulate import simulate_design
+    from .procedure import ElasticitySource, Procedure, ResultWarning
+    from .readers.mrmc import MRMCResult, obuchowski_rockette_test
+    from .results import AUCResult, ConfidenceInterval, TestResult
+    from .tasks.effect_sizes import EffectSizes, cliffs_delta, hodges_lehmann, paired_effect_sizes
+    from .tasks.paired import paired_ttest, sign_test, wilcoxon_test
+    from .tasks.ranks import (
+        average_ranks,
+        friedman_test,
+        iman_davenport_test,
+        kendalls_w,
+        nemenyi_critical_difference,
+        nemenyi_pvalues,
+        quade_test,
+    )
+    from .thresholds.mcnemar import mcnemar_test, operating_point_test
+    from .thresholds.operating import (
+        OperatingPoint,
+        Proportion,
+        sensitivity_specificity,
+        sensitivity_threshold,
+        youden_threshold,
+    )
 
 __all__ = [
     "AUCResult",
@@ -167,3 +180,91 @@ __all__ = [
     "wilcoxon_test",
     "youden_threshold",
 ]
+
+#: Public names by the module that defines them.
+_NAMES = {
+    "_shared.degenerate_data": ("DegenerateDataWarning",),
+    "_shared.resampling": ("Resampling",),
+    "crossvalidation.bayesian": ("BayesianTestResult", "bayesian_correlated_ttest"),
+    "crossvalidation.comparison": ("RepeatedCVComparison", "repeated_cv_comparison"),
+    "crossvalidation.components": ("CVComponents", "repeated_cv_components"),
+    "crossvalidation.five_by_two": ("combined_5x2cv_ftest", "paired_5x2cv_ttest"),
+    "crossvalidation.fold_placements": ("fold_placements",),
+    "crossvalidation.omnibus": ("repeated_cv_omnibus_test",),
+    "crossvalidation.operating_points": ("repeated_operating_point_test", "repeated_proportion"),
+    "crossvalidation.repeated_cv": ("repeated_cv_test", "repeated_cv_test_from_components"),
+    "crossvalidation.resampled": ("corrected_resampled_ttest",),
+    "curves.auc": ("auc_logit_interval", "roc_auc"),
+    "curves.bootstrap": ("bootstrap_auc_test",),
+    "curves.delong": ("delong_test", "delong_test_unpaired"),
+    "curves.delong_omnibus": ("delong_omnibus_test",),
+    "curves.max_t": ("max_t_auc_test",),
+    "curves.partial_auc": ("partial_auc", "partial_auc_test", "roc_point_test"),
+    "curves.permutation": ("permutation_auc_test",),
+    "curves.precision_recall": ("average_precision", "average_precision_test"),
+    "curves.structural": ("delong_covariance", "placements"),
+    "curves.subgroups": ("SubgroupResult", "subgroup_auc_test"),
+    "curves.venkatraman": ("venkatraman_test",),
+    "decisions.equivalence": (
+        "equivalence_test",
+        "noninferiority_test",
+        "smallest_equivalence_margin",
+    ),
+    "decisions.multiplicity": ("adjust_pvalues", "max_t_adjust"),
+    "mixed": (
+        "BinomialMixedModelResult",
+        "MarginalMeans",
+        "MixedModelConvergenceWarning",
+        "MixedModelResult",
+        "MixedModelWarning",
+        "SingularFitWarning",
+        "fit_binomial_mixed_model",
+        "fit_mixed_model",
+        "likelihood_ratio_test",
+    ),
+    "planning.auc_variances": ("hanley_mcneil_variance", "obuchowski_variance"),
+    "planning.cv_design": ("RepeatedCVDesign", "repeated_cv_design"),
+    "planning.delong_power": ("binormal_difference_variance", "delong_power", "delong_sample_size"),
+    "planning.power": (
+        "corrected_ttest_power",
+        "mrmc_power",
+        "repeated_cv_power",
+        "smallest_detectable_difference",
+    ),
+    "planning.simulate": ("simulate_design",),
+    "procedure": ("ElasticitySource", "Procedure", "ResultWarning"),
+    "readers.mrmc": ("MRMCResult", "obuchowski_rockette_test"),
+    "results": ("AUCResult", "ConfidenceInterval", "TestResult"),
+    "tasks.effect_sizes": ("EffectSizes", "cliffs_delta", "hodges_lehmann", "paired_effect_sizes"),
+    "tasks.paired": ("paired_ttest", "sign_test", "wilcoxon_test"),
+    "tasks.ranks": (
+        "average_ranks",
+        "friedman_test",
+        "iman_davenport_test",
+        "kendalls_w",
+        "nemenyi_critical_difference",
+        "nemenyi_pvalues",
+        "quade_test",
+    ),
+    "thresholds.mcnemar": ("mcnemar_test", "operating_point_test"),
+    "thresholds.operating": (
+        "OperatingPoint",
+        "Proportion",
+        "sensitivity_specificity",
+        "sensitivity_threshold",
+        "youden_threshold",
+    ),
+}
+_HOMES = {name: module for module, names in _NAMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f".{_HOMES[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

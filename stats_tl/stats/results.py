@@ -7,7 +7,7 @@ a table can be built from any of them by :meth:`TestResult.to_frame`. What was d
 
 from __future__ import annotations
 
-__all__ = ["AUCResult", "ConfidenceInterval", "DegenerateDataWarning", "TestResult"]
+__all__ = ["AUCResult", "ConfidenceInterval", "TestResult"]
 
 import math
 from dataclasses import dataclass, field
@@ -15,16 +15,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats as sps
 
 from .procedure import Procedure, ResultWarning
-
-
-class DegenerateDataWarning(sps.DegenerateDataWarning):  # type: ignore[misc]
-    """The data carry no information on the variance, or the answer is a convention.
-
-    A subclass of scipy's warning of the same name, so that a filter on either catches it.
-    """
 
 
 class ConfidenceInterval(NamedTuple):

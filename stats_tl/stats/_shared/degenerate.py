@@ -8,7 +8,6 @@ import sys
 import warnings
 
 from ..procedure import ResultWarning
-from ..results import DegenerateDataWarning
 
 PACKAGE = __name__.rsplit(".", 2)[0]
 
@@ -37,6 +36,8 @@ def perfect(auc: float, *, several: bool = False) -> ResultWarning:
 
 def warn_degenerate(warning: ResultWarning) -> ResultWarning:
     """Emit `warning` as a DegenerateDataWarning where user code called this package; return it."""
+    from .degenerate_data import DegenerateDataWarning  # slow to import, rarely needed
+
     level, frame = 2, sys._getframe(1)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(PACKAGE):
         level, frame = level + 1, frame.f_back

@@ -24,8 +24,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
-from scipy import stats as sps
+import scipy
 
 from ..procedure import Procedure, ResultWarning
 from ..results import ConfidenceInterval, TestResult
@@ -149,6 +148,24 @@ def check_confidence_level(confidence_level: float) -> float:
     return level
 
 
+class _Reference:
+    """Student's t, normal where `df` is infinite; without the import of all of scipy.stats."""
+
+    def __init__(self, df: float):
+        self._df = df
+
+    def cdf(self, x: float) -> float:
+        normal = math.isinf(self._df)
+        return float(scipy.special.ndtr(x) if normal else scipy.special.stdtr(self._df, x))
+
+    def sf(self, x: float) -> float:
+        return self.cdf(-x)
+
+    def isf(self, q: float) -> float:
+        normal = math.isinf(self._df)
+        return -float(scipy.special.ndtri(q) if normal else scipy.special.stdtrit(self._df, q))
+
+
 def wald_inference(
     estimate: float,
     standard_error: float,
@@ -176,7 +193,7 @@ def wald_inference(
     if standard_error == 0:
         pvalue = 1.0 if alternative == "two-sided" else 0.5
         return 0.0, pvalue, ConfidenceInterval(estimate, estimate)
-    dist = sps.norm if math.isinf(df) else sps.t(df)
+    dist = _Reference(df)
     statistic = shift / standard_error
     low, high = bounds
     if alternative == "two-sided":
@@ -201,8 +218,8 @@ def logit_interval(
     """
     if not (0 < auc < 1 and standard_error > 0):
         return NO_INTERVAL
-    half = special.ndtri(0.5 + confidence_level / 2) * standard_error / (auc * (1 - auc))
-    centre = special.logit(auc)
+    half = scipy.special.ndtri(0.5 + confidence_level / 2) * standard_error / (auc * (1 - auc))
+    centre = scipy.special.logit(auc)
     return ConfidenceInterval(
-        float(special.expit(centre - half)), float(special.expit(centre + half))
+        float(scipy.special.expit(centre - half)), float(scipy.special.expit(centre + half))
     )

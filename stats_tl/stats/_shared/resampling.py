@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import special
+import scipy
 
 from ..results import ConfidenceInterval
 from .validation import check_option, check_positive_int
@@ -221,9 +221,9 @@ def bootstrap_interval(
         below = (np.sum(draws < estimate) + np.sum(draws <= estimate)) / (2 * draws.size)
         if below in (0.0, 1.0):
             return ConfidenceInterval(math.nan, math.nan)
-        bias = special.ndtri(below)
-        shifted = bias + special.ndtri(levels)
-        levels = special.ndtr(bias + shifted / (1 - accel * shifted))
+        bias = scipy.special.ndtri(below)
+        shifted = bias + scipy.special.ndtri(levels)
+        levels = scipy.special.ndtr(bias + shifted / (1 - accel * shifted))
     low, high = (float(q) for q in np.quantile(draws, levels))
     if method == "basic":
         low, high = 2 * estimate - high, 2 * estimate - low

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy import stats as sps
+import scipy
 
 from ..procedure import Procedure
 from .placements import doubled_placements
@@ -27,7 +27,7 @@ def swap_coefficients(
     `own` are the doubled placement counts within curve a minus those within curve b. The
     counts between curves compare the ranks of one with the ranks of the other.
     """
-    ranks_a, ranks_b = sps.rankdata(scores_a), sps.rankdata(scores_b)
+    ranks_a, ranks_b = scipy.stats.rankdata(scores_a), scipy.stats.rankdata(scores_b)
     positives_a = np.where(labels, ranks_a, ranks_b)  # positives under a, negatives under b
     positives_b = np.where(labels, ranks_b, ranks_a)
     between = doubled_placements(labels, positives_a) - doubled_placements(labels, positives_b)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
-from scipy import stats as sps
+import scipy
 
 from .._shared.inference import check_confidence_level
 from ..procedure import Procedure, ResultWarning
@@ -179,7 +179,7 @@ def bayesian_correlated_ttest(
         left, right = float(mean < -rope), float(mean > rope)
         interval = ConfidenceInterval(mean, mean)
     else:
-        posterior = sps.t(df, loc=mean, scale=scale)
+        posterior = scipy.stats.t(df, loc=mean, scale=scale)
         left, right = float(posterior.cdf(-rope)), float(posterior.sf(rope))
         interval = ConfidenceInterval(*(float(x) for x in posterior.interval(level)))
     correlation = n_test / (n_train + n_test)

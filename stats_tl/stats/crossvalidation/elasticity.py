@@ -20,7 +20,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
+import scipy
 
 from .._shared.placements import component_covariance
 
@@ -55,7 +55,7 @@ NOTHING = Elasticity(0.0, math.inf)
 
 def prior(auc: float) -> Elasticity:
     """What is known of beta from the AUC alone."""
-    z = abs(float(special.ndtri(auc)))
+    z = abs(float(scipy.special.ndtri(auc)))
     value = PRIOR_MOST if z <= PRIOR_SLOPE / PRIOR_MOST else PRIOR_SLOPE / z
     return Elasticity(value, PRIOR_SD**2)
 
@@ -92,7 +92,7 @@ def half_elasticity(
         Nothing where a mean AUC is 0, .5 or 1, or the two lie on either side of .5.
     """
     auc, half_auc = float(full.aucs.mean()), float(half.aucs.mean())
-    z, z_half = (float(special.ndtri(value)) for value in (auc, half_auc))
+    z, z_half = (float(scipy.special.ndtri(value)) for value in (auc, half_auc))
     if not (z * z_half > 0 and math.isfinite(z * z_half)):
         return NOTHING
     distance = math.log(2 * (n_folds - 1) / n_folds)

@@ -13,7 +13,7 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy import stats as sps
+import scipy
 
 from .._shared.inference import Hypothesis, Inference, conclude
 from ..procedure import Procedure
@@ -80,7 +80,7 @@ def combined_5x2cv_ftest(differences: Any) -> TestResult:
         statistic, pvalue = (0.0, 1.0) if squares == 0 else (math.nan, math.nan)
     else:
         statistic = squares / (2 * float(within.sum()))
-        pvalue = float(sps.f.sf(statistic, 10, 5))
+        pvalue = float(scipy.stats.f.sf(statistic, 10, 5))
     return conclude(
         Hypothesis(),
         Inference(statistic, pvalue, df=(10.0, 5.0), estimate=float(values.mean())),

@@ -14,7 +14,7 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy import stats as sps
+import scipy
 
 from .._shared.degenerate import ALIKE, CARRIES_NO_VARIANCE, warn_degenerate
 from .._shared.fold_cells import fold_cells, placements_within
@@ -152,7 +152,7 @@ def repeated_cv_omnibus_test(
         residual = max(df2 - rank + 1, 1.0)
         df = (float(rank), residual)
         statistic = quadratic / rank if math.isinf(df2) else quadratic * residual / (rank * df2)
-        pvalue = float(sps.f.sf(statistic, rank, min(residual, 1e9)))
+        pvalue = float(scipy.stats.f.sf(statistic, rank, min(residual, 1e9)))
     procedure = Procedure(
         name="repeated-cv-omnibus",
         variance="learning-curve",

@@ -33,7 +33,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import sparse
+import scipy
 
 from .._shared.fold_cells import FoldCells
 from .elasticity import Elasticity
@@ -157,7 +157,7 @@ def composition_covariance(
     # Column (repeat, fold) averages over the positives and over the negatives of that fold.
     share = 1 / np.where(labels, cells.n_positive[cells.cell], cells.n_negative[cells.cell])
     n = labels.size
-    averages = sparse.csr_array(
+    averages = scipy.sparse.csr_array(
         (share.T.ravel(), cells.cell.T.ravel(), np.arange(0, n * m + 1, m)), shape=(n, m * k)
     )
     means = (centred @ averages).reshape(m, m, k)  # of repeat l, over fold k of repeat m

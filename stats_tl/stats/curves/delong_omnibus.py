@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy import stats as sps
+import scipy
 
 from .._shared.degenerate import NO_VARIANCE, perfect, warn_degenerate
 from .._shared.inference import Hypothesis, Inference, conclude
@@ -130,7 +130,7 @@ def _chi_square(
         notes.append(ResultWarning("singular-covariance", text))
     if len(set(aucs)) == 1 and aucs[0] in (0.0, 1.0):
         notes.append(warn_degenerate(perfect(aucs[0], several=True)))
-    pvalue = float(sps.chi2.sf(quadratic, rank)) if rank else 1.0
+    pvalue = float(scipy.stats.chi2.sf(quadratic, rank)) if rank else 1.0
     return Inference(quadratic, pvalue, df=float(rank)), notes
 
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats as sps
+import scipy
 
 from .._shared.fold_cells import FoldCells, placements_within
 from .._shared.inference import (
@@ -308,7 +308,7 @@ def _interaction(
         if np.isfinite(middle).all() and np.linalg.matrix_rank(middle) == df:
             shift = contrast @ differences
             statistic = float(shift @ np.linalg.solve(middle, shift))
-            pvalue = float(sps.chi2.sf(statistic, df))
+            pvalue = float(scipy.stats.chi2.sf(statistic, df))
         else:
             text = "the differences carry no variance, so that the test is not defined"
             notes = (ResultWarning("zero-variance", text),)

@@ -12,7 +12,7 @@ __all__ = ["equivalence_test", "noninferiority_test", "smallest_equivalence_marg
 import math
 from dataclasses import replace
 
-from scipy import stats as sps
+import scipy
 
 from .._shared.degenerate import warn_degenerate
 from .._shared.inference import Inference, wald_inference
@@ -220,7 +220,7 @@ def smallest_equivalence_margin(result: TestResult, *, alpha: float | None = Non
     df = _reference_df(result)
     if not result.standard_error > 0:
         return math.nan
-    quantile = sps.norm.isf(alpha) if math.isinf(df) else sps.t.isf(alpha, df)
+    quantile = scipy.stats.norm.isf(alpha) if math.isinf(df) else scipy.stats.t.isf(alpha, df)
     return abs(result.estimate) + float(quantile) * result.standard_error
 
 
@@ -260,7 +260,9 @@ def _has_variance(result: TestResult) -> bool:
 
 
 def _upper_tail(statistic: float, df: float) -> float:
-    return float(sps.norm.sf(statistic) if math.isinf(df) else sps.t.sf(statistic, df))
+    return float(
+        scipy.stats.norm.sf(statistic) if math.isinf(df) else scipy.stats.t.sf(statistic, df)
+    )
 
 
 def _derived(

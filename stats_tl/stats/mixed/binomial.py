@@ -11,8 +11,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from scipy import optimize
-from scipy import stats as sps
+import scipy
 
 from .._shared.inference import check_confidence_level
 from ..procedure import ResultWarning
@@ -345,7 +344,7 @@ def _maximise(criterion: LaplaceCriterion) -> tuple[np.ndarray, np.ndarray, str]
 
 def _search(criterion: LaplaceCriterion, start: np.ndarray) -> Minimum:
     """Quasi-Newton, then Newton steps, which leave saddles and reach the boundary."""
-    found = optimize.minimize(
+    found = scipy.optimize.minimize(
         criterion.deviance,
         start,
         jac=lambda x: _differences(criterion, x, 1e-4),
@@ -398,14 +397,14 @@ def _coefficient_table(
     names: list[str], beta: np.ndarray, vcov: np.ndarray, level: float
 ) -> pd.DataFrame:
     se = np.sqrt(np.diag(vcov))
-    half = sps.norm.isf((1 - level) / 2) * se
+    half = scipy.stats.norm.isf((1 - level) / 2) * se
     return pd.DataFrame(
         {
             "estimate": beta,
             "standard_error": se,
             "df": math.inf,
             "statistic": beta / se,
-            "pvalue": 2 * sps.norm.sf(np.abs(beta / se)),
+            "pvalue": 2 * scipy.stats.norm.sf(np.abs(beta / se)),
             "ci_low": beta - half,
             "ci_high": beta + half,
         },

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats as sps
+import scipy
 
 from ..decisions.multiplicity import adjust_pvalues
 from .inference import Inference
@@ -130,22 +130,22 @@ def _adjusted(
     """P values and critical values of t."""
     n_means, covariance = family
     m = len(t)
-    raw = 2 * sps.t.sf(np.abs(t), df)
+    raw = 2 * scipy.stats.t.sf(np.abs(t), df)
     if covariance is not None:
         joint = MaximumOfT(covariance)
         pvalues = [joint.sf(abs(value), nu) for value, nu in zip(t, df, strict=True)]
         return np.array(pvalues), _each_df(df, lambda nu: joint.isf(1 - level, nu))
     if adjust == "tukey" and n_means > 2:
         root = math.sqrt(2)
-        pvalue = np.minimum(sps.studentized_range.sf(np.abs(t) * root, n_means, df), 1.0)
+        pvalue = np.minimum(scipy.stats.studentized_range.sf(np.abs(t) * root, n_means, df), 1.0)
         return pvalue, _each_df(
-            df, lambda nu: float(sps.studentized_range.isf(1 - level, n_means, nu)) / root
+            df, lambda nu: float(scipy.stats.studentized_range.isf(1 - level, n_means, nu)) / root
         )
     if adjust == "bonferroni":
-        return np.minimum(raw * m, 1.0), sps.t.isf((1 - level) / (2 * m), df)
+        return np.minimum(raw * m, 1.0), scipy.stats.t.isf((1 - level) / (2 * m), df)
     if adjust == "holm":
-        return adjust_pvalues(raw, "holm"), sps.t.isf((1 - level) / (2 * m), df)
-    return raw, sps.t.isf((1 - level) / 2, df)
+        return adjust_pvalues(raw, "holm"), scipy.stats.t.isf((1 - level) / (2 * m), df)
+    return raw, scipy.stats.t.isf((1 - level) / 2, df)
 
 
 def _each_df(df: np.ndarray, critical: Callable[[float], float]) -> np.ndarray:

@@ -8,8 +8,8 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats as sps
 
 from .._shared.inference import wald_inference
 from ..procedure import Procedure, ResultWarning
@@ -132,5 +132,5 @@ def f_statistic(inference: Inference | None, weights: np.ndarray) -> tuple[FTest
         return FTest(math.nan, rank, math.nan), math.nan
     test = inference.f_test(weights if rank == len(weights) else rows[:rank])
     if math.isinf(test.df_denominator):
-        return test, float(sps.chi2.sf(test.statistic * rank, rank))
-    return test, float(sps.f.sf(test.statistic, rank, test.df_denominator))
+        return test, float(scipy.stats.chi2.sf(test.statistic * rank, rank))
+    return test, float(scipy.stats.f.sf(test.statistic, rank, test.df_denominator))

@@ -7,7 +7,7 @@ __all__ = ["likelihood_ratio_test"]
 import math
 
 import numpy as np
-from scipy import stats as sps
+import scipy
 
 from ..procedure import Procedure, ResultWarning
 from ..results import ConfidenceInterval, TestResult
@@ -95,7 +95,7 @@ def likelihood_ratio_test(reduced: MixedModelResult, full: MixedModelResult) -> 
     statistic = math.nan if failures else float(max(fits[0].deviance - fits[1].deviance, 0.0))
     return TestResult(
         statistic=statistic,
-        pvalue=float(sps.chi2.sf(statistic, df)),
+        pvalue=float(scipy.stats.chi2.sf(statistic, df)),
         df=float(df),
         estimate=math.nan,
         estimates=(),

@@ -20,8 +20,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from scipy import special
-from scipy import stats as sps
+import scipy
 
 from .._shared.inference import check_confidence_level
 from .comparisons import ADJUSTMENTS, MeanRows, compare, named_weights
@@ -333,10 +332,10 @@ def _mean_columns(
     frame: pd.DataFrame, transform: str | None, level: float
 ) -> dict[str, np.ndarray]:
     estimate, se = frame["estimate"].to_numpy(), frame["standard_error"].to_numpy()
-    half = sps.t.isf((1 - level) / 2, frame["df"].to_numpy()) * se
+    half = scipy.stats.t.isf((1 - level) / 2, frame["df"].to_numpy()) * se
     low, high = estimate - half, estimate + half
     if transform is not None:
-        inverse = np.exp if transform == "log" else special.expit
+        inverse = np.exp if transform == "log" else scipy.special.expit
         estimate, low, high = inverse(estimate), inverse(low), inverse(high)
         # Delta method for the standard error; the interval is the image of its ends.
         se = se * (estimate if transform == "log" else estimate * (1 - estimate))

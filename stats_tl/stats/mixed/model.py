@@ -9,8 +9,8 @@ import warnings as _warnings
 
 import numpy as np
 import pandas as pd
+import scipy
 from numpy.typing import ArrayLike
-from scipy import stats as sps
 
 from .._shared.inference import check_confidence_level
 from ..procedure import ResultWarning
@@ -273,14 +273,14 @@ def _coefficients(
     unit = np.eye(len(names))
     df = np.array([math.nan if failed else inference.df(row) for row in unit])
     statistic = beta / se
-    half = sps.t.isf((1 - level) / 2, df) * se
+    half = scipy.stats.t.isf((1 - level) / 2, df) * se
     return pd.DataFrame(
         {
             "estimate": beta,
             "standard_error": se,
             "df": df,
             "statistic": statistic,
-            "pvalue": 2 * sps.t.sf(np.abs(statistic), df),
+            "pvalue": 2 * scipy.stats.t.sf(np.abs(statistic), df),
             "ci_low": beta - half,
             "ci_high": beta + half,
         },

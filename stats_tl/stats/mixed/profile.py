@@ -24,8 +24,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import optimize
-from scipy import stats as sps
+import scipy
 
 from .inference import Satterthwaite
 from .likelihood.criterion import Moments
@@ -156,7 +155,7 @@ def profile_intervals(solution: Solution, level: float, *, converged: bool) -> p
     """Profile-likelihood intervals; see :meth:`MixedModelResult.confint_variance`."""
     rows: list[_Row] = []
     std = solution.std
-    quantile = float(sps.chi2.ppf(level, 1))
+    quantile = float(scipy.stats.chi2.ppf(level, 1))
     for t, term in enumerate(std.design.random):
         k = len(term.coefficients)
         sd = np.sqrt(np.diag(solution.covariances[t])) if converged else np.full(k, math.nan)
@@ -268,7 +267,7 @@ def _root(curve: Callable[[float], float], estimate: float, end: float, quantile
         return math.sqrt(value) - math.sqrt(quantile) if value == value else math.nan
 
     try:
-        return float(optimize.brentq(crossing, estimate, end, xtol=1e-10, rtol=1e-9))
+        return float(scipy.optimize.brentq(crossing, estimate, end, xtol=1e-10, rtol=1e-9))
     except (RuntimeError, ValueError):
         return math.nan
 
@@ -299,7 +298,7 @@ def wald_intervals(solution: Solution, level: float, *, converged: bool) -> pd.D
     """Normal intervals on the log and Fisher's z scale."""
     rows: list[_Row] = []
     std = solution.std
-    z = float(sps.norm.isf((1 - level) / 2))
+    z = float(scipy.stats.norm.isf((1 - level) / 2))
     covariance = Satterthwaite(solution).parameter_covariance if converged else None
     J = std.map.jacobian(solution.theta)
     elements = {entry: i for i, entry in enumerate(std.products.elements)}

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 import pandas as pd
-from scipy import stats as sps
+import scipy
 
 from .likelihood.solver import Solution, Standardized, solve
 from .specification.design import MixedDesign, RandomTerm, build_design
@@ -37,7 +37,7 @@ def random_term_tests(solution: Solution, n_parameters: int, *, converged: bool)
             rows[label] = _row(count, reduced) | {
                 "statistic": statistic,
                 "df": df,
-                "pvalue": float(sps.chi2.sf(statistic, df)),
+                "pvalue": float(scipy.stats.chi2.sf(statistic, df)),
             }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("removed")
 

@@ -21,9 +21,7 @@ from __future__ import annotations
 __all__ = ["MaximumOfT"]
 
 import numpy as np
-from scipy import optimize, special
-from scipy import stats as sps
-from scipy.stats import qmc
+import scipy
 
 _ANGLES = 4096
 _LOG2_POINTS = 16
@@ -52,22 +50,22 @@ class MaximumOfT:
             return 0.0 if np.isinf(t) else np.nan
         bound = t**2 / (self.rank * self._largest2)
         if np.isinf(df):
-            return float(special.chdtrc(self.rank, self.rank * bound).mean())
-        return float(special.fdtrc(self.rank, df, bound).mean())
+            return float(scipy.special.chdtrc(self.rank, self.rank * bound).mean())
+        return float(scipy.special.fdtrc(self.rank, df, bound).mean())
 
     def isf(self, probability: float, df: float) -> float:
         """The t that max |T| exceeds with this probability."""
         # Between the single comparison's quantile and Scheffe's.
-        low = float(sps.t.isf(probability / 2, df))
+        low = float(scipy.stats.t.isf(probability / 2, df))
         scheffe = (
-            sps.chi2.isf(probability, self.rank)
+            scipy.stats.chi2.isf(probability, self.rank)
             if np.isinf(df)
-            else self.rank * sps.f.isf(probability, self.rank, df)
+            else self.rank * scipy.stats.f.isf(probability, self.rank, df)
         )
         high = float(np.sqrt(scheffe))
         if self.rank == 1:
             return low
-        root = optimize.brentq(
+        root = scipy.optimize.brentq(
             lambda t: self.sf(t, df) - probability, 0.999 * low, 1.001 * high, xtol=1e-9
         )
         return float(root)
@@ -81,6 +79,6 @@ def _directions(rank: int) -> np.ndarray:
         angle = np.pi * (np.arange(_ANGLES) + 0.5) / _ANGLES
         return np.column_stack([np.cos(angle), np.sin(angle)])
     # `rng` is the name from scipy 1.15 on.
-    uniform = qmc.Sobol(rank, seed=np.random.default_rng(20)).random_base2(_LOG2_POINTS)
-    normal = special.ndtri(np.clip(uniform, 1e-12, 1 - 1e-12))
+    uniform = scipy.stats.qmc.Sobol(rank, seed=np.random.default_rng(20)).random_base2(_LOG2_POINTS)
+    normal = scipy.special.ndtri(np.clip(uniform, 1e-12, 1 - 1e-12))
     return np.asarray(normal / np.linalg.norm(normal, axis=1, keepdims=True))

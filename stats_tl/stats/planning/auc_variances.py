@@ -12,7 +12,7 @@ __all__ = ["hanley_mcneil_variance", "obuchowski_variance"]
 
 import math
 
-from scipy import special
+import scipy
 
 from .._shared.validation import check_positive_int
 from .power import check_probability
@@ -140,7 +140,7 @@ def obuchowski_variance(
     >>> round(obuchowski_variance(0.85, 100, 200) ** 0.5, 4)
     0.0284
     """
-    z = float(special.ndtri(check_probability(auc, "auc")))
+    z = float(scipy.special.ndtri(check_probability(auc, "auc")))
     n1 = check_positive_int(n_positive, name="n_positive")
     n0 = check_positive_int(n_negative, name="n_negative")
     if not (sd_ratio > 0 and math.isfinite(sd_ratio)):

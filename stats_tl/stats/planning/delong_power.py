@@ -16,7 +16,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
+import scipy
 
 from .._shared.validation import check_positive_int
 from .power import check_probability, power_of_t, smallest_detectable_difference
@@ -91,7 +91,7 @@ def binormal_difference_variance(
     n1 = check_positive_int(n_positive, name="n_positive", minimum=2)
     n0 = check_positive_int(n_negative, name="n_negative", minimum=2)
     z = [
-        float(special.ndtri(check_probability(auc, name)))
+        float(scipy.special.ndtri(check_probability(auc, name)))
         for name, auc in (("auc_a", auc_a), ("auc_b", auc_b))
     ]
     covariance = {

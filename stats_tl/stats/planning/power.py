@@ -16,8 +16,7 @@ __all__ = [
 
 import math
 
-from scipy import optimize, special
-from scipy import stats as sps
+import scipy
 
 from .._shared.inference import check_alternative
 from .._shared.validation import check_positive_int
@@ -77,11 +76,13 @@ def smallest_detectable_difference(
     if power <= alpha / 2:
         raise ValueError(f"`power` must exceed alpha / 2 = {alpha / 2:g}, got {power:g}.")
     if math.isinf(df):
-        return standard_error * float(special.ndtri(1 - alpha / 2) + special.ndtri(power))
+        return standard_error * float(
+            scipy.special.ndtri(1 - alpha / 2) + scipy.special.ndtri(power)
+        )
     upper = 1.0
     while _right_power(upper, df, alpha, "two-sided") < power:
         upper *= 2
-    shift = optimize.brentq(
+    shift = scipy.optimize.brentq(
         lambda x: _right_power(x, df, alpha, "two-sided") - power, 0.0, upper, xtol=1e-12
     )
     return standard_error * float(shift)
@@ -330,9 +331,9 @@ def mrmc_power(
     if noncentrality == 0:  # where scipy's noncentral F is not defined
         return alpha
     if readers == "fixed":
-        return float(sps.ncx2.sf(sps.chi2.isf(alpha, 1), 1, noncentrality))
+        return float(scipy.stats.ncx2.sf(scipy.stats.chi2.isf(alpha, 1), 1, noncentrality))
     df = (r - 1) * (variance / mean_square) ** 2
-    return float(sps.ncf.sf(sps.f.isf(alpha, 1, df), 1, df, noncentrality))
+    return float(scipy.stats.ncf.sf(scipy.stats.f.isf(alpha, 1, df), 1, df, noncentrality))
 
 
 def power_of_t(
@@ -361,8 +362,8 @@ def _right_power(
 ) -> float:
     tail = alpha / 2 if alternative == "two-sided" else alpha
     if math.isinf(df):
-        return float(sps.norm.sf(stretch * sps.norm.isf(tail) - shift))
-    return float(sps.nct.sf(stretch * sps.t.isf(tail, df), df, shift))
+        return float(scipy.stats.norm.sf(stretch * scipy.stats.norm.isf(tail) - shift))
+    return float(scipy.stats.nct.sf(stretch * scipy.stats.t.isf(tail, df), df, shift))
 
 
 def check_probability(value: float, name: str) -> float:

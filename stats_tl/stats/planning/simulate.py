@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats as sps
+import scipy
 
 from .._shared.validation import check_positive_int
 from ..crossvalidation.components import CVComponents
@@ -208,7 +208,7 @@ def _one_design(
         variance = (1 / (m * k) + 1 / (k - 1)) * spread * rng.chisquare(fold_df, draws) / fold_df
         df = np.full(draws, float(fold_df))
     # A t of a million degrees of freedom is a normal, and scipy's quantile takes it.
-    threshold = sps.t.isf(question.alpha / 2, np.minimum(df, 1e6)) * np.sqrt(variance)
+    threshold = scipy.stats.t.isf(question.alpha / 2, np.minimum(df, 1e6)) * np.sqrt(variance)
     found = float(np.mean(np.sign(difference) * (difference + noise) > threshold))
     return {
         "n_units": n,

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats as sps
+import scipy
 
 from .._shared.degenerate import warn_degenerate
 from .._shared.inference import NO_INTERVAL, check_confidence_level, wald_inference
@@ -263,8 +263,8 @@ def _omnibus(ms_arm: float, noise: Noise, n_arms: int) -> tuple[float, float]:
     ratio = ms_arm / noise.variance
     if math.isinf(noise.df):
         chi2 = (n_arms - 1) * ratio
-        return chi2, float(sps.chi2.sf(chi2, n_arms - 1))
-    return ratio, float(sps.f.sf(ratio, n_arms - 1, noise.df))
+        return chi2, float(scipy.stats.chi2.sf(chi2, n_arms - 1))
+    return ratio, float(scipy.stats.f.sf(ratio, n_arms - 1, noise.df))
 
 
 def _difference_table(means: np.ndarray, noise: Noise, level: float) -> pd.DataFrame:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from scipy import stats as sps
+import scipy
 
 from .._shared.inference import check_confidence_level
 from .._shared.signed_rank import as_pair, signed_rank_distribution
@@ -118,7 +118,7 @@ def paired_effect_sizes(a: Any, b: Any) -> EffectSizes:
     correction = 1 - 3 / (4 * (n - 1) - 1)
     delta = cliffs_delta(x, y)
     moved = difference[difference != 0]
-    ranks = sps.rankdata(np.abs(moved))
+    ranks = scipy.stats.rankdata(np.abs(moved))
     return EffectSizes(
         cohen_dz=dz,
         hedges_gz=dz * correction,
@@ -235,7 +235,7 @@ def hodges_lehmann(
         below = int(np.searchsorted(np.cumsum(distribution), (1 - level) / 2, side="right"))
     elif method == "asymptotic":
         sd = math.sqrt(n * (n + 1) * (2 * n + 1) / 24)
-        below = math.ceil(n * (n + 1) / 4 - 0.5 - sps.norm.isf((1 - level) / 2) * sd)
+        below = math.ceil(n * (n + 1) / 4 - 0.5 - scipy.stats.norm.isf((1 - level) / 2) * sd)
     else:
         raise ValueError(f"`method` must be 'exact' or 'asymptotic', got {method!r}.")
     interval = (

@@ -12,7 +12,7 @@ import math
 from typing import Any
 
 import numpy as np
-from scipy import stats as sps
+import scipy
 
 from .._shared.degenerate import warn_degenerate
 from .._shared.inference import NO_INTERVAL, Hypothesis, Inference, conclude
@@ -94,7 +94,7 @@ def wilcoxon_test(
     x, y = as_pair(a, b)
     difference = x - y
     kept = difference if zero_method == "pratt" else difference[difference != 0]
-    ranks = sps.rankdata(np.abs(kept))[kept != 0]
+    ranks = scipy.stats.rankdata(np.abs(kept))[kept != 0]
     positive = (kept > 0)[kept != 0]
     statistic = float(ranks[positive].sum())
     notes: tuple[ResultWarning, ...] = ()
@@ -172,7 +172,7 @@ def sign_test(
         pvalue, share, interval = 1.0, math.nan, NO_INTERVAL
         notes = (NO_DIFFERENCE,)
     else:
-        exact = sps.binomtest(wins, n, alternative=alternative)
+        exact = scipy.stats.binomtest(wins, n, alternative=alternative)
         pvalue, share = float(exact.pvalue), wins / n
         low, high = exact.proportion_ci(hypothesis.confidence_level, method="exact")
         interval = ConfidenceInterval(float(low), float(high))

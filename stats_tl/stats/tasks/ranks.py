@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats as sps
+import scipy
 
 from .._shared.inference import Hypothesis, Inference, conclude
 from ..procedure import Procedure
@@ -119,7 +119,7 @@ def friedman_test(scores: Any) -> TestResult:
     if (ranks == ranks[0, 0]).all():
         statistic, pvalue = 0.0, 1.0
     else:
-        statistic, pvalue = (float(x) for x in sps.friedmanchisquare(*values.T))
+        statistic, pvalue = (float(x) for x in scipy.stats.friedmanchisquare(*values.T))
     return _omnibus("friedman", Inference(statistic, pvalue, df), ranks)
 
 
@@ -172,7 +172,7 @@ def iman_davenport_test(scores: Any) -> TestResult:
     left = n * (k - 1) - chi2
     # Complete agreement leaves a rounding residue of either sign.
     statistic = (n - 1) * chi2 / left if left > 1e-9 * n * k else math.inf
-    pvalue = float(sps.f.sf(statistic, *df))
+    pvalue = float(scipy.stats.f.sf(statistic, *df))
     return _omnibus("iman-davenport", Inference(statistic, pvalue, df), _ranks(values))
 
 
@@ -221,7 +221,7 @@ def quade_test(scores: Any) -> TestResult:
     values, _ = _as_table(scores)
     n, k = values.shape
     ranks = _ranks(values)
-    weights = sps.rankdata(np.ptp(values, axis=1))
+    weights = scipy.stats.rankdata(np.ptp(values, axis=1))
     weighted = weights[:, None] * (ranks - (k + 1) / 2)
     between = float((weighted.sum(axis=0) ** 2).sum()) / n
     total = float((weighted**2).sum())
@@ -231,7 +231,7 @@ def quade_test(scores: Any) -> TestResult:
     else:
         left = total - between
         statistic = (n - 1) * between / left if left > 1e-12 * total else math.inf
-    pvalue = float(sps.f.sf(statistic, *df))
+    pvalue = float(scipy.stats.f.sf(statistic, *df))
     return _omnibus("quade", Inference(statistic, pvalue, df), ranks)
 
 
@@ -315,7 +315,7 @@ def nemenyi_critical_difference(n_methods: int, n_tasks: int, *, alpha: float = 
         )
     if not 0 < alpha < 1:
         raise ValueError(f"`alpha` must be between 0 and 1, got {alpha!r}.")
-    quantile = float(sps.studentized_range.isf(alpha, n_methods, np.inf))
+    quantile = float(scipy.stats.studentized_range.isf(alpha, n_methods, np.inf))
     return quantile * _rank_error(n_methods, n_tasks)
 
 
@@ -368,7 +368,7 @@ def nemenyi_pvalues(scores: Any) -> pd.DataFrame:
     for i, j in itertools.combinations(range(k), 2):
         difference = float(ranks[i] - ranks[j])
         q = abs(difference) / _rank_error(k, n)
-        pvalue = float(sps.studentized_range.sf(q, k, np.inf))
+        pvalue = float(scipy.stats.studentized_range.sf(q, k, np.inf))
         rows.append({"a": names[i], "b": names[j], "rank_difference": difference, "pvalue": pvalue})
     return pd.DataFrame(rows)
 
@@ -399,7 +399,7 @@ def _rank_error(n_methods: int, n_tasks: int) -> float:
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    ranks: np.ndarray = sps.rankdata(-values, axis=1)
+    ranks: np.ndarray = scipy.stats.rankdata(-values, axis=1)
     return ranks
 
 

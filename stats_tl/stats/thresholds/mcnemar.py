@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from scipy import stats as sps
+import scipy
 
 from .._shared.inference import Hypothesis, Inference, SampleSize, conclude
 from .._shared.paired_sample import PairedSample
@@ -243,9 +243,12 @@ def _mcnemar(only_a: int, only_b: int, method: str, alternative: str) -> tuple[f
         if method == "chi-square-corrected":
             distance = max(distance - 1, 0.0)
         root = math.copysign(distance, only_a - only_b) / math.sqrt(total)
-        tails = {"two-sided": 2 * sps.norm.sf(abs(root)), "greater": sps.norm.sf(root)}
-        return root**2, float(tails.get(alternative, sps.norm.cdf(root)))
-    binomial = sps.binom(total, 0.5)
+        tails = {
+            "two-sided": 2 * scipy.stats.norm.sf(abs(root)),
+            "greater": scipy.stats.norm.sf(root),
+        }
+        return root**2, float(tails.get(alternative, scipy.stats.norm.cdf(root)))
+    binomial = scipy.stats.binom(total, 0.5)
     point = binomial.pmf(only_a) if method == "mid-p" else 0.0
     if alternative == "two-sided":
         pvalue = 2 * binomial.cdf(min(only_a, only_b)) - point

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats as sps
+import scipy
 
 from .._shared.inference import check_confidence_level
 from .._shared.placements import tie_groups
@@ -344,7 +344,7 @@ def ratio_error(values: np.ndarray, codes: np.ndarray) -> float:
 
 def effective_wilson(share: float, n: float, level: float) -> ConfidenceInterval:
     """Wilson's interval of a proportion of `n` cases, which need not be a whole number."""
-    z = sps.norm.isf((1 - level) / 2)
+    z = scipy.stats.norm.isf((1 - level) / 2)
     centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2)) / (1 + z**2 / n)
     low = 0.0 if share == 0 else max(0.0, centre - half)
@@ -354,8 +354,8 @@ def effective_wilson(share: float, n: float, level: float) -> ConfidenceInterval
 
 def _clopper_pearson(share: float, n: float, level: float) -> ConfidenceInterval:
     count, tail = share * n, (1 - level) / 2
-    low = 0.0 if share == 0 else sps.beta.ppf(tail, count, n - count + 1)
-    high = 1.0 if share == 1 else sps.beta.isf(tail, count + 1, n - count)
+    low = 0.0 if share == 0 else scipy.stats.beta.ppf(tail, count, n - count + 1)
+    high = 1.0 if share == 1 else scipy.stats.beta.isf(tail, count + 1, n - count)
     return ConfidenceInterval(float(low), float(high))
 
 

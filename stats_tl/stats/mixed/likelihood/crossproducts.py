@@ -33,7 +33,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
-from scipy import linalg, sparse
+import scipy
 
 from ..specification.design import RandomTerm
 
@@ -83,7 +83,7 @@ class CrossProducts:
         C[:, self.q2 :] = Z1.T @ Xy
         FF[self.q2 :, self.q2 :] = Xy.T @ Xy
         if self.others:
-            Z2 = sparse.hstack([matrices[t] for t in self.others], format="csr")
+            Z2 = scipy.sparse.hstack([matrices[t] for t in self.others], format="csr")
             C[:, : self.q2] = (Z1.T @ Z2).toarray()
             FF[: self.q2, : self.q2] = (Z2.T @ Z2).toarray()
             FF[: self.q2, self.q2 :] = Z2.T @ Xy
@@ -104,11 +104,11 @@ class CrossProducts:
         return VarianceState(self, factors)
 
 
-def _indicator(codes: np.ndarray, z: np.ndarray, levels: int) -> sparse.csr_matrix:
+def _indicator(codes: np.ndarray, z: np.ndarray, levels: int) -> scipy.sparse.csr_matrix:
     n, k = z.shape
     columns = (codes[:, None] * k + np.arange(k)).ravel()
     pointers = np.arange(0, n * k + 1, k)
-    return sparse.csr_matrix((z.ravel(), columns, pointers), shape=(n, levels * k))
+    return scipy.sparse.csr_matrix((z.ravel(), columns, pointers), shape=(n, levels * k))
 
 
 class VarianceState:
@@ -146,9 +146,9 @@ class VarianceState:
         system[:q2, q2:] = LE[:, q2:m]
         system[q2:, :q2] = LE[:, q2:m].T
         system[q2:, q2:] = self.E[q2:m, q2:m]
-        self._chol = linalg.cholesky(system, lower=True, check_finite=False)
+        self._chol = scipy.linalg.cholesky(system, lower=True, check_finite=False)
         right = np.concatenate([LE[:, m], self.E[q2:m, m]])
-        half = linalg.solve_triangular(self._chol, right, lower=True, check_finite=False)
+        half = scipy.linalg.solve_triangular(self._chol, right, lower=True, check_finite=False)
         diagonal = np.log(np.diag(self._chol))
         self.log_det_v = log_det_1 + 2 * float(diagonal[:q2].sum())
         self.log_det_x = 2 * float(diagonal[q2:].sum())
@@ -197,7 +197,7 @@ class VarianceState:
 
     @cached_property
     def _solution(self) -> np.ndarray:
-        solution: np.ndarray = linalg.solve_triangular(
+        solution: np.ndarray = scipy.linalg.solve_triangular(
             self._chol, self._half, lower=True, trans="T", check_finite=False
         )
         return solution
@@ -207,14 +207,14 @@ class VarianceState:
         """:math:`(X'V^{-1}X)^{-1}`: the covariance of the fixed effects over sigma squared."""
         q2 = self.products.q2
         R = self._chol[q2:, q2:]
-        inverse = linalg.solve_triangular(R, np.eye(len(R)), lower=True, check_finite=False)
+        inverse = scipy.linalg.solve_triangular(R, np.eye(len(R)), lower=True, check_finite=False)
         return np.asarray(inverse.T @ inverse)
 
     @cached_property
     def n_full(self) -> np.ndarray:
         """N for P: the inverse of the mixed-model equations, in terms of u and beta."""
         q2 = self.products.q2
-        B = linalg.solve_triangular(
+        B = scipy.linalg.solve_triangular(
             self._chol, np.eye(len(self._chol)), lower=True, check_finite=False
         )
         B[:, :q2] = self._right(B[:, :q2].T).T
@@ -226,7 +226,7 @@ class VarianceState:
         q2 = self.products.q2
         N: np.ndarray = np.zeros_like(self._chol)
         if q2:
-            B = linalg.solve_triangular(
+            B = scipy.linalg.solve_triangular(
                 self._chol[:q2, :q2], np.eye(q2), lower=True, check_finite=False
             )
             B = self._right(B.T).T

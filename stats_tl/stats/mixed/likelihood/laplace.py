@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy import special
+import scipy
 
 from ..specification.design import RandomTerm
 from .criterion import ThetaMap
@@ -86,7 +86,7 @@ class LaplaceCriterion:
         # Infinite until a step was made: the start need not belong to this theta.
         penalised, log_det = np.inf, np.nan
         for _ in range(100):
-            mean = special.expit(eta)
+            mean = scipy.special.expit(eta)
             weight = np.maximum(mean * (1 - mean), _MIN_WEIGHT)
             root = np.sqrt(weight)
             working = eta - self.offset + (self.y - mean) / weight

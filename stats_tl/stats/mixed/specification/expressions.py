@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import special
+import scipy
 
 from .coding import Factor, Numeric, Value, contrast_matrix, level_label, orthogonal_polynomials
 from .syntax import Call, Constant, Name, Node, deparse
@@ -32,7 +32,7 @@ _NUMBERS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "log": np.log, "log2": np.log2, "log10": np.log10, "log1p": np.log1p, "exp": np.exp,
     "expm1": np.expm1, "sqrt": np.sqrt, "abs": np.abs, "sin": np.sin, "cos": np.cos,
     "tan": np.tan, "tanh": np.tanh, "floor": np.floor, "ceiling": np.ceil, "sign": np.sign,
-    "logit": logit, "plogis": special.expit, "qlogis": logit,
+    "logit": logit, "plogis": lambda x: scipy.special.expit(x), "qlogis": logit,
 }  # fmt: skip
 _ARITHMETIC: dict[str, Callable[[np.ndarray, np.ndarray], np.ndarray]] = {
     "+": np.add, "-": np.subtract, "*": np.multiply, "/": np.divide, "^": np.power,
