@@ -23,10 +23,11 @@ _ASCII = {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "\\": r"\textbackslash{}",
-    "<": r"\ensuremath{<}",
-    ">": r"\ensuremath{>}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
     "|": r"\ensuremath{|}",
-    '"': r"\textquotedbl{}",
+    # No upright quotation mark is in OT1, but in its typewriter; babel gives it other meanings.
+    '"': r'\texttt{\string"}',
     # After the end of a table row these would be read as an argument of it.
     "[": "{[}",
     "]": "{]}",
@@ -61,8 +62,9 @@ _LETTERS = {
     "ð": r"\dh{}",
 }
 _SYMBOLS = {
-    "–": r"\textendash{}",
-    "—": r"\textemdash{}",
+    # pandoc leaves out \textendash and \textemdash.
+    "–": "{--}",
+    "—": "{---}",
     "‘": r"\textquoteleft{}",
     "’": r"\textquoteright{}",
     "“": r"\textquotedblleft{}",
@@ -71,12 +73,12 @@ _SYMBOLS = {
     "«": r"\guillemotleft{}",
     "»": r"\guillemotright{}",
     "…": r"\ldots{}",
-    "•": r"\textbullet{}",
-    "†": r"\textdagger{}",
+    "•": r"\ensuremath{\bullet}",
+    "†": r"\ensuremath{\dagger}",
     "·": r"\ensuremath{\cdot}",
     "°": r"\textdegree{}",
     "§": r"\S{}",
-    "©": r"\textcopyright{}",
+    "©": r"\copyright{}",
     "®": r"\textregistered{}",
     "™": r"\texttrademark{}",
     "¿": r"\textquestiondown{}",
@@ -120,8 +122,8 @@ _ACCENTS = {
     "RING ABOVE": r"\r",
 }
 _GREEK_NAMES = {
-    0x3B1: "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi o pi rho "
-    "varsigma sigma tau upsilon phi chi psi omega",
+    0x3B1: "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi o pi rho "
+    "varsigma sigma tau upsilon varphi chi psi omega",
     0x391: "A B Gamma Delta E Z H Theta I K Lambda M N Xi O Pi P varsigma Sigma T Upsilon Phi X "
     "Psi Omega",
 }

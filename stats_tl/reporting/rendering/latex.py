@@ -1,7 +1,10 @@
-r"""Tables as LaTeX: booktabs rules, siunitx columns, threeparttable notes.
+r"""Tables as LaTeX: booktabs rules, aligned decimals, threeparttable notes.
 
 What comes out is plain ASCII, whatever the user's names are (:mod:`.escaping`), needs
-no package beyond those of a small TeX, and depends on nothing but the table.
+no package beyond those of a small TeX, and depends on nothing but the table. pandoc reads the
+same tables: columns are ``l``, ``c``, ``r`` and ``p{…}``, decimals are in line because what a
+number lacks stands beside it as a ``\phantom``, and what pandoc would take for text it is not
+shown (:func:`_unseen_by_pandoc`).
 """
 
 from __future__ import annotations
@@ -10,12 +13,13 @@ __all__ = ["latex_document", "latex_table"]
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from .escaping import escape
 from .table import Cell, Column, Panel, Row, Table
 
 _HEADINGS = {"methods.tex": "Statistical analysis", "results.tex": "Results"}
-PACKAGES = ("array", "booktabs", "siunitx", "threeparttable")
+PACKAGES = ("booktabs", "threeparttable")
 
 
 def latex_table(table: Table, *, provenance: Sequence[str] = (), max_rows: int = 24) -> str:
@@ -155,22 +159,9 @@ def _specification(table: Table) -> Iterator[str]:
             texts = [column.header, *(c.text for c in cells), *(c.below for c in cells)]
             most = 28 if any(c.spanner for c in table.columns) else 60
             width = column.width or min(max(1.8 * max(map(len, texts)), 15), most)
-            yield rf">{{\raggedright\arraybackslash}}p{{{width:.0f}mm}}"
-        elif column.align == "decimal":
-            yield f"S[table-format={_decimal_format(row.cells[index].text for row in rows)}]"
+            yield rf"p{{{width:.0f}mm}}"
         else:
-            yield {"left": "l", "right": "r", "center": "c", "p": "l"}[column.align]
-
-
-def _decimal_format(texts: Iterable[str]) -> str:
-    numbers = [text for text in texts if _is_number(text)]
-    sign = "-" if any(text.startswith("−") for text in numbers) else ""
-    wholes, decimals = [1], [0]
-    for text in numbers:
-        whole, _, decimal = text.lstrip("−").partition(".")
-        wholes.append(len(whole))
-        decimals.append(len(decimal))
-    return f"{sign}{max(wholes)}.{max(decimals)}"
+            yield {"left": "l", "right": "r", "center": "c", "decimal": "c", "p": "l"}[column.align]
 
 
 def _is_number(text: str) -> bool:
@@ -191,50 +182,90 @@ def _header(columns: Sequence[Column]) -> Iterator[str]:
                 cells.append("")
             start = stop
         yield " & ".join(cells) + r" \\"
-        yield "".join(rules)
+        yield _unseen_by_pandoc("".join(rules))
     yield " & ".join(_heading(column) for column in columns) + r" \\"
+
+
+def _unseen_by_pandoc(latex: str) -> str:
+    r"""What TeX reads and pandoc leaves out, as it leaves out all between ``\iffalse`` and ``\fi``.
+
+    It knows no ``\cmidrule`` and would write its argument into the next cell.
+    """
+    return rf"\unless\iffalse{latex}\fi"
 
 
 def _heading(column: Column) -> str:
     text = escape(column.header)
-    if column.align == "decimal":
-        return f"{{{text}}}"
-    return rf"\multicolumn{{1}}{{c}}{{{text}}}" if column.align in ("p", "center") else text
+    return rf"\multicolumn{{1}}{{c}}{{{text}}}" if column.align == "p" else text
 
 
 def _body(table: Table, body: Sequence[Row | Panel]) -> Iterator[str]:
     width = len(table.columns)
-    for number, line in enumerate(body):
+    room = [_Decimals.of(table, index) for index in range(width)]
+    # \raggedright gives another meaning to \\.
+    end = r"\tabularnewline" if table.columns[-1].align == "wrap" else r"\\"
+    for line, following in zip(body, (*body[1:], None), strict=True):
         if isinstance(line, Panel):
-            if number:
-                yield r"\addlinespace"
-            yield rf"\multicolumn{{{width}}}{{@{{}}l}}{{\itshape {escape(line.text)}}} \\[2pt]"
+            yield rf"\multicolumn{{{width}}}{{l}}{{\itshape {escape(line.text)}}} \\[2pt]"
             continue
-        pairs = list(zip(table.columns, line.cells, strict=True))
-        yield " & ".join(_cell(column, cell) for column, cell in pairs) + r" \\"
-        if any(cell.below for cell in line.cells):
-            yield " & ".join(_below(column, cell) for column, cell in pairs) + r" \\[2pt]"
+        parts = list(zip(table.columns, line.cells, room, strict=True))
+        below = any(cell.below for cell in line.cells)
+        # Not \addlinespace, after which pandoc loses a panel.
+        gap = "[6pt]" if isinstance(following, Panel) else "[2pt]" if below else ""
+        yield " & ".join(_cell(*part) for part in parts) + f" {end}" + ("" if below else gap)
+        if below:
+            yield " & ".join(_below(column, cell) for column, cell, _ in parts) + f" {end}{gap}"
 
 
-def _cell(column: Column, cell: Cell) -> str:
-    if column.align == "p":
-        text = escape(cell.text)
-        # An invisible sign keeps the decimal points of "<.001" and ".03" in line.
-        if not cell.text.startswith(("<", ">", "–")):
-            text = rf"\phantom{{\ensuremath{{<}}}}{text}"
-    elif column.align == "decimal":
-        if _is_number(cell.text) and not cell.bold:
-            return cell.text.replace("−", "-")
-        text = escape(cell.text)
-    else:
-        text = escape(cell.text, breakable=column.align == "wrap")
+def _cell(column: Column, cell: Cell, room: _Decimals) -> str:
+    text = escape(cell.text, breakable=column.align == "wrap")
     if cell.bold:
         text = rf"\textbf{{{text}}}"
-    return f"{{{text}}}" if column.align == "decimal" and text else text
+    if column.align == "wrap":
+        return rf"\raggedright {text}".rstrip()
+    if column.align == "decimal" and _is_number(cell.text):
+        return room.filled(cell.text, text)
+    # An invisible sign keeps the decimal points of "<.001" and ".03" in line.
+    if column.align == "p" and cell.text and not cell.text.startswith(("<", ">", "–")):
+        text = _phantom("<") + text
+    return text
 
 
 def _below(column: Column, cell: Cell) -> str:
-    text = escape(cell.below, breakable=column.align == "wrap")
-    if text:
-        text = rf"\scriptsize {text}"
-    return f"{{{text}}}" if column.align == "decimal" and text else text
+    if not cell.below:
+        return ""
+    wraps = column.align == "wrap"
+    text = rf"\scriptsize {escape(cell.below, breakable=wraps)}"
+    return rf"\raggedright{text}" if wraps else text
+
+
+@dataclass(frozen=True)
+class _Decimals:
+    """Room that the numbers of a column need: a sign or none, digits before and after the point."""
+
+    sign: bool
+    whole: int
+    decimal: int
+
+    @classmethod
+    def of(cls, table: Table, index: int) -> _Decimals:
+        texts = [line.cells[index].text for line in table.body if isinstance(line, Row)]
+        numbers = [text for text in texts if _is_number(text)]
+        parts = [text.lstrip("−").partition(".") for text in numbers]
+        return cls(
+            any(text.startswith("−") for text in numbers),
+            max((len(whole) for whole, _, _ in parts), default=0),
+            max((len(decimal) for _, _, decimal in parts), default=0),
+        )
+
+    def filled(self, number: str, latex: str) -> str:
+        """A number with what it lacks of that room on both sides, invisible."""
+        whole, point, decimal = number.lstrip("−").partition(".")
+        before = "−" if self.sign and not number.startswith("−") else ""
+        before += "0" * (self.whole - len(whole))
+        after = ("" if point or not self.decimal else ".") + "0" * (self.decimal - len(decimal))
+        return _phantom(before) + latex + _phantom(after)
+
+
+def _phantom(text: str) -> str:
+    return rf"\phantom{{{escape(text)}}}" if text else ""
