@@ -199,6 +199,10 @@ def predictions(folder: Path) -> Target:
     seeds = [
         frame.to_csv(index=False).encode(),
         frame.drop(columns="fold").to_csv(index=False).encode(),
+        frame.to_csv(sep=";", decimal=",").encode(),
+        frame.to_parquet(),
+        b"=== Predictions on test data ===\n\n inst# actual predicted error distribution (id)\n"
+        b"     1   1:no   1:no       *0.78,0.22 (c56)\n     2 2:yes 1:no + *0.6,0.4 (c48)\n",
     ]
 
     def run(data: bytes) -> None:

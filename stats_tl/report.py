@@ -22,7 +22,7 @@ FORMATS = ("latex", "csv", "figures", "words", "json", "html")
 CORRECTIONS = ("holm", "hochberg", "hommel", "bonferroni", "bh", "by", "none")
 EXIT_DIFFERS = 1
 #: They say how the table of --scores is to be read.
-TABLE_FLAGS = ("columns", "arms", "positive", "folds")
+TABLE_FLAGS = ("columns", "arms", "names", "truth", "positive", "folds")
 EXAMPLES = """\
 examples:
   python -m stats_tl.report
@@ -36,6 +36,9 @@ examples:
   python -m stats_tl.report --scores wide.csv --reference imagenet \\
           --columns case=image,y_true=malignant --arms imagenet=p_in,radimagenet=p_rin
       one row per case, a score column for each arm, other column names
+  python -m stats_tl.report --scores imagenet=a.csv radimagenet=b.csv --reference imagenet \\
+          --truth labels.csv --positive malignant
+      a file for each arm, labels of the cases from another, as text
   python -m stats_tl.report --scores predictions.csv --plan analysis.toml
       as registered: the [analysis] table of a file whose hash the report prints
   python -m stats_tl.report --aucs grid.csv --reference imagenet
@@ -70,9 +73,10 @@ def build_parser() -> argparse.ArgumentParser:
     )
     source.add_argument(
         "--scores",
-        type=Path,
-        metavar="CSV",
-        help="predictions of any trainer, one row per case and arm, or wide with --arms",
+        nargs="+",
+        metavar="FILE",
+        help="predictions of any trainer (text or Parquet), one row per case and arm, or wide with "
+        "--arms; or a file for each arm: imagenet=a.csv radimagenet=b.csv",
     )
     source.add_argument(
         "--aucs",
@@ -97,6 +101,17 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="ARM=COLUMN,...",
         help="the CSV is wide, one row per case, with a score column for each arm: "
         "imagenet=p_in,radimagenet=p_rin",
+    )
+    what.add_argument(
+        "--names",
+        metavar="NAME,...",
+        help="names of all columns of a file that has no heading: case,y_true,score",
+    )
+    what.add_argument(
+        "--truth",
+        type=Path,
+        metavar="FILE",
+        help="table of the cases (case, y_true, covariates), where the predictions lack these",
     )
     what.add_argument(
         "--positive",
@@ -328,9 +343,11 @@ def predictions(options: argparse.Namespace) -> Predictions:
     if options.folds is not None and options.folds < 2:
         raise UserError(f"--folds {options.folds}: expected 2 or more")
     found = read_predictions(
-        options.scores,
+        score_files(options.scores),
         columns=columns and parse_mapping(columns, "--columns", "case=image_id,y_true=label"),
         arms=arms and parse_mapping(arms, "--arms", "imagenet=p_in,radimagenet=p_rin"),
+        names=parse_names(options.names),
+        truth=options.truth,
         positive=options.positive,
         folds=options.folds,
     )
@@ -341,6 +358,24 @@ def predictions(options: argparse.Namespace) -> Predictions:
             file=sys.stderr,
         )
     return found
+
+
+def score_files(given: list[str]) -> Path | dict[str, Path]:
+    """The file of ``--scores``, or the file of each arm."""
+    if len(given) == 1 and ("=" not in given[0] or Path(given[0]).exists()):
+        return Path(given[0])
+    files: dict[str, Path] = {}
+    for entry in given:
+        arm, sign, file = entry.partition("=")
+        if not (sign and arm and file):
+            raise UserError(
+                f"--scores {entry!r}: of several files, each is that of one arm: "
+                "--scores imagenet=a.csv radimagenet=b.csv"
+            )
+        if arm in files:
+            raise UserError(f"--scores: the arm {arm!r} is there more than once")
+        files[arm] = Path(file)
+    return files
 
 
 def analysis_options(evidence: Evidence, options: argparse.Namespace) -> AnalysisOptions:

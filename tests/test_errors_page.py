@@ -222,7 +222,19 @@ CAUSES = {
     ],
     ("files contradict each other", "report"): lambda w: ["--runs", w.archive()],
     ("predictions lack a column", "report"): lambda w: w.scores(SCORES.drop(columns="score")),
-    ("predictions are no table", "report"): lambda w: ["--scores", text("s.csv", 'a,"b\n1')],
+    ("predictions are no table", "report"): lambda w: ["--scores", text("s.csv", "")],
+    ("a row has more or fewer fields than the heading", "report"): lambda w: [
+        "--scores", text("s.csv", 'a,"b\n1'),
+    ],
+    ("predictions have no heading", "report"): lambda w: ["--scores", text("s.csv", "1,0,0.5\n")],
+    ("predictions are a spreadsheet", "report"): lambda w: [
+        "--scores", text("s.csv", "PK\x03\x04"),
+    ],
+    ("several files, and no arm of each", "report"): lambda w: ["--scores", "a.csv", "b.csv"],
+    ("labels of some cases are not there", "report"): lambda w: [
+        *w.scores(SCORES.drop(columns="y_true")), "--truth",
+        text("t.csv", SCORES[1:40][["case", "y_true"]].to_csv(index=False)),
+    ],
     ("predictions hold no number", "report"): lambda w: w.scores(
         SCORES.assign(score=SCORES["score"].where(SCORES.index != 3, "inf")),
     ),

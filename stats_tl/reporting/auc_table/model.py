@@ -26,7 +26,7 @@ import pandas as pd
 
 from ...errors import IncompleteError, UserError, suggest
 from ...stats import fit_mixed_model
-from ..evidence.predictions import read_csv
+from ..evidence.tabular import UNNAMED, read_table
 from ..rendering.labels import RULES, join_words, plural
 from ..rendering.numbers import format_interval, format_number, format_p
 from ..rendering.table import Cell, Column, Panel, Row, Table
@@ -114,9 +114,11 @@ def read_aucs(
         If the file cannot be read, a column is missing, or an AUC lies outside [0, 1].
     """
     path = Path(path)
-    frame, digest = read_csv(path, columns)
+    frame, digest = read_table(path, columns=columns)
+    frame = frame.drop(columns=UNNAMED, errors="ignore")
+    text = frame.select_dtypes("category").columns
     try:
-        return _checked(frame, columns or {}), digest
+        return _checked(frame.astype(dict.fromkeys(text, object)), columns or {}), digest
     except UserError as error:
         raise type(error)(f"{path}: {error}") from None
 

@@ -10,22 +10,29 @@ The rule, in this order:
 3. What is then neither a known column nor the score of an arm is a covariate.
 
 Nothing is guessed: a table with score columns for several arms and without ``--arms`` is
-refused with the flag that would mend it. An empty score in a wide table means that the arm
+refused with the flag that would mend it. Two columns need no place in the file: ``row``, the
+number of the row, and ``index``, the row names without a heading; both are used where
+``--columns case=row`` says so. An empty score in a wide table means that the arm
 has no score for the case, which the comparison refuses, naming the case.
 """
 
 from __future__ import annotations
 
-__all__ = ["arrange", "parse_mapping"]
+__all__ = ["NEEDED", "OPTIONAL", "arrange", "parse_mapping", "stack_arms"]
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+from pandas.api.types import union_categoricals
 
 from ...errors import UserError, suggest
+from ..rendering.labels import plural
+from .tabular import INDEX, UNNAMED
 
 NEEDED = ("case", "y_true", "arm", "score")
+#: The number of the row, as a name for ``--columns``.
+ROW = "row"
 OPTIONAL = (
     "patient",
     "task",
@@ -72,6 +79,7 @@ def arrange(
     columns: Mapping[str, str] | None = None,
     arms: Mapping[str, str] | None = None,
     fixed: Mapping[str, Any] | None = None,
+    truth: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """A table of predictions as one row per case and arm, with our names.
 
@@ -85,6 +93,8 @@ def arrange(
         Arm → the column of its scores; the table is then wide.
     fixed : mapping, optional
         Columns to add with one value, where the table has no such column.
+    truth : DataFrame, optional
+        Labels and covariates of the cases, ``case, y_true, ...``, that the table lacks.
 
     Raises
     ------
@@ -103,15 +113,12 @@ def arrange(
     3    b       1  new    0.9
     """
     known = {*NEEDED, *OPTIONAL}
-    for ours, theirs in (columns or {}).items():
-        if ours not in known:
-            raise UserError(f"--columns {ours}={theirs}: {suggest(ours, known)}")
-        _require(frame, theirs, f"--columns {ours}={theirs}")
-        if ours in frame.columns and ours != theirs:
-            raise UserError(
-                f"--columns {ours}={theirs}: the table has a column {ours!r} too; rename it"
-            )
-    frame = frame.rename(columns={theirs: ours for ours, theirs in (columns or {}).items()})
+    tables = [frame] if truth is None else [frame, truth]
+    if columns:
+        _require_columns(columns, tables)
+    frame, *others = (_renamed(table, columns or {}) for table in tables)
+    if others:
+        frame = _with_truth(frame, others[0])
     for name, value in (fixed or {}).items():
         if name not in frame.columns:
             frame = frame.assign(**{name: value})
@@ -133,6 +140,104 @@ def arrange(
     return frame
 
 
+def stack_arms(
+    frames: Mapping[str, pd.DataFrame],
+    *,
+    columns: Mapping[str, str] | None = None,
+    arms: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """The tables of several arms below each other, with the column ``arm``.
+
+    Raises
+    ------
+    UserError
+        If a table names arms itself, or has other columns than the first.
+    """
+    if arms:
+        raise UserError("--arms says that one table holds all arms; leave it out for a file an arm")
+    first, expected = next(iter(frames.items()))
+    numbered = ROW in (columns or {}).values() and ROW not in expected.columns
+    for arm, frame in frames.items():
+        if "arm" in frame.columns:
+            raise UserError(f"the file of {arm!r} has a column 'arm' itself; give that file alone")
+        if odd := sorted(map(str, set(expected.columns) ^ set(frame.columns))):
+            raise UserError(
+                f"the files of {first!r} and {arm!r} differ in their columns ({', '.join(odd)}); "
+                "give both the same"
+            )
+    parts = [
+        frame.assign(
+            arm=pd.Categorical([arm] * len(frame)),
+            **({ROW: range(1, len(frame) + 1)} if numbered else {}),
+        )
+        for arm, frame in frames.items()
+    ]
+    return concatenated(parts)
+
+
+def concatenated(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables below each other; what is categorical in any of them is so in the whole."""
+    result = {}
+    for name in parts[0].columns:
+        own = [part[name] for part in parts]
+        if any(isinstance(column.dtype, pd.CategoricalDtype) for column in own):
+            coded = [column.astype("category").array for column in own]
+            result[name] = pd.Series(union_categoricals(coded))
+        else:
+            result[name] = pd.concat(own, ignore_index=True)
+    return pd.DataFrame(result)
+
+
+def _require_columns(columns: Mapping[str, str], tables: Sequence[pd.DataFrame]) -> None:
+    known = {*NEEDED, *OPTIONAL}
+    found = dict.fromkeys(str(name) for table in tables for name in table.columns)
+    found |= dict.fromkeys([ROW, *([INDEX] if UNNAMED in found else [])])
+    for ours, theirs in columns.items():
+        flag = f"--columns {ours}={theirs}"
+        if ours not in known:
+            raise UserError(f"{flag}: {suggest(ours, known)}")
+        if theirs not in found:
+            raise UserError(f"{flag}: no such column; {suggest(theirs, filter(None, found))}")
+        if any(ours != theirs and {ours, theirs} <= set(table.columns) for table in tables):
+            raise UserError(f"{flag}: the table has a column {ours!r} too; rename it")
+
+
+def _renamed(frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
+    """Our names; numbers and names of rows only where they are asked for."""
+    wanted = {theirs: ours for ours, theirs in columns.items()}
+    if INDEX in wanted and INDEX not in frame.columns:
+        wanted[UNNAMED] = wanted[INDEX]
+    if ROW in wanted and ROW not in frame.columns:
+        frame = frame.assign(**{ROW: range(1, len(frame) + 1)})
+    return frame.rename(columns=wanted).drop(columns=UNNAMED, errors="ignore")
+
+
+def _with_truth(frame: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
+    """Labels and covariates of `truth` beside the predictions of each case."""
+    for table, what in ((frame, "the predictions"), (truth, "the table of --truth")):
+        if "case" not in table.columns:
+            found = ", ".join(map(str, table.columns))
+            raise UserError(f"{what} lack a column 'case' to join by; found: {found}")
+    keys = ["task", "case"] if {"task"} <= set(frame.columns) & set(truth.columns) else ["case"]
+    both = [name for name in truth.columns if name in frame.columns and name not in keys]
+    if both:
+        raise UserError(
+            f"the predictions and the table of --truth both have the column {both[0]!r}; "
+            "leave it out of one of them"
+        )
+    text = frame.assign(**{key: frame[key].astype(str) for key in keys})
+    known = truth.assign(**{key: truth[key].astype(str) for key in keys})
+    if known.duplicated(keys).any():
+        doubled = known.loc[known.duplicated(keys), "case"].iloc[0]
+        raise UserError(f"--truth has case {doubled!r} more than once; a case has one row")
+    joined = text.merge(known, on=keys, how="left", indicator=True)
+    lost = joined.loc[joined.pop("_merge") == "left_only", "case"].drop_duplicates()
+    if len(lost):
+        shown = ", ".join(lost.head(10)) + (", …" if len(lost) > 10 else "")
+        raise UserError(f"--truth lacks {plural(len(lost), 'case')} of the predictions: {shown}")
+    return joined
+
+
 def _long(frame: pd.DataFrame, arms: Mapping[str, str], columns: Mapping[str, str]) -> pd.DataFrame:
     renamed = {theirs: ours for ours, theirs in columns.items()}
     for name in ("arm", "score"):
@@ -148,10 +253,11 @@ def _long(frame: pd.DataFrame, arms: Mapping[str, str], columns: Mapping[str, st
             raise UserError(f"--arms: the column {column!r} is given for more than one arm")
     rest = frame.drop(columns=scores)
     parts = [
-        rest.assign(arm=arm, score=frame[column]) for arm, column in zip(arms, scores, strict=True)
+        rest.assign(arm=pd.Categorical([arm] * len(rest)), score=frame[column])
+        for arm, column in zip(arms, scores, strict=True)
     ]
     # A case that an arm has no score for is a row less, which the pairing then finds.
-    return pd.concat(parts, ignore_index=True).dropna(subset="score").reset_index(drop=True)
+    return concatenated(parts).dropna(subset="score").reset_index(drop=True)
 
 
 def _require(frame: pd.DataFrame, column: str, flag: str) -> None:

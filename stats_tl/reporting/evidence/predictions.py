@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["Predictions", "read_csv", "read_predictions"]
+__all__ = ["Predictions", "read_predictions"]
 
 import hashlib
 import re
-import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +16,11 @@ from ...errors import UserError
 from ..rendering.labels import plural
 from .alignment import CELL, check_scores
 from .base import Source
-from .layout import NEEDED, OPTIONAL, arrange
+from .layout import NEEDED, OPTIONAL, arrange, stack_arms
 from .recoding import recode_folds, recode_labels, split_iterations
 from .repeated_scores import refuse_repeated_scores
+from .tabular import read_table
 
-_MOST_BYTES = 4 * 2**30
-_LONGEST_LINE = 2**20
-_DIALECT_BYTES = 2**16
-_DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?")
-_TEXT = ("case", "patient", "arm", "design", "task", "backbone", "head", "unfreeze")
 _PARTITIONS = {
     "test": "test",
     **dict.fromkeys(("validation", "val", "valid", "tune", "tuning", "dev"), "validation"),
@@ -118,27 +113,34 @@ class Predictions:
 
 
 def read_predictions(
-    path: str | Path,
+    path: str | Path | Mapping[str, str | Path],
     *,
     columns: Mapping[str, str] | None = None,
     arms: Mapping[str, str] | None = None,
+    names: Sequence[str] | None = None,
+    truth: str | Path | None = None,
     positive: str | None = None,
     folds: int | None = None,
 ) -> Predictions:
-    """Read a CSV of predictions, long or wide.
+    """Read predictions, long or wide, from a text or Parquet file, or from one file an arm.
 
     Parameters
     ----------
-    path : path-like
+    path : path-like, or mapping of str to path-like
         Columns ``case, y_true, arm, score``; optional ``patient, task, backbone, head,
         unfreeze, repeat, fold, seed, partition`` and ``design``: ``half`` in the rows of
         extra two-fold repeats, ``cv`` in the others. Other columns are covariates of the
-        cases, but for near misses in spelling.
+        cases, but for near misses in spelling. A mapping is arm → its file, without the
+        column ``arm``. What files are read: :mod:`.tabular`.
     columns : mapping of str to str, optional
-        Our name → the table's name of a column.
+        Our name → the table's name of a column; ``row`` is the number of the row.
     arms : mapping of str to str, optional
         Arm → the column of its scores: the table is wide, one row per case; see
         :mod:`.layout`.
+    names : sequence of str, optional
+        Names of the columns of files without a heading.
+    truth : path-like, optional
+        Table of the cases, ``case, y_true`` and covariates, where the predictions lack these.
     positive : str, optional
         Label of the positive cases, where ``y_true`` holds other labels than 0 and 1.
     folds : int, optional
@@ -152,83 +154,40 @@ def read_predictions(
     Raises
     ------
     UserError
-        If the file cannot be read or is not such a table.
+        If a file cannot be read or is not such a table.
     """
-    path = Path(path)
-    frame, digest = read_csv(path, columns)
+    named = path if isinstance(path, Mapping) else {"": path}
+    files = {str(arm): Path(own) for arm, own in named.items()}
+    first = next(iter(files.values()))
+    table, truth_digest = read_table(Path(truth), columns=columns) if truth else (None, "")
+    read = {arm: read_table(own, columns=columns, names=names) for arm, own in files.items()}
+    digests = [digest for _, digest in read.values()]
+    if truth:
+        digests.append(truth_digest)
     try:
-        name = re.sub(r"[^A-Za-z0-9_.+-]+", "-", path.stem).strip(".-") or "predictions"
-        arranged = recode_labels(arrange(frame, columns=columns, arms=arms), positive)
+        frames = {arm: frame for arm, (frame, _) in read.items()}
+        several = isinstance(path, Mapping)
+        frame = stack_arms(frames, columns=columns, arms=arms) if several else frames[""]
+        del read, frames
+        arranged = arrange(frame, columns=columns, arms=arms, truth=table)
+        arranged = recode_labels(arranged, positive)
         arranged = split_iterations(arranged, folds) if folds else recode_folds(arranged)
-        return Predictions(arranged, name=name, digest=digest)
+        return Predictions(arranged, name=_study_name(files), digest=_joined(digests))
     except UserError as error:
-        raise type(error)(f"{path}: {error}") from None
+        raise type(error)(f"{first}: {error}") from None
 
 
-def read_csv(path: Path, columns: Mapping[str, str] | None = None) -> tuple[pd.DataFrame, str]:
-    """A CSV table with identifiers as text, and the SHA-256 of the file."""
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise UserError(f"{path}: larger than 4 GiB; split it by task")
-        digest = _digest(path)
-        separator, decimal = _dialect(path)
-        header = pd.read_csv(
-            path, header=None, nrows=1, dtype=str, encoding="utf-8-sig", sep=separator
-        ).iloc[0]
-        # pandas would rename the second of two columns of one name.
-        names = header.fillna("").str.strip()
-        if names.duplicated().any():
-            doubled = names[names.duplicated()].iloc[0]
-            raise UserError(f"{path}: the column {doubled!r} is there more than once")
-        # Identifiers are text: 007 and 7 are two cases, and "NA" may be a name.
-        theirs = {name: (columns or {}).get(name, name) for name in _TEXT}
-        text = {position: str for position, name in enumerate(names) if name in theirs.values()}
-        with warnings.catch_warnings():
-            # A row with more fields than the header would lose them.
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(
-                path, header=None, skiprows=1, names=range(len(names)), dtype=text,
-                keep_default_na=False, na_values=[""], index_col=False, encoding="utf-8-sig",
-                sep=separator, decimal=decimal,
-            )  # fmt: skip
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not a text file in UTF-8; save it as CSV in UTF-8") from None
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except pd.errors.ParserWarning:
-        raise UserError(f"{path}: a row has more fields than the header") from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise UserError(f"{path}: not a CSV table: {error}") from None
-    frame.columns = list(names)
-    return frame, digest
+def _study_name(files: Mapping[str, Path]) -> str:
+    """A name of a study from that of its file, or from the arms of its files."""
+    stem = "-".join(files) if len(files) > 1 else next(iter(files.values())).stem
+    return re.sub(r"[^A-Za-z0-9_.+-]+", "-", stem).strip(".-") or "predictions"
 
 
-def _dialect(path: Path) -> tuple[str, str]:
-    """Separator of a CSV, and its decimal mark.
-
-    Where commas are decimal marks, spreadsheets separate by semicolons. The separator is the
-    one of comma, semicolon and tab that is most frequent in the header; the mark is a comma
-    if it is not the separator and a field of the first lines is such a number.
-    """
-    with path.open("rb") as file:
-        first, *rows = file.read(_DIALECT_BYTES).decode("utf-8-sig", "replace").splitlines() or [""]
-    separator = max(",;\t", key=first.count)
-    fields = (field.strip(' "') for row in rows for field in row.split(separator))
-    marked = separator != "," and any(_DECIMAL_COMMA.fullmatch(field) for field in fields)
-    return separator, "," if marked else "."
-
-
-def _digest(path: Path) -> str:
-    """SHA-256 of a file, read block by block; a line of a million characters is no table's."""
-    digest, length = hashlib.sha256(), 0
-    with path.open("rb") as file:
-        while block := file.read(_LONGEST_LINE):
-            digest.update(block)
-            first, last = block.find(b"\n"), block.rfind(b"\n")
-            if length + (len(block) if first < 0 else first) > _LONGEST_LINE:
-                raise UserError(f"{path}: a line is longer than 1 MiB; is this a table of scores?")
-            length = length + len(block) if first < 0 else len(block) - last - 1
-    return digest.hexdigest()
+def _joined(digests: Sequence[str]) -> str:
+    """That of the only file, or of the digests of all of them."""
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("\n".join(digests).encode()).hexdigest()
 
 
 def _partitions(scores: pd.DataFrame) -> Any:

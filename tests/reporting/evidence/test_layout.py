@@ -88,7 +88,7 @@ def test_wrong_descriptions_are_explained(tmp_path, wide, options, message):
 def test_a_row_with_more_fields_than_the_header_is_refused(tmp_path):
     path = tmp_path / "p.csv"
     path.write_text("case,y_true,arm,score\n1,0,a,0.1\n2,1,a,0.2,0.3\n")
-    with pytest.raises(UserError, match=r"p.csv: (a row has more fields|not a CSV table)"):
+    with pytest.raises(UserError, match=r"p.csv: row 3 has 5 fields and the heading has 4"):
         read_predictions(path)
 
 

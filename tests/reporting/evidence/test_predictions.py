@@ -65,7 +65,7 @@ class TestPredictions:
             (GOOD.replace("0.7", "high"), "not finite numbers, the first for case '2': 'high'"),
             (GOOD.replace("2,1,a", "2,malignant,a"), "must hold 0 .* got also 'malignant'"),
             (GOOD.encode("utf-16"), "not a text file in UTF-8"),
-            ('case,y_true,arm,score\n1,0,"a,1\n', "not a CSV table"),
+            ('case,y_true,arm,score\n1,0,"a,1\n', "row 2 has 3 fields"),
         ],
     )
     def test_bad_tables_are_explained(self, tmp_path, text, message):
