@@ -34,6 +34,7 @@ FLOORS = {
         "decisions",
         "curves",
         "thresholds",
+        "metrics",
         "crossvalidation",
         "readers",
         "tasks",

@@ -40,6 +40,10 @@ if TYPE_CHECKING:  # what type checkers read; at run time, `__getattr__` below
         smallest_equivalence_margin,
     )
     from .decisions.multiplicity import adjust_pvalues, max_t_adjust
+    from .metrics.base import Metric
+    from .metrics.estimate import metric_estimate
+    from .metrics.paired import bootstrap_metric_test, paired_metric_test
+    from .metrics.registry import get_metric, metric_names
     from .mixed import (
         BinomialMixedModelResult,
         MarginalMeans,
@@ -67,7 +71,7 @@ if TYPE_CHECKING:  # what type checkers read; at run time, `__getattr__` below
     from .planning.simulate import simulate_design
     from .procedure import ElasticitySource, Procedure, ResultWarning
     from .readers.mrmc import MRMCResult, obuchowski_rockette_test
-    from .results import AUCResult, ConfidenceInterval, TestResult
+    from .results import AUCResult, ConfidenceInterval, MetricResult, TestResult
     from .tasks.effect_sizes import EffectSizes, cliffs_delta, hodges_lehmann, paired_effect_sizes
     from .tasks.paired import paired_ttest, sign_test, wilcoxon_test
     from .tasks.ranks import (
@@ -99,6 +103,8 @@ __all__ = [
     "ElasticitySource",
     "MRMCResult",
     "MarginalMeans",
+    "Metric",
+    "MetricResult",
     "MixedModelConvergenceWarning",
     "MixedModelResult",
     "MixedModelWarning",
@@ -120,6 +126,7 @@ __all__ = [
     "bayesian_correlated_ttest",
     "binormal_difference_variance",
     "bootstrap_auc_test",
+    "bootstrap_metric_test",
     "cliffs_delta",
     "combined_5x2cv_ftest",
     "corrected_resampled_ttest",
@@ -135,6 +142,7 @@ __all__ = [
     "fit_mixed_model",
     "fold_placements",
     "friedman_test",
+    "get_metric",
     "hanley_mcneil_variance",
     "hodges_lehmann",
     "iman_davenport_test",
@@ -143,6 +151,8 @@ __all__ = [
     "max_t_adjust",
     "max_t_auc_test",
     "mcnemar_test",
+    "metric_estimate",
+    "metric_names",
     "mrmc_power",
     "nemenyi_critical_difference",
     "nemenyi_pvalues",
@@ -152,6 +162,7 @@ __all__ = [
     "operating_point_test",
     "paired_5x2cv_ttest",
     "paired_effect_sizes",
+    "paired_metric_test",
     "paired_ttest",
     "partial_auc",
     "partial_auc_test",
@@ -211,6 +222,10 @@ _NAMES = {
         "smallest_equivalence_margin",
     ),
     "decisions.multiplicity": ("adjust_pvalues", "max_t_adjust"),
+    "metrics.base": ("Metric",),
+    "metrics.estimate": ("metric_estimate",),
+    "metrics.paired": ("bootstrap_metric_test", "paired_metric_test"),
+    "metrics.registry": ("get_metric", "metric_names"),
     "mixed": (
         "BinomialMixedModelResult",
         "MarginalMeans",
@@ -234,7 +249,7 @@ _NAMES = {
     "planning.simulate": ("simulate_design",),
     "procedure": ("ElasticitySource", "Procedure", "ResultWarning"),
     "readers.mrmc": ("MRMCResult", "obuchowski_rockette_test"),
-    "results": ("AUCResult", "ConfidenceInterval", "TestResult"),
+    "results": ("AUCResult", "ConfidenceInterval", "MetricResult", "TestResult"),
     "tasks.effect_sizes": ("EffectSizes", "cliffs_delta", "hodges_lehmann", "paired_effect_sizes"),
     "tasks.paired": ("paired_ttest", "sign_test", "wilcoxon_test"),
     "tasks.ranks": (

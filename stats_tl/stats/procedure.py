@@ -32,6 +32,7 @@ WarningCode = Literal[
     "two-folds",
     "few-folds",
     "few-units",  # few cases or patients, in all or of the rarer class
+    "small-counts",  # a metric rests on few cases of a kind
     "near-chance",
     "negative-covariance",
     "straddling-patients",  # patients on both sides of a split
@@ -120,6 +121,10 @@ class Procedure:
         standard error.
     elasticity_sources : tuple of ElasticitySource
         What each source says of it.
+    metric : str or None
+        What was compared, where there is a choice: one of :func:`metric_names`.
+    higher_is_better : bool
+        Direction of that metric.
     margin : float or None
         Margin of a test of equivalence or non-inferiority.
     of : Procedure or None
@@ -145,5 +150,7 @@ class Procedure:
     elasticity: float | None = None
     elasticity_error: float | None = None
     elasticity_sources: tuple[ElasticitySource, ...] = ()
+    metric: str | None = None
+    higher_is_better: bool = True
     margin: float | None = None
     of: Procedure | None = None

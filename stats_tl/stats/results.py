@@ -7,7 +7,7 @@ a table can be built from any of them by :meth:`TestResult.to_frame`. What was d
 
 from __future__ import annotations
 
-__all__ = ["AUCResult", "ConfidenceInterval", "TestResult"]
+__all__ = ["AUCResult", "ConfidenceInterval", "MetricResult", "TestResult"]
 
 import math
 from dataclasses import dataclass, field
@@ -235,6 +235,81 @@ class AUCResult:
             f"{format_number(self.confidence_interval.high)}",
             f"{_sample(self.n_cases, self.n_groups)}: "
             f"{self.n_positive} positive, {self.n_negative} negative",
+        ]
+        lines += [f"warning: {text}" for text in self.warnings]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class MetricResult:
+    """One metric with its interval; fields as in :class:`TestResult`.
+
+    Attributes
+    ----------
+    metric : str
+        Name of the metric, one of :func:`metric_names`.
+    estimate, standard_error : float
+        The metric and its standard error; that of its logarithm for likelihood ratios.
+    confidence_interval : ConfidenceInterval
+        Within the range of the metric.
+    confidence_level : float
+        Its nominal coverage.
+    n_cases : int
+        Number of cases.
+    n_positive : int or None
+        Number of positive cases; None of a metric without labels.
+    n_groups : int or None
+        Number of patients where `groups` was given.
+    method : str
+        One printable sentence.
+    warnings : tuple of ResultWarning
+        What the reader must know: strings, each with a ``code``.
+    procedure : Procedure
+        What was done, as data.
+    """
+
+    metric: str
+    estimate: float
+    standard_error: float
+    confidence_interval: ConfidenceInterval
+    confidence_level: float
+    n_cases: int
+    n_positive: int | None
+    n_groups: int | None
+    method: str
+    warnings: tuple[ResultWarning, ...] = ()
+    procedure: Procedure = field(default_factory=Procedure, repr=False)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row, unrounded."""
+        return pd.DataFrame(
+            {
+                "metric": [self.metric],
+                "estimate": [self.estimate],
+                "standard_error": [self.standard_error],
+                "ci_low": [self.confidence_interval.low],
+                "ci_high": [self.confidence_interval.high],
+                "confidence_level": [self.confidence_level],
+                "n_cases": [self.n_cases],
+                "n_positive": [self.n_positive],
+                "n_groups": [self.n_groups],
+                "method": [self.method],
+                "warnings": ["; ".join(self.warnings)],
+            }
+        )
+
+    def __str__(self) -> str:
+        classes = ""
+        if self.n_positive is not None:
+            classes = f": {self.n_positive} positive, {self.n_cases - self.n_positive} negative"
+        lines = [
+            self.method,
+            f"{self.metric} = {format_number(self.estimate)} "
+            f"(standard error {format_number(self.standard_error)}), "
+            f"{100 * self.confidence_level:g} % confidence interval "
+            f"{format_number(self.confidence_interval.low)} to "
+            f"{format_number(self.confidence_interval.high)}",
+            _sample(self.n_cases, self.n_groups) + classes,
         ]
         lines += [f"warning: {text}" for text in self.warnings]
         return "\n".join(lines)

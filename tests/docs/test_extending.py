@@ -14,6 +14,7 @@ from scipy import stats as sps
 from stats_tl import data
 from stats_tl.errors import UserError
 from stats_tl.reporting import AnalysisOptions, Predictions, build_report, contents
+from stats_tl.stats import paired_metric_test
 from stats_tl.study import plan
 from stats_tl.train.networks import backbones
 from stats_tl.train.networks.torchvision_ops import models
@@ -45,7 +46,18 @@ def test_the_places_that_the_steps_name_exist():
 
 
 def test_a_metric():
-    names = names_of("A metric or test")
+    youden = names_of("A metric")["youden_index"]()
+    rng = np.random.default_rng(0)
+    y, a, b = rng.integers(0, 2, 80), *rng.random((2, 80))
+    result = paired_metric_test(y, a, b, metric=youden, threshold=0.5)
+    for estimate, scores in zip(result.estimates, (a, b), strict=True):
+        called = scores >= 0.5
+        assert estimate == pytest.approx(called[y == 1].mean() - called[y == 0].mean())
+    assert result.standard_error > 0
+
+
+def test_a_test():
+    names = names_of("A test")
     rng = np.random.default_rng(0)
     y = np.repeat([0, 1], 40)
     scores = rng.integers(0, 9, 80) + y  # with ties

@@ -7,7 +7,7 @@ row. The point estimate is the functional with all weights one.
 
 from __future__ import annotations
 
-__all__ = ["Functional", "compare_curves", "one_curve"]
+__all__ = ["Curve", "Functional", "compare_curves", "one_curve"]
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,7 +30,7 @@ ROUNDING = 1e-13
 Functional = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
-class _Curve:
+class Curve:
     """Cumulative weights along one sorted curve."""
 
     def __init__(self, labels: np.ndarray, scores: np.ndarray, unit: np.ndarray) -> None:
@@ -57,7 +57,7 @@ class _Statistic:
     def __init__(
         self, labels: np.ndarray, scores: list[np.ndarray], unit: np.ndarray, functional: Functional
     ) -> None:
-        self._curves = [_Curve(labels, values, unit) for values in scores]
+        self._curves = [Curve(labels, values, unit) for values in scores]
         self._functional = functional
 
     def estimates(self, weights: np.ndarray) -> list[np.ndarray]:

@@ -8,7 +8,15 @@ area under the chance line in that range to 1/2 and the largest possible area to
 
 from __future__ import annotations
 
-__all__ = ["partial_auc", "partial_auc_test", "roc_point_test"]
+__all__ = [
+    "Area",
+    "Bounds",
+    "Point",
+    "area_between",
+    "partial_auc",
+    "partial_auc_test",
+    "roc_point_test",
+]
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -113,7 +121,7 @@ def partial_auc(
     >>> round(result.estimate, 3)
     0.32
     """
-    area = _area(specificity, sensitivity, corrected)
+    area = area_between(specificity, sensitivity, corrected)
     sample = CaseSample.of(y_true, groups)
     values = as_scores(scores, sample.labels.size)
     level = check_confidence_level(confidence_level)
@@ -218,7 +226,7 @@ return_draws, resampling
     >>> partial_auc_test(y_true, a, b, rng=0).pvalue < 0.05
     True
     """
-    area = _area(specificity, sensitivity, corrected)
+    area = area_between(specificity, sensitivity, corrected)
     sample = PairedSample.of_scores(y_true, scores_a, scores_b, groups)
     hypothesis = Hypothesis(alternative, null_value, confidence_level)
     how = resampling_of(
@@ -333,7 +341,7 @@ return_draws, resampling
     )
     return compare_curves(
         sample,
-        _Point(name, at),
+        Point(name, at),
         hypothesis,
         how,
         name="roc-point",
@@ -342,7 +350,7 @@ return_draws, resampling
 
 
 @dataclass(frozen=True)
-class _Area:
+class Area:
     """Area over a range of one coordinate, as a functional of the cumulative weights."""
 
     focus: str
@@ -370,7 +378,7 @@ class _Area:
 
 
 @dataclass(frozen=True)
-class _Point:
+class Point:
     """One coordinate of the curve where the other has a given value."""
 
     given: str
@@ -386,7 +394,7 @@ class _Point:
         return values
 
 
-def _area(specificity: Bounds | None, sensitivity: Bounds | None, corrected: bool) -> _Area:
+def area_between(specificity: Bounds | None, sensitivity: Bounds | None, corrected: bool) -> Area:
     if specificity is not None and sensitivity is not None:
         raise ValueError("Give `specificity` or `sensitivity`, not both.")
     name = "specificity" if sensitivity is None else "sensitivity"
@@ -398,7 +406,7 @@ def _area(specificity: Bounds | None, sensitivity: Bounds | None, corrected: boo
         raise ValueError(f"`{name}` must be a pair (low, high), got {bounds!r}.") from None
     if not 0 <= low < high <= 1:
         raise ValueError(f"`{name}` must be a range within 0 and 1, got ({low:g}, {high:g}).")
-    return _Area(name, low, high, bool(corrected))
+    return Area(name, low, high, bool(corrected))
 
 
 def _trapezoids(x: np.ndarray, y: np.ndarray, low: float, high: float) -> np.ndarray:

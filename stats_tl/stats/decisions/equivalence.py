@@ -116,7 +116,8 @@ def noninferiority_test(result: TestResult, margin: float) -> TestResult:
     Returns
     -------
     TestResult
-        One-sided test of ``estimate <= -margin``, with the lower confidence bound at
+        One-sided test of ``estimate <= -margin`` (``estimate >= margin`` where lower values are
+        better), with the lower confidence bound at
         ``result.confidence_level``. For the 2.5 % one-sided level that regulators ask
         for, give a result computed with ``confidence_level=0.975``.
 
@@ -137,7 +138,9 @@ def noninferiority_test(result: TestResult, margin: float) -> TestResult:
 
     Notes
     -----
-    Higher must be better in the estimate. Non-inferior is not superior, nor equivalent.
+    Worse is lower, unless `result.procedure` says that lower values of its metric are better, as
+    for a Brier score: the margin is then the largest *rise* that would be accepted, and
+    the upper confidence bound is given. Non-inferior is not superior, nor equivalent.
 
     References
     ----------
@@ -155,19 +158,22 @@ def noninferiority_test(result: TestResult, margin: float) -> TestResult:
     """
     margin = _check_margin(margin)
     df = _reference_df(result)
+    better, null_value = "greater", -margin
+    if not result.procedure.higher_is_better:
+        better, null_value = "less", margin
     found = Inference(math.nan, math.nan, df)
     if _has_variance(result):
         statistic, pvalue, interval = wald_inference(
             result.estimate,
             result.standard_error,
             df=df,
-            null_value=-margin,
-            alternative="greater",
+            null_value=null_value,
+            alternative=better,
             confidence_level=result.confidence_level,
         )
         found = Inference(statistic, pvalue, df, interval=interval)
     return _derived(
-        replace(result, alternative="greater", null_value=-margin),
+        replace(result, alternative=better, null_value=null_value),
         found,
         procedure=Procedure(name="noninferiority", margin=margin, of=result.procedure),
         method=f"Test of non-inferiority with margin {margin:g}, from: {result.method}",

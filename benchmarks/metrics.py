@@ -1,0 +1,73 @@
+"""Time of 2,000 paired bootstrap replicates of a metric beside a scikit-learn loop.
+
+Run ``python -m benchmarks.metrics`` from the root of the repository. The loop draws cases and calls
+scikit-learn for both models, as one would write it by hand. ``--loop`` runs fewer replicates of it
+and scales the time up.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+from scipy import special
+from sklearn import metrics
+
+from benchmarks.bootstrap import seconds
+from benchmarks.delong import simulate
+from stats_tl.stats import bootstrap_metric_test, paired_metric_test
+
+THEIRS = {
+    "average_precision": metrics.average_precision_score,
+    "brier_score": metrics.brier_score_loss,
+    "log_loss": metrics.log_loss,
+}
+
+
+def loop(y_true: np.ndarray, a: np.ndarray, b: np.ndarray, score, n_resamples: int) -> np.ndarray:
+    """Replicates of the difference, one at a time."""
+    rng = np.random.default_rng(0)
+    draws = np.empty(n_resamples)
+    for k in range(n_resamples):
+        drawn = rng.integers(y_true.size, size=y_true.size)
+        own = y_true[drawn]
+        draws[k] = score(own, a[drawn]) - score(own, b[drawn])
+    return draws
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--resamples", type=int, default=2000, help="default: %(default)s")
+    parser.add_argument("--loop", type=int, default=2000, help="replicates the loop runs")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[200, 780, 2000])
+    options = parser.parse_args()
+    print(
+        f"{'metric':<20}{'n':>8}{'test':>12}{'bootstrap':>12}{'loop':>11}{'loop / bootstrap':>18}"
+    )
+    for n in options.sizes:
+        y_true, *scores = simulate(n, None)
+        a, b = (special.expit(own - 1) for own in scores)
+        for name, score in THEIRS.items():
+            same = {"metric": name}
+            test = min(
+                seconds(lambda y=y_true, a=a, b=b, m=same: paired_metric_test(y, a, b, **m))
+                for _ in range(3)
+            )
+            ours = min(
+                seconds(
+                    lambda y=y_true, a=a, b=b, m=same: bootstrap_metric_test(
+                        y, a, b, n_resamples=options.resamples, rng=0, **m
+                    )
+                )
+                for _ in range(3)
+            )
+            slow = seconds(lambda y=y_true, a=a, b=b, s=score: loop(y, a, b, s, options.loop)) * (
+                options.resamples / options.loop
+            )
+            print(
+                f"{name:<20}{n:>8}{test:>10.5f} s{ours:>10.4f} s{slow:>9.2f} s{slow / ours:>18.0f}"
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Metrics as objects: value, influence of every case, and value under weights."""
