@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from scipy import stats as sps
 
 from ..errors import UserError
+from ..schema import explain
 from ..toml import parse_toml
 from .learners import LEARNERS
 from .populations import GaussianPopulation, Population, load_features
@@ -169,10 +170,7 @@ def load_calibration_plan(path: str | Path) -> CalibrationPlan:
     try:
         return CalibrationPlan.model_validate(raw)
     except ValidationError as error:
-        lines = [
-            f"  - {'.'.join(map(str, e['loc']))}: {e['msg']}"
-            for e in error.errors(include_url=False)
-        ]
+        lines = [f"  - {problem}" for problem in explain(error, raw, CalibrationPlan)]
         raise UserError(f"{path}:\n" + "\n".join(lines)) from None
 
 

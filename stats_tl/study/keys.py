@@ -4,11 +4,8 @@ from __future__ import annotations
 
 __all__ = ["CELL_KEYS", "RUN_KEYS", "SETTING_KEYS", "SettingKey"]
 
-from typing import Literal, get_args
+from ..analysis_plan import SETTING_KEYS, SettingKey
 
-#: Names of a setting: texts.
-SettingKey = Literal["task", "backbone", "head", "unfreeze", "arm"]
-SETTING_KEYS: tuple[SettingKey, ...] = get_args(SettingKey)
 #: What tells the cells of a setting apart: numbers, counted from 0.
 RUN_KEYS = ("repeat", "fold", "seed")
 CELL_KEYS = (*SETTING_KEYS, *RUN_KEYS)

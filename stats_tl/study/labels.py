@@ -15,7 +15,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from ..errors import UserError, suggest
+from ..errors import UserError
+from ..schema import explain
 from ..toml import read_toml
 from .plan import LabelTable
 
@@ -84,7 +85,7 @@ def read_labels(path: str | Path) -> dict[str, dict[str, str]]:
         labels = plan_labels(content)
         LabelTable.model_validate_json(json.dumps(labels, default=str))
     except ValidationError as error:
-        problems = [_problem(problem) for problem in error.errors(include_url=False)]
+        problems = explain(error, labels, LabelTable, table="labels")
         raise UserError(f"{path}: " + "; ".join(problems)) from None
     except (AttributeError, KeyError, TypeError):
         raise UserError(
@@ -92,10 +93,3 @@ def read_labels(path: str | Path) -> dict[str, dict[str, str]]:
             'lines such as resnet50 = "ResNet-50"'
         ) from None
     return labels
-
-
-def _problem(problem: Mapping[str, Any]) -> str:
-    where = " ".join(map(str, problem["loc"]))
-    if problem["type"] == "extra_forbidden":
-        return f"[labels] {where}: unknown; {suggest(where, LabelTable.model_fields)}"
-    return f"[labels] {where} = {problem['input']!r}: {problem['msg']}"

@@ -10,13 +10,14 @@ __all__ = ["load_plan", "parse_plan"]
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from ..errors import UserError, suggest
+from ..schema import explain
 from ..toml import parse_toml
 from .plan import FEWEST_HALVINGS, STAGE_COUNTS, GridBlock, Plan, Training
 
@@ -70,7 +71,7 @@ def parse_plan(raw: dict[str, Any], *, source: str = "plan") -> Plan:
         # Through JSON, because only there does pydantic's strict mode read arrays as tuples.
         plan = Plan.model_validate_json(json.dumps(raw, default=str))
     except ValidationError as error:
-        problems = list(_explain(error, raw))
+        problems = list(explain(error, raw, Plan))
     except (RecursionError, ValueError) as error:
         problems = [str(error)]
     if plan is not None:
@@ -79,77 +80,6 @@ def parse_plan(raw: dict[str, Any], *, source: str = "plan") -> Plan:
         listed = "\n".join(f"  - {problem}" for problem in problems)
         raise UserError(f"{source} is not a valid plan:\n{listed}")
     return plan
-
-
-def _explain(error: ValidationError, raw: Any) -> Iterator[str]:
-    seen = set()
-    problems = error.errors(include_url=False)
-    for problem in problems:
-        location, kind, context = problem["loc"], problem["type"], problem.get("ctx", {})
-        if any(
-            len(p["loc"]) > len(location) and p["loc"][: len(location)] == location
-            for p in problems
-        ):  # only a consequence of a problem further inside
-            continue
-        where = _spell(location, raw)
-        if where in seen:  # the branches of a union report one by one
-            continue
-        seen.add(where)
-        value = json.dumps(problem["input"], default=str, ensure_ascii=False)
-        value = value if len(value) <= 80 else value[:77] + "..."
-        if kind == "extra_forbidden":
-            yield f"{where}: unknown key; {suggest(str(location[-1]), _keys_at(location[:-1]))}"
-        elif kind == "missing":
-            yield f"{where}: missing; the plan needs it"
-        elif kind == "literal_error":
-            allowed = [word.strip("'") for word in _expected(context["expected"])]
-            yield f"{where} = {value}: {suggest(str(problem['input']), allowed)}"
-        elif kind == "value_error":
-            yield f"{where} = {value}: {context['error']}"
-        else:
-            expected = problem["msg"].removeprefix("Input should be ").removeprefix("a valid ")
-            yield f"{where} = {value}: expected {expected}"
-
-
-def _expected(text: str) -> list[str]:
-    return text.replace(" or ", ", ").split(", ")
-
-
-def _spell(location: tuple[int | str, ...], raw: Any) -> str:
-    """The place as in the TOML file: ``[cv] folds``, ``[[tasks]] 'busbra' path``."""
-    table, rest = str(location[0]) if location else "plan", list(location[1:])
-    value = raw.get(table) if isinstance(raw, dict) else None
-    head = f"[{table}]"
-    if rest and isinstance(rest[0], int):
-        index = int(rest.pop(0))
-        entry = value[index] if isinstance(value, list) and index < len(value) else None
-        name = entry.get("name") if isinstance(entry, dict) else None
-        head = (
-            f"[[{table}]] {name!r}" if isinstance(name, str) else f"[[{table}]] number {index + 1}"
-        )
-    return " ".join([head, *(str(key) for key in rest if _is_key(key))])
-
-
-def _is_key(part: int | str) -> bool:
-    """False for positions in a list, and for pydantic's names of the branches of a union."""
-    return (
-        isinstance(part, str)
-        and part != "int"
-        and not part.startswith(("constrained-", "literal["))
-    )
-
-
-def _keys_at(location: tuple[int | str, ...]) -> Iterable[str]:
-    """The keys that the table at `location` may have."""
-    model: Any = Plan
-    for part in location:
-        if isinstance(part, int):
-            continue
-        annotation = model.model_fields[part].annotation
-        models = [annotation, *getattr(annotation, "__args__", ())]
-        model = next(m for m in models if isinstance(m, type) and issubclass(m, BaseModel))
-    fields: Iterable[str] = model.model_fields
-    return fields
 
 
 def _inconsistencies(plan: Plan) -> Iterator[str]:

@@ -11,7 +11,6 @@ descriptions are the reference of the plan format (``docs/plan.md``).
 from __future__ import annotations
 
 __all__ = [
-    "Analysis",
     "Arm",
     "Audit",
     "CrossValidation",
@@ -33,16 +32,13 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
-    ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
     field_validator,
-    model_serializer,
     model_validator,
 )
 
-from .keys import SettingKey
+from ..analysis_plan import Analysis
+from ..schema import SparseTable, Table
 
 BACKBONES = (
     "resnet50",
@@ -92,31 +88,7 @@ def _check_name(name: str) -> str:
     return name
 
 
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
-
-    #: Keys that came after the first archives, with the values those were made with. They are
-    #: left out at these values: a plan that does not use them, and its cells, stay the same.
-    younger: ClassVar[dict[str, Any]] = {}
-
-    @model_serializer(mode="wrap")
-    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {
-            key: value
-            for key, value in serialize(self).items()
-            if key not in self.younger or value != self.younger[key]
-        }
-
-
-class _Sparse(_Table):
-    """A table of which only what is given stays."""
-
-    @model_serializer(mode="wrap")
-    def _as_before(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {key: value for key, value in serialize(self).items() if value}
-
-
-class _Named(_Table):
+class _Named(Table):
     name: str
 
     _named = field_validator("name")(_check_name)
@@ -134,7 +106,7 @@ Label = Annotated[str, Field(max_length=60), AfterValidator(_check_label)]
 class _Labelled(_Named):
     """A named table whose name readers may see as something else."""
 
-    younger = {"label": ""}
+    younger: ClassVar[dict[str, Any]] = {"label": ""}
 
     label: Label = Field(
         "", description="What text, tables and figures call it; default: a known label or the name."
@@ -148,7 +120,7 @@ class Study(_Named):
     seed: int = Field(2025, ge=0, lt=2**32, description="Root of every random number.")
 
 
-class Intensity(_Sparse):
+class Intensity(SparseTable):
     """``intensity`` of a task: which samples become black and white; one key of these.
 
     Without any, 8 unsigned bits stay as they are, DICOM files are shown in their first window,
@@ -188,7 +160,12 @@ class Intensity(_Sparse):
 class Task(_Labelled):
     """``[[tasks]]``: a data set with a binary reference standard."""
 
-    younger = {**_Labelled.younger, "intensity": None, "frames": "one", "plane": None}
+    younger: ClassVar[dict[str, Any]] = {
+        **_Labelled.younger,
+        "intensity": None,
+        "frames": "one",
+        "plane": None,
+    }
 
     adapter: Adapter = Field(description="How the data lie on disk.")
     path: str | None = Field(
@@ -213,10 +190,10 @@ class Task(_Labelled):
         return None if intensity is not None and intensity.auto else intensity
 
 
-class CrossValidation(_Table):
+class CrossValidation(Table):
     """``[cv]``: which cases train, tune and test, how often."""
 
-    younger = {"learning_curve_repeats": 0, "halvings": 0}
+    younger: ClassVar[dict[str, Any]] = {"learning_curve_repeats": 0, "halvings": 0}
 
     folds: int = Field(
         5, ge=1, le=100, description="Folds of one cross-validation; 1: a single published split."
@@ -264,7 +241,7 @@ BUILTIN_HEADS = tuple(
 class Arm(_Labelled):
     """``[[arms]]``: a source of pretrained weights; exactly one is the reference."""
 
-    younger = {**_Labelled.younger, "network": {}}
+    younger: ClassVar[dict[str, Any]] = {**_Labelled.younger, "network": {}}
 
     source: Literal["imagenet", "radimagenet", "random", "checkpoint"]
     reference: bool = Field(False, description="The arm that the others are compared with.")
@@ -308,10 +285,10 @@ class Arm(_Labelled):
         return base / path
 
 
-class Training(_Table):
+class Training(Table):
     """``[training]``: how every cell is fitted; a grid block may change keys of it."""
 
-    younger = {"augmentation_views": 0, "activations": "float32"}
+    younger: ClassVar[dict[str, Any]] = {"augmentation_views": 0, "activations": "float32"}
 
     epochs: int = Field(30, ge=1, le=10_000)
     batch_size: int = Field(64, ge=2, le=65_536)
@@ -353,7 +330,7 @@ class Training(_Table):
     )
 
 
-class GridBlock(_Table):
+class GridBlock(Table):
     """``[[grid]]``: a product of settings; the study is the union of its blocks."""
 
     tasks: tuple[str, ...] | None = Field(None, description="Default: all tasks.")
@@ -364,31 +341,7 @@ class GridBlock(_Table):
     training: dict[str, Any] = Field({}, description="Changes to [training] for this block.")
 
 
-class Analysis(_Table):
-    """``[analysis]``: fixed before the results are seen."""
-
-    younger = {"families": None, "subgroups": None, "target_sensitivity": None}
-
-    alpha: float = Field(0.05, gt=0, lt=0.5)
-    margin: float | None = Field(
-        None, gt=0, lt=0.5, description="Differences of AUC within ± margin are equivalent."
-    )
-    correction: Literal["holm", "hochberg", "hommel", "bonferroni", "bh", "by", "none"] = "holm"
-    primary: dict[SettingKey, str] = Field(
-        {}, description="The primary comparison, by its keys; the others are secondary."
-    )
-    families: list[SettingKey] | None = Field(
-        None, description="Keys within whose values secondary p values are adjusted."
-    )
-    subgroups: list[str] | None = Field(
-        None, description="Covariates of the cases whose subgroups are compared."
-    )
-    target_sensitivity: float | None = Field(
-        None, gt=0, lt=1, description="Of the thresholds set on the tuning cases; else Youden's."
-    )
-
-
-class Audit(_Table):
+class Audit(Table):
     """``[audit]``: leakage between partitions."""
 
     near_duplicates: Literal["report", "group", "ignore"] = Field(
@@ -399,10 +352,10 @@ class Audit(_Table):
     )
 
 
-class Keep(_Table):
+class Keep(Table):
     """``[keep]``: what the archive holds beyond scores and records, and under which names."""
 
-    younger = {"identifiers": "as-given"}
+    younger: ClassVar[dict[str, Any]] = {"identifiers": "as-given"}
 
     backbones: bool = Field(False, description="Trained backbones, as safetensors.")
     identifiers: Literal["as-given", "hashed"] = Field(
@@ -410,7 +363,7 @@ class Keep(_Table):
     )
 
 
-class LabelTable(_Sparse):
+class LabelTable(SparseTable):
     """``[labels]``: what readers see in place of names; no result depends on it.
 
     For names that have no table of their own in the plan; it prevails over `label` there.
@@ -424,10 +377,10 @@ class LabelTable(_Sparse):
     covariates: dict[str, Label] = Field({}, description="By name of the cases' covariate.")
 
 
-class Plan(_Table):
+class Plan(Table):
     """A whole plan, defaults filled in."""
 
-    younger = {"labels": {}}
+    younger: ClassVar[dict[str, Any]] = {"labels": {}}
 
     study: Study
     tasks: tuple[Task, ...] = Field(min_length=1)

@@ -11,26 +11,17 @@ __all__ = ["CORRECTIONS", "AnalysisOptions", "read_analysis_plan"]
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ...errors import UserError, suggest
-from ...toml import read_toml
+from pydantic import ValidationError
 
-CORRECTIONS = ("holm", "hochberg", "hommel", "bonferroni", "bh", "by", "none")
-PRIMARY_KEYS = ("task", "backbone", "head", "unfreeze", "arm")
-_KEYS = (
-    "alpha",
-    "margin",
-    "correction",
-    "primary",
-    "families",
-    "subgroups",
-    "target_sensitivity",
-    "reference",
-)
+from ...analysis_plan import CORRECTIONS, Analysis, AnalysisFile
+from ...errors import UserError
+from ...schema import explain
+from ...toml import read_toml
 
 
 @dataclass(frozen=True)
@@ -50,8 +41,8 @@ class AnalysisOptions:
     primary : dict of str to str
         Keys of the primary comparison; the others are then secondary.
     families : tuple of str
-        Keys (of :data:`PRIMARY_KEYS`) within whose values p values are adjusted; none: all
-        secondary comparisons are one family.
+        Keys of a setting (task, backbone, …) within whose values p values are adjusted; none:
+        all secondary comparisons are one family.
     subgroups : tuple of str or None
         Covariates whose subgroups are compared; None: nothing was said.
     target_sensitivity : float or None
@@ -102,8 +93,7 @@ class AnalysisOptions:
         UserError
             If a key is unknown or a value not allowed; the message lists every problem.
         """
-        problems = list(_problems(analysis))
-        if problems:
+        if problems := _problems(analysis):
             listed = "\n".join(f"  - [analysis] {problem}" for problem in problems)
             raise UserError(f"{source} is not a valid analysis plan:\n{listed}")
         given = {key: _frozen(value) for key, value in analysis.items() if value is not None}
@@ -141,8 +131,7 @@ class AnalysisOptions:
         A change of a planned value is recorded in `departures`, with `where` it was made.
         """
         changes = {key: _frozen(value) for key, value in changes.items() if value is not None}
-        problems = list(_problems(changes))
-        if problems:
+        if problems := _problems(changes):
             raise UserError(f"{where}: " + "; ".join(problems))
         different = {k: v for k, v in changes.items() if v != getattr(self, k)}
         departures = list(self.departures)
@@ -155,7 +144,7 @@ class AnalysisOptions:
 
 
 #: An ``[analysis]`` table as a plan has it that does not have one.
-_DEFAULTS = {"alpha": 0.05, "correction": "holm", "margin": None, "primary": {}}
+_DEFAULTS = {key: field.default for key, field in Analysis.model_fields.items()}
 
 
 def read_analysis_plan(path: str | Path) -> tuple[dict[str, Any], str | None, str]:
@@ -191,48 +180,18 @@ def read_analysis_plan(path: str | Path) -> tuple[dict[str, Any], str | None, st
     return analysis, reference, hashlib.sha256(raw).hexdigest()
 
 
-def _problems(values: Mapping[str, Any]) -> Iterator[str]:
-    for key, value in values.items():
-        if key not in _KEYS:
-            yield f"{key}: unknown key; {suggest(key, _KEYS)}"
-        elif value is None:
-            continue
-        elif key == "correction" and value not in CORRECTIONS:
-            yield f"correction = {value!r}: {suggest(str(value), CORRECTIONS)}"
-        elif key in ("alpha", "margin", "target_sensitivity"):
-            most = 1 if key == "target_sensitivity" else 0.5
-            number = isinstance(value, int | float) and not isinstance(value, bool)
-            if not (number and 0 < value < most):
-                yield f"{key} = {value!r}: expected a number between 0 and {most}"
-        elif key == "reference" and not isinstance(value, str):
-            yield f"reference = {value!r}: expected the name of an arm"
-        elif key in ("families", "subgroups"):
-            yield from _list_problems(key, value)
-        elif key == "primary":
-            yield from _primary_problems(value)
-
-
-def _list_problems(key: str, value: Any) -> Iterator[str]:
-    if not (isinstance(value, list | tuple) and all(isinstance(word, str) for word in value)):
-        example = '["task"]' if key == "families" else '["scanner"]'
-        yield f"{key} = {value!r}: expected a list such as {example}"
-        return
-    for word in value:
-        if key == "families" and word not in PRIMARY_KEYS:
-            yield f"families {word}: unknown key; {suggest(word, PRIMARY_KEYS)}"
-    if len(set(value)) < len(value):
-        yield f"{key} = {list(value)!r}: a name is there more than once"
-
-
-def _primary_problems(value: Any) -> Iterator[str]:
-    if not isinstance(value, Mapping):
-        yield f"primary = {value!r}: expected a table such as {{ task = 'breast' }}"
-        return
-    for name, word in value.items():
-        if name not in PRIMARY_KEYS:
-            yield f"primary {name}: unknown key; {suggest(name, PRIMARY_KEYS)}"
-        elif not isinstance(word, str):
-            yield f"primary {name} = {word!r}: expected text, e.g. {str(word)!r}"
+def _problems(values: Mapping[str, Any]) -> list[str]:
+    """What is wrong with an ``[analysis]`` table, or with some keys of one."""
+    given = {key: value for key, value in values.items() if value is not None}
+    try:
+        # Through JSON, as a whole plan is: strict, and what TOML alone knows becomes text.
+        AnalysisFile.model_validate_json(json.dumps(given, default=str))
+    except ValidationError as error:
+        problems = explain(error, given, AnalysisFile, table="analysis")
+        return [problem.removeprefix("[analysis] ") for problem in problems]
+    except (RecursionError, ValueError) as error:
+        return [str(error)]
+    return []
 
 
 def _frozen(value: Any) -> Any:

@@ -93,9 +93,9 @@ class TestOptions:
         for piece in (
             "plan.toml is not a valid analysis plan",
             "alpah: unknown key; did you mean 'alpha'?",
-            "margin = 2: expected a number between 0 and 0.5",
-            "correction = 'bonferoni': did you mean 'bonferroni'?",
-            "primary tsk: unknown key; did you mean 'task'?",
+            "margin = 2: expected a number less than 0.5",
+            "correction = \"bonferoni\": did you mean 'bonferroni'?",
+            "primary tsk = \"tsk\": did you mean 'task'?",
         ):
             assert piece in str(error.value)
 
