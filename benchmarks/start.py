@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -48,7 +49,7 @@ def measure(root: Path, name: str) -> tuple[float, float]:
             assert process.stdout is not None
             wall = float("nan")
             for line in process.stdout:
-                if " val AUC " in line or "1/" in line:
+                if re.match(r"\[ *\d+/\d+\]", line):
                     wall = time.perf_counter() - started
                     break
             process.terminate()

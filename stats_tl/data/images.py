@@ -8,6 +8,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import numpy as np
 from PIL import Image
@@ -140,33 +141,45 @@ class FileImages(ImageSource):
         return FileImages(self.store, names, self.reading, frames), counts
 
 
+class Pixels(Protocol):
+    """An array of images, or what draws one when it is asked for by position."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, index: int, /) -> np.ndarray: ...
+
+
 class ArrayImages(ImageSource):
-    """Images already in memory.
+    """Images in memory, or made when they are asked for.
 
     Parameters
     ----------
     pixels : ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
+        Or what behaves like one.
     prefix : str
         Opens the label of an image in errors.
+    order : ndarray of int, optional
+        Positions of the images in `pixels`; all of them by default.
     """
 
-    def __init__(self, pixels: np.ndarray, prefix: str) -> None:
+    def __init__(self, pixels: Pixels, prefix: str, order: np.ndarray | None = None) -> None:
         self.pixels = pixels
         self.prefix = prefix
+        self.order = np.arange(pixels.shape[0]) if order is None else order
 
     def __len__(self) -> int:
-        return len(self.pixels)
+        return len(self.order)
 
     def label(self, index: int) -> str:
         return f"{self.prefix}[{index}]"
 
     def read(self, index: int) -> bytes:
-        pixels: np.ndarray = self.pixels[index]
-        return pixels.tobytes()
+        return self.pixels[int(self.order[index])].tobytes()
 
     def open(self, index: int, data: bytes) -> Image.Image:
         shape = self.pixels.shape[1:]
         return grey_or_colour(np.frombuffer(data, dtype=np.uint8).reshape(shape))
 
     def take(self, indices: np.ndarray) -> ArrayImages:
-        return ArrayImages(self.pixels[indices], self.prefix)
+        return ArrayImages(self.pixels, self.prefix, self.order[indices])

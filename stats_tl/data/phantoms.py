@@ -31,39 +31,74 @@ from __future__ import annotations
 __all__ = ["Phantoms", "draw_phantoms"]
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 Kind = Literal["breast", "knee"]
-PREVALENCE = {"breast": 0.4, "knee": 0.5}
+PREVALENCE: dict[Kind, float] = {"breast": 0.4, "knee": 0.5}
 SCANNERS = ("synthetic A", "synthetic B", "synthetic C")
 MAX_IMAGES = 4
 
 
-@dataclass(frozen=True)
+class _View(NamedTuple):
+    """What an image is drawn from."""
+
+    severity: float
+    device: int
+    person: int
+    view: int
+
+
+@dataclass(frozen=True, eq=False)
 class Phantoms:
     """What :func:`draw_phantoms` returns; all arrays have one entry an image.
 
     Attributes
     ----------
-    images : ndarray of uint8, shape (n, size, size)
     patient : ndarray of int, shape (n,)
     y_true : ndarray of int8, shape (n,)
     scanner : ndarray of str, shape (n,)
+    size : int
+        Pixels a side.
     """
 
-    images: np.ndarray
     patient: np.ndarray
     y_true: np.ndarray
     scanner: np.ndarray
+    size: int
+    _kind: Kind
+    _views: tuple[_View, ...] = field(repr=False)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of :attr:`images`."""
+        return len(self._views), self.size, self.size
+
+    def __len__(self) -> int:
+        return len(self._views)
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        """One image, drawn now: uint8, shape (size, size)."""
+        severity, device, person, view = self._views[index]
+        # The same person every time, another view of it.
+        streams = np.random.default_rng([person]), np.random.default_rng([person, view])
+        return _DRAW[self._kind](severity, device, *streams, self.size)
+
+    @cached_property
+    def images(self) -> np.ndarray:
+        """All images: uint8, shape (n, size, size)."""
+        return np.stack([self[index] for index in range(len(self))])
 
 
 def draw_phantoms(
     kind: Kind, *, n_patients: int = 120, seed: int = 0, difficulty: float = 0.3, size: int = 112
 ) -> Phantoms:
     """Draw SYNTHETIC patients with one to four images each.
+
+    Pixels, which take longest, are drawn when they are asked for.
 
     Parameters
     ----------
@@ -87,32 +122,21 @@ def draw_phantoms(
     >>> phantoms.images.shape[1:], sorted(set(phantoms.patient.tolist()))
     ((48, 48), [0, 1, 2, 3])
     """
-    kinds: dict[str, Callable[..., np.ndarray]] = {"breast": _breast, "knee": _knee}
-    draw = kinds[kind]
-    stream = list(kinds).index(kind)
+    stream = list(PREVALENCE).index(kind)
     n_positive = round(PREVALENCE[kind] * n_patients)
     labels = np.random.default_rng([seed, stream]).permutation(np.arange(n_patients) < n_positive)
-    images, patient, scanner = [], [], []
+    views, patient = [], []
     for index, label in enumerate(labels):
         rng = np.random.default_rng([seed, stream, index])
         severity = 4 * (1 - difficulty) * (label - 0.5) + rng.standard_normal()
         device = int(rng.integers(len(SCANNERS)))
         person = int(rng.integers(2**32))
         for view in range(int(rng.integers(1, MAX_IMAGES + 1))):
-            # The same person every time, another view of it.
-            images.append(
-                draw(
-                    severity,
-                    device,
-                    np.random.default_rng([person]),
-                    np.random.default_rng([person, view]),
-                    size,
-                )
-            )
+            views.append(_View(severity, device, person, view))
             patient.append(index)
-            scanner.append(SCANNERS[device])
     patients = np.array(patient)
-    return Phantoms(np.stack(images), patients, labels[patients].astype(np.int8), np.array(scanner))
+    scanners = np.array([SCANNERS[view.device] for view in views])
+    return Phantoms(patients, labels[patients].astype(np.int8), scanners, size, kind, tuple(views))
 
 
 def _sign(severity: float, rng: np.random.Generator) -> float:
@@ -327,3 +351,6 @@ def _knee(
     signal = np.hypot(blurred + noise[0], noise[1])
     grey: np.ndarray = np.rint(255 * np.clip(signal * (1.0, 0.92, 1.06)[device], 0, 1))
     return grey.astype(np.uint8)
+
+
+_DRAW: dict[Kind, Callable[..., np.ndarray]] = {"breast": _breast, "knee": _knee}

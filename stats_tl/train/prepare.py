@@ -20,12 +20,12 @@ from .fitting.features import (
     CachedActivations,
     ImagePass,
     Inputs,
-    activation_shape,
     compute_activations,
 )
 from .machine.scratch import Scratch
 from .networks.backbones import Backbone, build_backbone, freeze, freeze_boundary
 from .networks.preprocessing import PREPROCESSING
+from .networks.survey import survey_backbone
 from .networks.weights import LoadedWeights, resolve_weights
 from .planning.units import Unit, image_size, views_seed, weights_seed
 
@@ -45,7 +45,7 @@ def activation_bytes(unit: Unit, n_cases: int) -> int:
         return 0
     setting = unit.first.setting
     values = unit.rows * n_cases
-    for length in activation_shape(setting.backbone, unit.boundary, image_size(unit.first)):
+    for length in survey_backbone(setting.backbone, image_size(unit.first)).shapes[unit.boundary]:
         values *= length
     return values * (2 if setting.training.activations == "float16" else 4)
 

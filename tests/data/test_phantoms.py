@@ -27,6 +27,15 @@ def test_same_seed_same_images_other_seed_others(kind):
     assert one.images[0].tobytes() != other.images[0].tobytes()
 
 
+def test_pixels_are_drawn_when_they_are_asked_for(monkeypatch):
+    data = load_dataset(task("phantom-knee", n_patients=10, size=32), None)
+    drawn = draw_phantoms("knee", n_patients=10, size=32).images
+    with monkeypatch.context() as patch:
+        patch.setattr("stats_tl.data.phantoms._DRAW", {})
+        assert len(load_dataset(task("phantom-knee", n_patients=10, size=32), None)) == len(drawn)
+    np.testing.assert_array_equal(data.read_images(32)[:, 0], drawn)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_composition(kind):
     phantoms = draw_phantoms(kind, n_patients=60, size=32)

@@ -57,7 +57,7 @@ def load_phantom(task: Task, path: Path | None, audit: Audit) -> Dataset:
     return build_dataset(
         task.name,
         cases,
-        ArrayImages(phantoms.images, task.adapter),
+        ArrayImages(phantoms, task.adapter),
         description=(
             f"SYNTHETIC: {WHAT[kind]}; {len(cases):,} images of {options['n_patients']:,} "
             "simulated patients. No result on them says anything about patients."

@@ -12,19 +12,17 @@ __all__ = [
     "CachedActivations",
     "ImagePass",
     "Inputs",
-    "activation_shape",
     "compute_activations",
 ]
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from typing import Protocol
 
 import numpy as np
 import torch
 
 from ..machine.placement import DeviceRows
-from ..networks.backbones import Backbone, build_backbone
+from ..networks.backbones import Backbone
 from .augmentation import apply_affine, draw_affine
 
 #: Cases at a time when nothing is trained: images on the CPU profit from staying in its
@@ -222,18 +220,3 @@ def compute_activations(
                 output = _through_prefix(batch, backbone, boundary, preprocess)
                 output = output.half() if half else output.float()
                 yield output.contiguous().cpu().numpy()
-
-
-@cache
-def activation_shape(name: str, boundary: int, size: int) -> tuple[int, ...]:
-    """Shape of the output of the frozen stages for one image; nothing is computed.
-
-    Examples
-    --------
-    >>> activation_shape("squeezenet1_1", 5, 224), activation_shape("squeezenet1_1", 4, 224)
-    ((512,), (384, 13, 13))
-    """
-    backbone = build_backbone(name).to("meta").eval()
-    with torch.no_grad():
-        image = torch.empty(1, 3, size, size, device="meta")
-        return tuple(backbone.prefix(image, boundary).shape[1:])

@@ -34,7 +34,7 @@ from ...study.cells import derive_seed
 from ...study.plan import Training
 from ...study.splits import TEST, TRAIN, VALIDATION
 from ..networks.backbones import Backbone
-from ..networks.heads import Dropout
+from ..networks.heads import Dropout, hide_dropout_from_compiler
 from .auc import trapezoidal_auc
 from .features import Inputs
 
@@ -223,7 +223,10 @@ class _Steps:
         )
         # Cells of one shape share what is compiled. Only whole batches go through it: every
         # other size would be compiled for itself.
-        self._whole_batch = torch.compile(model, dynamic=False) if compiled else model
+        self._whole_batch: Callable[..., torch.Tensor] = model
+        if compiled:
+            hide_dropout_from_compiler(model)
+            self._whole_batch = torch.compile(model, dynamic=False)
 
     def train_epoch(self, batches: Iterable[torch.Tensor], epoch: int) -> float:
         """One pass over the training cases; their mean loss."""

@@ -48,6 +48,7 @@ from torch import nn
 from ...errors import UserError, suggest
 from ...study.plan import BACKBONES, IMAGE_SIZES, STAGE_COUNTS
 from .torchvision_ops import models
+from .uninitialised import Uninitialised
 
 _RESNET = {
     "stem": ("conv1", "bn1", "relu", "maxpool"),
@@ -251,10 +252,10 @@ def build_backbone(name: str, *, seed: int | None = None) -> Backbone:
     """
     _check_backbone(name)
     if seed is None:
-        with torch.device("meta"):
+        with Uninitialised():
             lazy = {"init_weights": False} if name == "inception_v3" else {}
             network = torchvision_network(name, **lazy)
-        return _blank(_cut(name, network).to_empty(device="cpu"))
+        return _blank(_cut(name, network))
     with _INITIALISATION, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return _cut(name, torchvision_network(name))

@@ -36,15 +36,22 @@ __all__ = [
     "dropout_mask",
     "head_memory",
     "head_parameter_count",
+    "hide_dropout_from_compiler",
 ]
 
+import functools
 import math
+from collections.abc import Callable
 
 import torch
 from torch import nn
 
 from ...errors import UserError
 from ...study.plan import Head
+from .uninitialised import Uninitialised
+
+#: What a mask is made of: a tensor of its shape, the rate, and a generator.
+Draw = Callable[[torch.Tensor, float, torch.Generator], torch.Tensor]
 
 SLOPE = 0.01
 N_CLASSES = 2
@@ -59,8 +66,6 @@ _COPIES = {"adam": 8, "sgd": 6}
 _ACTIVATION_COPIES = 6
 
 
-# A compiler would draw from a generator of its own. (torch does not annotate `disable`.)
-@torch.compiler.disable  # type: ignore[untyped-decorator]
 def dropout_mask(x: torch.Tensor, rate: float, generator: torch.Generator) -> torch.Tensor:
     """What dropout multiplies `x` with: 0 at the given rate, else 1 / (1 - rate).
 
@@ -80,16 +85,33 @@ class Dropout(nn.Dropout):
     ----------
     generator : torch.Generator or None
         On the device of the inputs; torch's own where None.
+    draw : callable
+        :func:`dropout_mask`, hidden from a compiler where there is one.
     """
 
     generator: torch.Generator | None = None
+    draw: Draw = staticmethod(dropout_mask)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """`x`, in training with some of its elements set to 0."""
         if not self.training or self.p == 0 or self.generator is None:
             return super().forward(x)
-        mask: torch.Tensor = dropout_mask(x, self.p, self.generator)
+        mask = self.draw(x, self.p, self.generator)
         return x * mask
+
+
+def hide_dropout_from_compiler(network: nn.Module) -> None:
+    """Let torch's compiler leave the masks alone: it would draw from a generator of its own."""
+    for module in network.modules():
+        if isinstance(module, Dropout):
+            module.draw = _hidden_mask()
+
+
+@functools.cache  # one for all cells, so that they share what is compiled
+def _hidden_mask() -> Draw:
+    # Imports the compiler, which is slow. (torch does not annotate `disable`.)
+    hidden: Draw = torch.compiler.disable(dropout_mask)  # type: ignore[no-untyped-call]
+    return hidden
 
 
 class ConvHead(nn.Module):
@@ -174,9 +196,8 @@ def build_head(head: Head, n_features: int, *, seed: int) -> nn.Module:
     torch.Size([3, 2])
     """
     _check(head, n_features)
-    # Without storage at first: the default initialisation would be drawn for nothing,
-    # and from the global generator.
-    with torch.device("meta"):
+    # torch's own initial values would be drawn for nothing, and from the global generator.
+    with Uninitialised():
         if head.kind == "linear":
             network: nn.Module = nn.Linear(n_features, N_CLASSES)
         elif head.kind == "nonlinear":
@@ -189,7 +210,6 @@ def build_head(head: Head, n_features: int, *, seed: int) -> nn.Module:
                 dropout=head.dropout,
                 skip=head.kind == "convskip",
             )
-    network = network.to_empty(device="cpu")
     _initialise(network, torch.Generator().manual_seed(seed))
     return network
 

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 import torch
 
 from .backbones import build_backbone, torchvision_network
+from .uninitialised import Uninitialised
 
 #: Of torchvision's InceptionV3 in training, in front of `Mixed_7a`.
 INCEPTION_AUX = "AuxLogits"
@@ -61,7 +62,7 @@ def layouts(backbone: str) -> tuple[Layout, ...]:
 
 def _orders(backbone: str) -> list[list[str]]:
     """Orders of the children that a Sequential of them may have."""
-    with torch.device("meta"):
+    with Uninitialised():
         lazy = {"init_weights": False} if backbone == "inception_v3" else {}
         children = [name for name, _ in torchvision_network(backbone, **lazy).named_children()]
     orders = [children]

@@ -1,4 +1,4 @@
-"""torchvision's models, also beside a torch that its compiled operators do not fit.
+"""torchvision's models, quickly, and also beside a torch that its operators do not fit.
 
 The torchvision wheel of a package index is compiled for CUDA. Beside a CPU-only torch
 its extension cannot be loaded, and ``import torchvision`` then fails with 'operator
@@ -20,6 +20,8 @@ from types import ModuleType
 
 import torch
 
+#: The module of torch's compiler that torchvision's detection operators import.
+COMPILER = "torch._dynamo.utils"
 #: Operators that torchvision's Python code refers to even where it has no extension.
 SCHEMAS = (
     "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -32,15 +34,45 @@ _library: torch.library.Library | None = None
 
 def _import_models() -> ModuleType:
     try:
-        return importlib.import_module("torchvision.models")
+        return _import_without_compiler()
     except RuntimeError as error:
         if "operator torchvision::" not in str(error):
             raise
     _declare_operators()
-    # The failed import left the submodules that came before the failure.
+    _forget_torchvision()
+    return _import_without_compiler()
+
+
+def _import_without_compiler() -> ModuleType:
+    """``torchvision.models`` without all of torch's compiler.
+
+    ``torchvision.ops.roi_align`` imports one function of it, which no network here calls, and
+    which takes three times as long as all the rest. It gets one that asks the compiler's when
+    it is called. A torchvision that wants more is imported as it is.
+    """
+    if COMPILER in sys.modules:
+        return importlib.import_module("torchvision.models")
+    stand_in = ModuleType(COMPILER)
+
+    def is_compile_supported(device_type: object) -> object:
+        return importlib.import_module(COMPILER).is_compile_supported(device_type)
+
+    stand_in.is_compile_supported = is_compile_supported  # type: ignore[attr-defined]
+    sys.modules[COMPILER] = stand_in
+    try:
+        return importlib.import_module("torchvision.models")
+    except (ImportError, AttributeError):
+        _forget_torchvision()
+    finally:
+        if sys.modules.get(COMPILER) is stand_in:
+            del sys.modules[COMPILER]
+    return importlib.import_module("torchvision.models")
+
+
+def _forget_torchvision() -> None:
+    """Drop the submodules that a failed import left."""
     for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
         del sys.modules[name]
-    return importlib.import_module("torchvision.models")
 
 
 def _declare_operators() -> None:

@@ -1,14 +1,14 @@
 """How long pending cells will take: counted operations over a measured speed.
 
 Cells whose setting the archive already holds are timed by what those took a training case,
-so that half-sample cells are known from the others. For the rest, multiplications are
-counted on the meta device (nothing is computed) and divided by the speed of a short probe.
+so that half-sample cells are known from the others. For the rest, operations are counted and
+divided by the speed of a short probe of the same network.
 It is meant to tell minutes from days.
 """
 
 from __future__ import annotations
 
-__all__ = ["count_operations", "estimate_seconds", "relative_cost"]
+__all__ = ["estimate_seconds", "relative_cost"]
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -17,11 +17,12 @@ from typing import NamedTuple
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.optim.adam import adam
 
 from ...study.cells import Cell
 from ..networks.backbones import N_FEATURES, build_backbone
-from ..networks.heads import head_parameter_count
+from ..networks.heads import N_CLASSES, head_parameter_count
+from ..networks.survey import survey_backbone
 from .units import Unit, image_size, plan_units
 
 #: A training step costs the forward pass, and about twice as much backwards.
@@ -31,12 +32,14 @@ SHARED_STEP = 0.3
 
 
 class Speed(NamedTuple):
-    """Of a device: operations a second in convolutions, and seconds of an optimiser step."""
+    """Of a device: operations a second in a backbone, and seconds of an optimiser step."""
 
     rate: float
     step: float
 
 
+#: Images of a probe: enough that a device is busy.
+CPU_IMAGES, CUDA_IMAGES = 2, 64
 #: Of no machine in particular.
 NOMINAL = Speed(1e11, 1e-3)
 
@@ -66,9 +69,9 @@ def estimate_seconds(
     -------
     float
     """
-    speed = _speed(device)
     total = 0.0
     for unit in plan_units(cells):
+        speed = _speed(device, unit.first.setting.backbone, image_size(unit.first))
         n = n_cases[unit.first.setting.task.name]
         total += _pass_seconds(unit, n, speed)
         for cell in unit.cells:
@@ -107,7 +110,8 @@ def _pass_seconds(unit: Unit, n: int, speed: Speed) -> float:
 
 
 def _operations(unit: Unit) -> tuple[float, float]:
-    return count_operations(unit.first.setting.backbone, unit.boundary, image_size(unit.first))
+    counts = survey_backbone(unit.first.setting.backbone, image_size(unit.first)).operations
+    return sum(counts[: unit.boundary]), sum(counts[unit.boundary :])
 
 
 def _fit_seconds(
@@ -124,47 +128,49 @@ def _fit_seconds(
 
 
 @cache
-def count_operations(name: str, boundary: int, size: int) -> tuple[float, float]:
-    """Floating-point operations of one image before and behind the boundary."""
-    backbone = build_backbone(name).to("meta").eval()
-    with torch.no_grad():
-        image = torch.empty(1, 3, size, size, device="meta")
-        with FlopCounterMode(display=False) as before:
-            activation = backbone.prefix(image, boundary)
-        with FlopCounterMode(display=False) as behind:
-            backbone.tail(activation, boundary)
-    return float(before.get_total_flops()), float(behind.get_total_flops())
-
-
-@cache
-def _speed(device: torch.device) -> Speed:
-    """The speed of a device, by a short probe."""
+def _speed(device: torch.device, name: str, size: int) -> Speed:
+    """The speed of a device with a backbone, by a short probe."""
     threads = torch.get_num_threads()
     if device.type == "cpu":
         torch.set_num_threads(1)
     try:
-        convolution = nn.Conv2d(64, 128, 3, padding=1).to(device)
-        image = torch.randn(16, 64, 56, 56, device=device)
-        with torch.inference_mode():
-            convolution(image)
-            with FlopCounterMode(display=False) as counter:
-                convolution(image)
-            seconds = min(_time(lambda: convolution(image), device) for _ in range(5))
-        # Whole networks reach about half of what one well-shaped convolution does.
-        rate = 0.5 * counter.get_total_flops() / seconds
-        head = nn.Linear(512, 2).to(device)
-        optimizer = torch.optim.Adam(head.parameters())
-        features = torch.randn(64, 512, device=device)
-
-        def step() -> None:
-            optimizer.zero_grad()
-            head(features).square().mean().backward()
-            optimizer.step()
-
-        step()
-        return Speed(rate, min(_time(step, device) for _ in range(20)))
+        return Speed(_rate(device, name, size), _step(device))
     finally:
         torch.set_num_threads(threads)
+
+
+def _rate(device: torch.device, name: str, size: int) -> float:
+    """Operations a second of the backbone itself, as frozen stages are passed."""
+    operations = sum(survey_backbone(name, size).operations)
+    backbone = build_backbone(name).eval().to(device)
+    n = CPU_IMAGES if device.type == "cpu" else CUDA_IMAGES
+    images = torch.zeros(n, 3, size, size, device=device)
+    backbone = backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    images = images.contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        backbone(images)
+        return n * operations / min(_time(lambda: backbone(images), device) for _ in range(2))
+
+
+@cache
+def _step(device: torch.device) -> float:
+    """Seconds of an optimiser's step on the smallest head."""
+    head = nn.Linear(512, N_CLASSES).to(device)
+    values: list[torch.Tensor] = list(head.parameters())
+    first, second = ([torch.zeros_like(value) for value in values] for _ in range(2))
+    counts = [torch.zeros(()) for _ in values]
+    features = torch.randn(64, 512, device=device)
+
+    def step() -> None:
+        gradients = torch.autograd.grad(head(features).square().mean(), values)
+        with torch.no_grad():
+            adam(
+                values, list(gradients), first, second, [], counts, amsgrad=False, beta1=0.9,
+                beta2=0.999, lr=1e-3, weight_decay=0.0, eps=1e-8, maximize=False,
+            )  # fmt: skip
+
+    step()
+    return min(_time(step, device) for _ in range(20))
 
 
 def _time(call: Callable[[], object], device: torch.device) -> float:

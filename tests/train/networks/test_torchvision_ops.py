@@ -37,3 +37,48 @@ from stats_tl.train.networks import torchvision_ops
 print(torchvision_ops.models is models, torchvision_ops._library)
 """
     assert run(script).split() == ["True", "None"]
+
+
+def test_the_compiler_is_imported_by_neither_networks_nor_heads():
+    script = """
+import sys, torch
+from stats_tl.study.plan import Head
+from stats_tl.train.networks.backbones import build_backbone
+from stats_tl.train.networks.heads import build_head
+from stats_tl.train.networks.survey import survey_backbone
+for name in ("squeezenet1_1", "resnet18", "densenet121", "inception_v3", "mobilenet_v2"):
+    build_backbone(name)
+survey_backbone("squeezenet1_1", 64)
+build_head(Head(name="h", kind="nonlinear"), 32, seed=0)(torch.zeros(2, 32)).sum().backward()
+print("torch._dynamo" in sys.modules, "sympy" in sys.modules)
+import torchvision
+print(torchvision.ops.roi_align.__module__, "torch._dynamo.utils" in sys.modules)
+import torch._dynamo.utils
+print(torchvision.ops.roi_align.__globals__["is_compile_supported"]("cpu")
+      == torch._dynamo.utils.is_compile_supported("cpu"))
+"""
+    assert run(script).split() == ["False", "False", "torchvision.ops.roi_align", "False", "True"]
+
+
+def test_a_torchvision_that_wants_more_of_the_compiler_is_imported_as_it_is():
+    script = """
+import sys, types, importlib.abc, importlib.machinery
+class Finder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def find_spec(self, name, path, target=None):
+        if name in ("torchvision", "torchvision.models", "torch._dynamo.utils"):
+            return importlib.machinery.ModuleSpec(name, self, is_package=True)
+    def exec_module(self, module):
+        if module.__name__ == "torch._dynamo.utils":
+            module.same, module.is_compile_supported = "real", None
+        if module.__name__ == "torchvision.models":
+            from torch._dynamo.utils import same
+            module.what = same
+import torch
+sys.meta_path.insert(0, Finder())
+parent = types.ModuleType("torch._dynamo")
+parent.__path__ = []
+sys.modules["torch._dynamo"] = parent
+from stats_tl.train.networks.torchvision_ops import models
+print(models.what)
+"""
+    assert run(script) == "real"
