@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .reporting import AnalysisOptions, Evidence, GridReport, Predictions, Report
 
 # Spelt out, so that --help needs no import of the analysis.
-FORMATS = ("latex", "csv", "figures", "words", "json", "html")
+FORMATS = ("latex", "csv", "figures", "words", "json", "html", "docx")
 CORRECTIONS = ("holm", "hochberg", "hommel", "bonferroni", "bh", "by", "none")
 EXIT_DIFFERS = 1
 #: They say how the table of --scores is to be read.

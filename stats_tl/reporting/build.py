@@ -33,7 +33,7 @@ from .tables.comparisons import terminal_table
 from .tables.notes import caution_notes, test_notes
 from .text.prose import report_words, words_files
 
-FORMATS = ("latex", "csv", "figures", "words", "json", "html")
+FORMATS = ("latex", "csv", "figures", "words", "json", "html", "docx")
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def build_report(
     allow_leakage : bool, optional
         Give numbers, without verdicts, where patients are on both sides of a split, and say so
         below every table.
-    formats : collection of {"latex", "csv", "figures", "words", "json", "html"}, optional
+    formats : collection of {"latex", "csv", "figures", "words", "json", "html", "docx"}, optional
     labels : mapping of str to mapping, optional
         Labels by kind (``arms``, ``tasks``, …) and name, as from
         :func:`~stats_tl.study.labels.read_labels`; they prevail over those of the plan.
@@ -130,7 +130,7 @@ def build_report(
     IncompleteError
         If pairs are incomplete and `allow_incomplete` is false.
     """
-    drawn = bool({"figures", "html"} & set(formats))
+    drawn = bool({"figures", "html", "docx"} & set(formats))
     steps = _Steps(progress, 3 + len(contents.TABLES) + drawn)
     steps("reading the scores")
     material = gather_material(
@@ -183,6 +183,8 @@ def build_report(
             summary=summary,
             cells=material.aucs,
         )
+    if "docx" in formats:
+        files["report.docx"] = _word_document(material, sections, figures, words, provenance)
     if "latex" in formats:
         files["all.tex"] = _document(material, files, figures, provenance)
     return Report(
@@ -245,6 +247,25 @@ def _document(
         material.title or material.name, shown, captions=captions, provenance=provenance
     )
     return text.encode("ascii")
+
+
+def _word_document(
+    material: Material,
+    sections: Sequence[Section],
+    figures: Sequence[RenderedDrawing],
+    words: Words,
+    provenance: Sequence[str],
+) -> bytes:
+    # Imported here: other formats need no python-docx, which is slow to import.
+    from .word import build_document
+
+    return build_document(
+        title=material.title or material.name,
+        tables=[section.table for section in sections],
+        figures=figures,
+        words=words,
+        provenance=provenance,
+    )
 
 
 def _provenance(material: Material) -> list[str]:

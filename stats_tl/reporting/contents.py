@@ -17,6 +17,9 @@ up when figures are asked for, because matplotlib is slow to import. Each become
 
 *Page.* :data:`PAGE` makes ``report.html``.
 
+*Word.* ``stats_tl.reporting.word.build_document`` makes ``report.docx``; it is imported when it is
+asked for.
+
 *Words.* :class:`~.rendering.parts.Words` holds the paragraphs; citations in them are ``[@key]``, or
 ``[@key1; @key2]``, of `references`.
 """

@@ -2,6 +2,7 @@
 
 import io
 
+import docx
 import numpy as np
 import pandas as pd
 import pytest
@@ -212,6 +213,21 @@ class TestCheck:
         (folder / "tables/README.md").write_text("not a table")
         (problem,) = differing_files(report, folder)
         assert "old.tex: left over" in problem
+
+    def test_a_changed_word_document_is_found_and_a_missing_one_is_not(self, report, folder):
+        path = folder / "report.docx"
+        document = docx.Document(path)
+        (cell,) = [
+            cell for row in document.tables[1].rows for cell in row.cells[:2] if "0.8" in cell.text
+        ][:1]
+        cell.paragraphs[0].runs[0].text = "0.999"
+        document.save(path)
+        (problem,) = differing_files(report, folder)
+        assert "report.docx: its values differ" in problem
+        path.write_bytes(b"no zip")
+        assert differing_files(report, folder) == [problem]
+        path.unlink()
+        assert differing_files(report, folder) == []
 
     def test_the_version_and_the_last_digits_may_differ(self, report, folder):
         path = folder / "tables/significance.tex"

@@ -15,6 +15,7 @@ ROOMS = (
     "text",
     "figures",
     "page",
+    "word",
     "auc_table",
 )
 #: Above the rooms, the lower first.

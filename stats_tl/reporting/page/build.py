@@ -21,7 +21,7 @@ from ..rendering.labels import Labels
 from ..rendering.parts import Absent, RenderedDrawing, Words
 from ..rendering.table import Table
 from ..results.findings import Finding
-from .references import number_references, paragraph
+from ..text.bibliography import number_references, paragraph
 from .summary import cautions_of_tests, plain_summary
 from .views import (
     AUDIT_MARKS,

@@ -13,8 +13,8 @@ __all__ = ["latex_document", "latex_table"]
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
+from .decimals import Decimals
 from .escaping import escape
 from .table import Cell, Column, Panel, Row, Table
 
@@ -134,7 +134,7 @@ def _float(table: Table, body: Sequence[Row | Panel], *, continued: bool, last: 
         r"\setlength{\tabcolsep}{3pt}",
         rf"\begin{{tabular}}{{@{{}}{''.join(_specification(table))}@{{}}}}",
         r"\toprule",
-        *_header(table.columns),
+        *_header(table),
         r"\midrule",
         *_body(table, body),
         r"\bottomrule",
@@ -151,39 +151,28 @@ def _float(table: Table, body: Sequence[Row | Panel], *, continued: bool, last: 
 
 
 def _specification(table: Table) -> Iterator[str]:
-    rows = [line for line in table.body if isinstance(line, Row)]
     for index, column in enumerate(table.columns):
         if column.align == "wrap":
             # About 1.8 mm a letter at this size, within bounds that leave room for numbers.
-            cells = [row.cells[index] for row in rows]
+            cells = [row.cells[index] for row in table.rows]
             texts = [column.header, *(c.text for c in cells), *(c.below for c in cells)]
             most = 28 if any(c.spanner for c in table.columns) else 60
             width = column.width or min(max(1.8 * max(map(len, texts)), 15), most)
             yield rf"p{{{width:.0f}mm}}"
         else:
-            yield {"left": "l", "right": "r", "center": "c", "decimal": "c", "p": "l"}[column.align]
+            yield {"left": "l", "right": "r", "center": "c", "decimal": "c", "p": "c"}[column.align]
 
 
-def _is_number(text: str) -> bool:
-    return re.fullmatch(r"−?\d+(\.\d+)?", text) is not None
-
-
-def _header(columns: Sequence[Column]) -> Iterator[str]:
-    if any(column.spanner for column in columns):
-        cells, rules, start = [], [], 0
-        while start < len(columns):
-            spanner, stop = columns[start].spanner, start + 1
-            while spanner and stop < len(columns) and columns[stop].spanner == spanner:
-                stop += 1
-            if spanner:
-                cells.append(rf"\multicolumn{{{stop - start}}}{{c}}{{{escape(spanner)}}}")
-                rules.append(rf"\cmidrule(lr){{{start + 1}-{stop}}}")
-            else:
-                cells.append("")
-            start = stop
-        yield " & ".join(cells) + r" \\"
-        yield _unseen_by_pandoc("".join(rules))
-    yield " & ".join(_heading(column) for column in columns) + r" \\"
+def _header(table: Table) -> Iterator[str]:
+    if spans := list(table.spans()):
+        yield " & ".join(
+            rf"\multicolumn{{{stop - start}}}{{c}}{{{escape(text)}}}" if text else ""
+            for text, start, stop in spans
+        ) + r" \\"  # fmt: skip
+        yield _unseen_by_pandoc(
+            "".join(rf"\cmidrule(lr){{{start + 1}-{stop}}}" for text, start, stop in spans if text)
+        )
+    yield " & ".join(escape(column.header) for column in table.columns) + r" \\"
 
 
 def _unseen_by_pandoc(latex: str) -> str:
@@ -194,14 +183,9 @@ def _unseen_by_pandoc(latex: str) -> str:
     return rf"\unless\iffalse{latex}\fi"
 
 
-def _heading(column: Column) -> str:
-    text = escape(column.header)
-    return rf"\multicolumn{{1}}{{c}}{{{text}}}" if column.align == "p" else text
-
-
 def _body(table: Table, body: Sequence[Row | Panel]) -> Iterator[str]:
     width = len(table.columns)
-    room = [_Decimals.of(table, index) for index in range(width)]
+    room = [Decimals.of(row.cells[index].text for row in table.rows) for index in range(width)]
     # \raggedright gives another meaning to \\.
     end = r"\tabularnewline" if table.columns[-1].align == "wrap" else r"\\"
     for line, following in zip(body, (*body[1:], None), strict=True):
@@ -217,17 +201,15 @@ def _body(table: Table, body: Sequence[Row | Panel]) -> Iterator[str]:
             yield " & ".join(_below(column, cell) for column, cell, _ in parts) + f" {end}{gap}"
 
 
-def _cell(column: Column, cell: Cell, room: _Decimals) -> str:
+def _cell(column: Column, cell: Cell, room: Decimals) -> str:
     text = escape(cell.text, breakable=column.align == "wrap")
     if cell.bold:
         text = rf"\textbf{{{text}}}"
     if column.align == "wrap":
         return rf"\raggedright {text}".rstrip()
-    if column.align == "decimal" and _is_number(cell.text):
-        return room.filled(cell.text, text)
-    # An invisible sign keeps the decimal points of "<.001" and ".03" in line.
-    if column.align == "p" and cell.text and not cell.text.startswith(("<", ">", "–")):
-        text = _phantom("<") + text
+    if column.align in ("decimal", "p"):
+        before, after = room.lacking(cell.text)
+        return _phantom(before) + text + _phantom(after)
     return text
 
 
@@ -237,34 +219,6 @@ def _below(column: Column, cell: Cell) -> str:
     wraps = column.align == "wrap"
     text = rf"\scriptsize {escape(cell.below, breakable=wraps)}"
     return rf"\raggedright{text}" if wraps else text
-
-
-@dataclass(frozen=True)
-class _Decimals:
-    """Room that the numbers of a column need: a sign or none, digits before and after the point."""
-
-    sign: bool
-    whole: int
-    decimal: int
-
-    @classmethod
-    def of(cls, table: Table, index: int) -> _Decimals:
-        texts = [line.cells[index].text for line in table.body if isinstance(line, Row)]
-        numbers = [text for text in texts if _is_number(text)]
-        parts = [text.lstrip("−").partition(".") for text in numbers]
-        return cls(
-            any(text.startswith("−") for text in numbers),
-            max((len(whole) for whole, _, _ in parts), default=0),
-            max((len(decimal) for _, _, decimal in parts), default=0),
-        )
-
-    def filled(self, number: str, latex: str) -> str:
-        """A number with what it lacks of that room on both sides, invisible."""
-        whole, point, decimal = number.lstrip("−").partition(".")
-        before = "−" if self.sign and not number.startswith("−") else ""
-        before += "0" * (self.whole - len(whole))
-        after = ("" if point or not self.decimal else ".") + "0" * (self.decimal - len(decimal))
-        return _phantom(before) + latex + _phantom(after)
 
 
 def _phantom(text: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 __all__ = ["Cell", "Column", "Panel", "Row", "Table"]
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -80,3 +81,23 @@ class Table:
                     f"table {self.name!r} has {len(self.columns)} columns, "
                     f"got a row of {len(line.cells)} cells."
                 )
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The body without its panels."""
+        return tuple(line for line in self.body if isinstance(line, Row))
+
+    def spans(self) -> Iterator[tuple[str, int, int]]:
+        """The upper header row: text, first column and the one after the last of each cell.
+
+        Nothing where no column shares a header; a column without one is a cell of its own.
+        """
+        if not any(column.spanner for column in self.columns):
+            return
+        start = 0
+        while start < len(self.columns):
+            text, stop = self.columns[start].spanner, start + 1
+            while text and stop < len(self.columns) and self.columns[stop].spanner == text:
+                stop += 1
+            yield text, start, stop
+            start = stop

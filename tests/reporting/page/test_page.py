@@ -11,12 +11,12 @@ import pytest
 
 from stats_tl.reporting import AnalysisOptions, Predictions, build_report
 from stats_tl.reporting.page import build_page
-from stats_tl.reporting.page.references import describe_entry, number_references, paragraph
 from stats_tl.reporting.page.summary import VERDICTS, cautions_of_tests, plain_summary
 from stats_tl.reporting.page.views import sort_key, table_view
 from stats_tl.reporting.rendering.parts import Absent, RenderedDrawing, Words
 from stats_tl.reporting.results.comparisons import Comparisons
 from stats_tl.reporting.results.findings import warning_findings
+from stats_tl.reporting.text.bibliography import describe_entry, number_references, paragraph
 
 from ..simulate import simulate_scores
 
