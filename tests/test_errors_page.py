@@ -49,6 +49,14 @@ TEXT = SCORES.assign(y_true=SCORES["y_true"].map({"0": "benign", "1": "malignant
 THROUGH = pd.concat([SCORES, SCORES.assign(fold=SCORES["fold"].map({"0": "2", "1": "3"}))])
 
 
+def out_of_bag():
+    rng, parts = np.random.default_rng(0), []
+    for repeat in range(20):
+        drawn = {f"c{number}" for number in rng.integers(0, 40, 40)}
+        parts.append(SCORES[~SCORES["case"].isin(drawn)].assign(repeat=repeat, fold=0))
+    return pd.concat(parts)
+
+
 class World:
     """Files to be wrong with."""
 
@@ -253,6 +261,13 @@ CAUSES = {
         "--folds", "2",
     ],
     ("folds of all repeats are numbered through", "report"): lambda w: w.scores(THROUGH),
+    ("each fold leaves out one case", "report"): lambda w: w.scores(
+        SCORES.assign(fold=SCORES["case"].str[1:]),
+    ),
+    ("a hold-out has one class", "report"): lambda w: w.scores(
+        SCORES.drop(columns="fold").assign(repeat=SCORES["y_true"]),
+    ),
+    ("tests on what bootstrap samples leave out", "report"): lambda w: w.scores(out_of_bag()),
     ("predictions of every tuning value", "report"): lambda w: w.scores(
         pd.concat([SCORES.assign(k=1), SCORES.assign(k=2)]),
     ),

@@ -19,6 +19,7 @@ import pandas as pd
 
 from ...errors import IncompleteError, UserError
 from ..rendering.labels import plural
+from .designs import are_hold_outs
 
 #: What a comparison is made within.
 SETTING = ("task", "backbone", "head", "unfreeze")
@@ -66,6 +67,8 @@ class Aligned:
         NaN where there is none.
     half : Aligned or None
         The half-sample runs of the same arms and cases; None in these themselves.
+    hold_outs : bool
+        Whether every repeat tests a random part of the cases, once; see :mod:`.designs`.
     """
 
     setting: dict[str, str]
@@ -78,6 +81,7 @@ class Aligned:
     folds: np.ndarray
     scores: np.ndarray
     half: Aligned | None = None
+    hold_outs: bool = False
 
     def arm(self, name: str) -> int:
         """Position of an arm."""
@@ -176,13 +180,16 @@ def check_scores(scores: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def align(scores: pd.DataFrame) -> Iterator[Aligned]:
+def align(scores: pd.DataFrame, *, planned: bool = False) -> Iterator[Aligned]:
     """The scores as arrays, setting by setting, in sorted order.
 
     Parameters
     ----------
     scores : DataFrame
         As returned by :func:`check_scores`.
+    planned : bool, optional
+        Whether the runs are known to be of cross-validations, so that one that tests a part of
+        the cases is not complete. Otherwise it may be a random hold-out.
 
     Yields
     ------
@@ -197,7 +204,13 @@ def align(scores: pd.DataFrame) -> Iterator[Aligned]:
     found: list[Any] = list(groups.groups)
     keys = sorted(found, key=lambda key: (*key[:3], unfreeze_order(key[3])))
     for key in keys:
-        yield _align_setting(dict(zip(SETTING, map(str, key), strict=True)), groups.get_group(key))
+        aligned = _align_setting(
+            dict(zip(SETTING, map(str, key), strict=True)), groups.get_group(key)
+        )
+        repeats = [repeat for repeat, _ in aligned.runs]
+        if not planned and are_hold_outs(aligned.folds, repeats):
+            aligned = replace(aligned, hold_outs=True)
+        yield aligned
 
 
 def unfreeze_order(depth: Any) -> tuple[int, float, str]:
@@ -270,7 +283,7 @@ def complete_runs(
         if (repeat, seed) in planned and not gaps:
             gaps = [f"fold{'s' * (len(planned_folds) > 1)} {', '.join(map(str, planned_folds))} "
                     "not trained"]  # fmt: skip
-        elif untested and not gaps:
+        elif untested and not gaps and not aligned.hold_outs:
             gaps = [f"{untested} of {a.size} cases are not tested in it"]
         if gaps:
             lacking.append(f"{where}: {'; '.join(gaps)}")

@@ -16,6 +16,7 @@ from ...errors import UserError
 from ..rendering.labels import plural
 from .alignment import CELL, check_scores
 from .base import Source
+from .designs import as_external_task, iterations_as_repeats
 from .layout import NEEDED, OPTIONAL, arrange, stack_arms
 from .recoding import recode_folds, recode_labels, split_iterations
 from .repeated_scores import refuse_repeated_scores
@@ -23,6 +24,7 @@ from .tabular import read_table
 
 _PARTITIONS = {
     "test": "test",
+    "external": "external",
     **dict.fromkeys(("validation", "val", "valid", "tune", "tuning", "dev"), "validation"),
 }
 
@@ -35,9 +37,9 @@ class Predictions:
     scores : DataFrame
         One row per case and model: ``case, y_true, arm, score``; optional ``patient``,
         the keys of a cell, ``design`` (``half`` for extra two-fold repeats) and
-        ``partition`` (``test``, or ``validation`` for the cases a model was tuned on; all
-        are test cases where there is no such column). Other columns are covariates of the
-        cases.
+        ``partition`` (``test``; ``validation`` for the cases a model was tuned on; ``external``
+        for those of another collection; all are test cases where there is no such column). Other
+        columns are covariates of the cases.
     name : str
         Name of the study.
     digest : str, optional
@@ -59,9 +61,11 @@ class Predictions:
         self.labels: dict[str, dict[str, str]] = {}
         self.tasks: dict[str, dict[str, Any]] = {}
         self.digest = digest
+        scores = scores.reset_index(drop=True)
         partition = _partitions(scores)
-        checked = check_scores(scores).assign(partition=partition)
+        checked = as_external_task(check_scores(scores).assign(partition=partition))
         refuse_repeated_scores(scores, checked)
+        checked = iterations_as_repeats(checked, list(scores.columns))
         self._covariates, self.ignored = _covariates(scores, checked)
         # Sorted, so that the order of rows cannot change the last digit of a sum.
         self._scores = checked.sort_values(
@@ -75,7 +79,9 @@ class Predictions:
         if len(clash):
             raise UserError(
                 f"case {str(clash['case'].iloc[0])!r} has more than one label or patient in a "
-                f"task ({plural(len(clash), 'case has', 'cases have')}); a case has one in all rows"
+                f"task ({plural(len(clash), 'case has', 'cases have')}); a case has one in all "
+                "rows. Of several raters' labels, one has to be the reference standard (majority, "
+                "panel), or each rater's is a task of its own"
             )
         compared = self._scores["design"] == "cv"
         self.cells = self._scores.loc[compared, list(CELL)].drop_duplicates(ignore_index=True)

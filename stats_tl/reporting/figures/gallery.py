@@ -40,7 +40,7 @@ from .style import GREY, arm_styles, styled, warning_lines
 from .variance import variance_data, variance_figure
 
 _NO_CURVES = "no setting has a complete run of all its arms with both classes in every fold"
-_NO_FOLDS = "the scores are from one fixed test set, not from cross-validation"
+_NO_FOLDS = "the scores are not from cross-validation with a partition of the cases"
 
 
 def forest(material: Material) -> Drawing | Absent:

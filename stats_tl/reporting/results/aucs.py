@@ -42,14 +42,15 @@ def cell_aucs(settings: Iterable[Aligned]) -> pd.DataFrame:
                 for fold in np.unique(folds[folds >= 0]):
                     own = folds == fold
                     labels = aligned.y_true[own]
-                    auc = _auc(labels, aligned.scores[arm, run, own])
+                    auc = auc_of(labels, aligned.scores[arm, run, own])
                     key = (*aligned.setting.values(), name, repeat, int(fold), seed)
                     rows.append((*key, len(labels), int(labels.sum()), auc))
     table = pd.DataFrame(rows, columns=[*CELL, "n_cases", "n_events", "auc"])
     return table.sort_values(list(CELL), kind="stable", ignore_index=True)
 
 
-def _auc(labels: np.ndarray, scores: np.ndarray) -> float:
+def auc_of(labels: np.ndarray, scores: np.ndarray) -> float:
+    """AUC of the cases of one fold; NaN where a class is absent."""
     if not 0 < labels.sum() < len(labels):
         return math.nan
     return float(placements(labels, scores)[labels == 1].mean())

@@ -206,7 +206,8 @@ def compare_study(
     arms: set[str] = set()
     waiting = missing_by_setting(missing)
     for frame in frames:
-        parts = [frame] if isinstance(frame, Aligned) else align(check_scores(frame))
+        known = missing is not None
+        parts = [frame] if isinstance(frame, Aligned) else align(check_scores(frame), planned=known)
         for aligned in parts:
             arms.update(aligned.arms)
             planned = waiting.pop(tuple(aligned.setting.values()), {})

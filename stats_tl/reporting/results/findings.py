@@ -28,6 +28,7 @@ from ..evidence.options import AnalysisOptions
 from .audit import audit_cautions
 from .comparisons import Comparisons
 from .material import Material
+from .pairs import of_hold_outs
 from .verdicts import reversed_arms
 
 Code = Literal[
@@ -85,7 +86,7 @@ def test_findings(material: Material) -> list[Finding]:
     """About a table of tests, which use complete runs only."""
     table = material.comparisons
     found = []
-    if (table["n_folds"] <= 1).any():
+    if ((table["n_folds"] <= 1) & ~of_hold_outs(table)).any():
         found.append(Finding("single-test-set"))
     found = [
         *score_findings(material),

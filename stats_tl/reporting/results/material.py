@@ -26,7 +26,7 @@ from ..evidence.options import AnalysisOptions
 from ..rendering.labels import KINDS, Labels
 from .aucs import cell_aucs
 from .comparisons import Comparisons, compare_study, without_verdicts
-from .mixed import MixedReport, mixed_report
+from .mixed import MixedReport, mixed_report, no_mixed_model
 from .pairs import PairComponents, pair_components
 from .sample import sample_table
 from .thresholds import THRESHOLD_KEYS, cell_thresholds
@@ -184,7 +184,7 @@ def gather_material(
     thresholds, tuned = [], []
     for task, own in cases.items():
         test, tuning = _scores(evidence, task, own)
-        settings += align(check_scores(test))
+        settings += align(check_scores(test), planned=evidence.source == "archive")
         if len(tuning):
             thresholds.append(cell_thresholds(tuning, options.target_sensitivity))
             tuned.append(tuning)
@@ -210,8 +210,12 @@ def gather_material(
         settings=tuple(settings),
         aucs=aucs,
         compared=compared,
-        mixed=mixed_report(
-            aucs, options.reference, confidence_level=1 - options.alpha, labels=shown
+        mixed=(
+            no_mixed_model("random hold-outs share test cases, which the model does not know")
+            if any(aligned.hold_outs for aligned in settings)
+            else mixed_report(
+                aucs, options.reference, confidence_level=1 - options.alpha, labels=shown
+            )
         ),
         sample=sample_table(cases, evidence.cells),
         divided=divided,

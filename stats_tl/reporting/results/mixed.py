@@ -18,7 +18,7 @@ data and repeats share their cases, which no term of the model knows: in simulat
 
 from __future__ import annotations
 
-__all__ = ["MixedReport", "mixed_report"]
+__all__ = ["MixedReport", "mixed_report", "no_mixed_model"]
 
 import math
 import warnings
@@ -141,7 +141,7 @@ def mixed_report(
     undefined = len(aucs) - len(data)
     design = _Design(data, reference, labels or Labels())
     if design.reason:
-        return _no_model(design.reason)
+        return no_mixed_model(design.reason)
     ddf = "kenward-roger" if len(data) <= KENWARD_ROGER_ROWS else "satterthwaite"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # kept in fit.warnings, and given below
@@ -150,9 +150,9 @@ def mixed_report(
                 design.formula, design.frame, ddf=ddf, confidence_level=confidence_level
             )
         except (ValueError, np.linalg.LinAlgError) as error:
-            return _no_model(f"the model {design.formula} cannot be fitted: {error}")
+            return no_mixed_model(f"the model {design.formula} cannot be fitted: {error}")
     if not fit.converged:
-        return _no_model(f"the model {design.formula} did not converge")
+        return no_mixed_model(f"the model {design.formula} did not converge")
 
     coefficients = fit.coefficients.reset_index(names="term")
     coefficients.insert(0, "effect", [design.labels.get(t, t) for t in coefficients["term"]])
@@ -200,7 +200,8 @@ def mixed_report(
     )
 
 
-def _no_model(reason: str) -> MixedReport:
+def no_mixed_model(reason: str) -> MixedReport:
+    """The report of a study that allows no model, and why."""
     return MixedReport(pd.DataFrame(), pd.DataFrame(), reason=reason)
 
 

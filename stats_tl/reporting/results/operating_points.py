@@ -106,7 +106,7 @@ def compare_operating_points(
             planned = waiting.get(tuple(aligned.setting.values()), {})
             gaps = [*planned.get(arm, []), *planned.get(reference, [])]
             runs, _ = complete_runs(aligned, arm, reference, gaps)
-            if len(runs):
+            if len(runs) and not aligned.hold_outs:
                 rows += _compare(aligned, arm, reference, runs, known, options)
     if not rows:
         return pd.DataFrame(columns=list(OPERATING_COLUMNS))

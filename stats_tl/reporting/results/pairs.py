@@ -6,6 +6,7 @@ design                                      primary test
 repeated cross-validation                   :func:`~stats_tl.stats.repeated_cv_test`
 one test set, one model an arm              :func:`~stats_tl.stats.delong_test`
 one test set, several training runs an arm  :func:`~stats_tl.stats.obuchowski_rockette_test`
+random hold-outs                            :func:`~stats_tl.stats.corrected_resampled_ttest`
 ==========================================  =====================================
 
 Scores of different folds come from different models, so they are ranked within a fold
@@ -15,14 +16,23 @@ only, and never stacked over repeats. Several training seeds of a fold are avera
 
 from __future__ import annotations
 
-__all__ = ["PairComponents", "PairResult", "compare_pair", "half_sample", "pair_components"]
+__all__ = [
+    "PairComponents",
+    "PairResult",
+    "compare_pair",
+    "half_sample",
+    "of_hold_outs",
+    "pair_components",
+]
 
+import dataclasses
 import math
 import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ...stats import (
     ConfidenceInterval,
@@ -30,6 +40,7 @@ from ...stats import (
     DegenerateDataWarning,
     TestResult,
     auc_logit_interval,
+    corrected_resampled_ttest,
     delong_covariance,
     delong_test,
     obuchowski_rockette_test,
@@ -38,6 +49,8 @@ from ...stats import (
     smallest_detectable_difference,
 )
 from ..evidence.alignment import Aligned, complete_runs
+from ..evidence.designs import are_bootstrap, left_out
+from .aucs import auc_of
 
 #: What a conclusion is about; {units} are patients, or images where nobody knows the patients.
 PROCEDURES = "training procedures, for new {units} and new training runs at this sample size"
@@ -110,7 +123,7 @@ def compare_pair(
     scores_a, scores_b : ndarray of shape (runs, cases)
         Scores of candidate and reference; a run is one repeat with one seed.
     folds : ndarray of int, shape (runs, cases)
-        Fold in which the case was tested.
+        Fold in which the case was tested; -1 in runs that hold out other cases.
     repeats : ndarray of int, shape (runs,)
         Repeat of each run: runs of one repeat share their split and differ in the seed.
     groups : array_like of shape (cases,), optional
@@ -129,6 +142,17 @@ def compare_pair(
         If the data do not allow the test; from :mod:`stats_tl.stats`.
     """
     n_folds = len(np.unique(folds[0]))
+    if (folds < 0).any():
+        return _held_out(
+            y_true, (scores_a, scores_b), folds, repeats=repeats, groups=groups,
+            confidence_level=confidence_level,
+        )  # fmt: skip
+    if (unit := left_out(folds[0], groups)) and not _both_classes(y_true, folds[0]):
+        raise ValueError(
+            f"every fold leaves out one {unit}: there is no AUC within a fold, and ranking the "
+            "scores of different models together makes it too low, the more so the weaker they "
+            "are. Train by cross-validation with fewer folds, of both classes each"
+        )
     if half is not None and n_folds < 3:
         raise ValueError(
             "half-sample repeats show the learning curve of a cross-validation with three folds or "
@@ -176,6 +200,75 @@ def _cross_validated(y_true: Any, a: Any, b: Any, folds: Any, **options: Any) ->
         corrected_t=found.corrected_t.pvalue,
         n_folds=found.components.n_folds,
     )
+
+
+def _both_classes(y_true: Any, folds: np.ndarray) -> bool:
+    positive = np.asarray(y_true) == 1
+    return set(folds[positive]) == set(folds[~positive])
+
+
+def _held_out(
+    y_true: Any,
+    pair: tuple[np.ndarray, np.ndarray],
+    folds: np.ndarray,
+    *,
+    repeats: np.ndarray,
+    groups: Any,
+    confidence_level: float,
+) -> PairResult:
+    """Random hold-outs: their AUCs, averaged over seeds, by Nadeau and Bengio's test."""
+    labels, tested = np.asarray(y_true), folds >= 0
+    splits = np.unique(repeats)
+    first = np.array([np.flatnonzero(repeats == split)[0] for split in splits])
+    if are_bootstrap(tested[first]):
+        raise ValueError(
+            f"the {len(splits)} repeats test {tested[first].mean():.1%} of the cases in parts of "
+            "varying size, as the cases that bootstrap samples leave out. Models of bootstrap "
+            "samples saw some cases several times and others never, for which no test here was "
+            "derived; use cross-validation or random hold-outs"
+        )
+    aucs = np.array(
+        [
+            [auc_of(labels[own], scores[run, own]) for scores in pair]
+            for run, own in enumerate(tested)
+        ]
+    )
+    if np.isnan(aucs).any():
+        split = repeats[np.isnan(aucs).any(axis=1)][0]
+        raise ValueError(
+            f"repeat {split} holds out cases of one class only, so that it has no AUC; hold out "
+            "both classes (stratified)"
+        )
+    means = np.array([aucs[repeats == split].mean(axis=0) for split in splits])
+    total, held = int(tested.any(axis=0).sum()), float(tested[first].sum(axis=1).mean())
+    options: dict[str, Any] = {
+        "n_train": total - held, "n_test": held, "confidence_level": confidence_level,
+    }  # fmt: skip
+    result = corrected_resampled_ttest(means[:, 0] - means[:, 1], **options)
+    bounds = [
+        np.clip(corrected_resampled_ttest(own, **options).confidence_interval, 0, 1)
+        for own in means.T
+    ]
+    primary = dataclasses.replace(
+        result,
+        estimates=tuple(map(float, means.mean(axis=0))),
+        n_cases=total,
+        n_groups=None if groups is None else len(np.unique(groups[tested.any(axis=0)])),
+    )
+    return PairResult(
+        primary=primary,
+        test="nadeau-bengio",
+        estimand=PROCEDURES,
+        intervals=(ConfidenceInterval(*bounds[0]), ConfidenceInterval(*bounds[1])),
+        delong=math.nan,
+        corrected_t=primary.pvalue,
+        n_folds=1,
+    )
+
+
+def of_hold_outs(table: pd.DataFrame) -> pd.Series:
+    """Which rows of a table of comparisons are of random hold-outs."""
+    return (table["test"] == "nadeau-bengio") & (table["n_folds"] == 1)
 
 
 def _number(df: Any) -> float:
@@ -241,7 +334,7 @@ def pair_components(aligned: Aligned, arm: str, reference: str) -> PairComponent
     runs, _ = complete_runs(aligned, arm, reference)
     number_a, number_b = aligned.arm(arm), aligned.arm(reference)
     folds = aligned.folds[number_a, runs]
-    if not len(runs) or len(np.unique(folds[0])) < 2:
+    if aligned.hold_outs or not len(runs) or len(np.unique(folds[0])) < 2:
         return None
     assert aligned.half is not None
     half, _ = complete_runs(aligned.half, arm, reference)

@@ -135,7 +135,7 @@ def compare_subgroups(
         adjusted P value.
     """
     runs, _ = complete_runs(aligned, arm, reference)
-    if not len(runs):
+    if not len(runs) or aligned.hold_outs:
         return
     a, b = aligned.arm(arm), aligned.arm(reference)
     folds = aligned.folds[a, runs]

@@ -15,6 +15,7 @@ from ..rendering.numbers import format_interval, format_number, format_p
 from ..rendering.parts import Section
 from ..rendering.table import Cell, Column, Panel, Row, Table
 from ..results.material import Material
+from ..results.pairs import of_hold_outs
 from .notes import CURVE_TESTS, significance_notes, terminal_notes, test_notes
 
 #: Names longer than this would make a column wider than its numbers.
@@ -223,6 +224,10 @@ def _panel(task: str, rows: pd.DataFrame) -> str:
         folds = _range(rows["n_folds"])
         text += f"; {_count(rows['n_repeats'], 'repeat')} of {folds}-fold cross-validation"
         return text + (
+            f", {_count(rows['n_seeds'], 'seed')}" if (rows["n_seeds"] > 1).any() else ""
+        )
+    if of_hold_outs(rows).all():
+        return f"{text}; {_range(rows['n_repeats'])} random hold-outs" + (
             f", {_count(rows['n_seeds'], 'seed')}" if (rows["n_seeds"] > 1).any() else ""
         )
     text += "; one test set"

@@ -46,6 +46,7 @@ from ..results.findings import (
     test_findings,
 )
 from ..results.material import Material
+from ..results.pairs import of_hold_outs
 
 #: More gaps than this are counted, not listed.
 _MOST_GAPS = 8
@@ -241,9 +242,13 @@ def _numbers_note(table: pd.DataFrame) -> str:
     level = f"{100 * table['confidence_level'].iloc[0]:g} %"
     crossed = (table["n_folds"] > 1).any()
     average = "AUCs are means over test folds, then over repeats. " if crossed else ""
+    held_out = of_hold_outs(table)
+    if held_out.any():
+        average += "AUCs of random hold-outs are means over these. "
+    scale = "on the logit scale" if not held_out.all() else "with the variance of the same test"
     return (
         f"{average}Confidence intervals (CI) have a level of {level}; those of an AUC were "
-        "computed on the logit scale, and those of a difference belong to the test that is "
+        f"computed {scale}, and those of a difference belong to the test that is "
         "adjusted. Differences are candidate − reference, so that positive values favour the "
         "candidate."
     )
@@ -257,8 +262,14 @@ def _test_sentences(table: pd.DataFrame) -> Iterator[str]:
     if table["pvalue_delong"].notna().any() and not used.any():
         variance = "with the variance averaged over repeats" if crossed else "for paired curves"
         yield f"“DeLong” is DeLong’s test {variance}{clustered}."
-    if table["pvalue_corrected_t"].notna().any():
+    held_out = of_hold_outs(table)
+    if table.loc[~held_out, "pvalue_corrected_t"].notna().any():
         yield "“Corr. t” is Nadeau and Bengio’s corrected resampled t test over folds."
+    if held_out.any():
+        yield (
+            "“Corr. t” is Nadeau and Bengio’s corrected resampled t test over the random "
+            "hold-outs; all other cases are taken to have been training cases."
+        )
     if (table["test"] == "obuchowski-rockette").any():
         yield f"“MRMC” is {_TESTS['obuchowski-rockette']}{clustered}."
     if used.any():

@@ -26,6 +26,7 @@ from ..rendering.labels import (
 )
 from ..rendering.numbers import format_count
 from ..results.material import Material
+from ..results.pairs import of_hold_outs
 from ..tables.notes import CURVE_TESTS, case_units, training_source
 
 _CITATIONS = {
@@ -114,6 +115,8 @@ def _runs(own: pd.DataFrame) -> str:
     seeds = f", with {n_seeds} training seeds each" if n_seeds > 1 else ""
     if n_folds > 1:
         return f"{plural(n_repeats, 'repeat')} of {n_folds}-fold cross-validation{seeds}"
+    if of_hold_outs(own).all():
+        return f"{n_repeats} random hold-outs (Monte Carlo cross-validation){seeds}"
     runs = n_repeats * n_seeds
     return "one fixed test set" + (f", with {runs} training runs of each arm" if runs > 1 else "")
 
@@ -211,9 +214,10 @@ def _primary(material: Material) -> Iterator[str]:
     yield from _tests(rows)
     for estimand in dict.fromkeys(rows["estimand"]):
         yield f"The conclusions apply to {estimand}."
+    scale = "with the same variance" if of_hold_outs(rows).all() else "on the logit scale"
     yield (
         f"Confidence intervals have a level of {100 * (1 - options.alpha):g} %, and those of a "
-        "single AUC were computed on the logit scale. Differences are candidate − reference, and "
+        f"single AUC were computed {scale}. Differences are candidate − reference, and "
         f"tests are two-sided at a level of {options.alpha:g}."
     )
     yield from _families(material)
@@ -237,12 +241,23 @@ def _auc_definition(rows: pd.DataFrame) -> str:
             "ROC curve (AUCs) were computed within each test fold and averaged over folds, then "
             "over repeats [@ledell2015]."
         )
+    if of_hold_outs(rows).any():
+        return (
+            "Areas under the ROC curve (AUCs) were computed within each hold-out and averaged over "
+            "hold-outs."
+        )
     return "Areas under the ROC curve (AUCs) were computed on the test cases."
 
 
 def _tests(rows: pd.DataFrame) -> Iterator[str]:
     patients = clustered_by(rows["clustered_by"], " [@obuchowski1997]")
-    for test in dict.fromkeys(rows["test"]):
+    held_out = of_hold_outs(rows)
+    if held_out.any():
+        yield (
+            "Differences in AUC were tested by the corrected resampled t test over the random "
+            "hold-outs [@nadeau2003]; all other cases were taken to have been training cases."
+        )
+    for test in dict.fromkeys(rows.loc[~held_out, "test"]):
         text = _TESTS.get(test, "Differences were tested by the {test} test{patients}.")
         yield text.format(patients=patients, test=test)
     used = rows[rows["test"].isin(CURVE_TESTS)]
