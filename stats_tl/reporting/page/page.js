@@ -1,5 +1,6 @@
 "use strict";
-// Column headers become buttons that sort the rows of each group of a table.
+// Column headers become buttons that sort the rows of each group of a table, and each table of the
+// report has a button that copies it, with caption and notes, for a word processor or a spreadsheet.
 (() => {
   const announcement = document.getElementById("announcement");
   const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
@@ -43,6 +44,58 @@
       button.append(...header.childNodes);
       header.append(button);
       button.addEventListener("click", () => sort(table, header, column));
+    });
+  }
+
+  const bare = (element) => {
+    const copy = element.cloneNode(true);
+    for (const button of copy.querySelectorAll("button")) button.replaceWith(...button.childNodes);
+    for (const part of [copy, ...copy.querySelectorAll("*")]) {
+      for (const { name } of Array.from(part.attributes)) {
+        if (name !== "colspan") part.removeAttribute(name);
+      }
+    }
+    return copy;
+  };
+
+  const asText = (cell) => cell.innerText.replace(/\s*\n\s*/g, " ").trim();
+
+  const copy = (figure) => {
+    const table = figure.querySelector("table");
+    const words = Array.from(figure.querySelectorAll("caption, .notes p"), (part) => bare(part));
+    const [caption, ...notes] = words.map((part) => `<p>${part.innerHTML}</p>`);
+    const cells = bare(table);
+    cells.querySelector("caption").remove();
+    // Headers of rows would be pasted bold, as bold as the better arm.
+    for (const header of cells.querySelectorAll("tbody th")) {
+      const cell = document.createElement("td");
+      cell.colSpan = header.colSpan;
+      cell.append(...header.childNodes);
+      header.replaceWith(cell);
+    }
+    const html = caption + cells.outerHTML + notes.join("");
+    const text = Array.from(table.rows, (row) => Array.from(row.cells, asText).join("\t")).join("\n");
+    // The clipboard of a page from disk is only open to an event of copying, not to a promise.
+    const fill = (event) => {
+      event.clipboardData.setData("text/html", html);
+      event.clipboardData.setData("text/plain", text);
+      event.preventDefault();
+    };
+    document.addEventListener("copy", fill);
+    const done = document.execCommand("copy");
+    document.removeEventListener("copy", fill);
+    announcement.textContent = done ? "Table copied." : "The browser did not allow copying.";
+    return done;
+  };
+
+  for (const figure of document.querySelectorAll("figure.table")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = "Copy table";
+    figure.querySelector(".scroll").after(button);
+    button.addEventListener("click", () => {
+      button.textContent = copy(figure) ? "Table copied" : "Not copied";
     });
   }
 })();

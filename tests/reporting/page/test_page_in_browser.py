@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 import shutil
 
 import numpy as np
@@ -162,6 +163,39 @@ def test_columns_sort(page, way):
     click(page, other.find_element(By.TAG_NAME, "button"))
     assert cell.get_attribute("aria-sort") is None
     assert other.get_attribute("aria-sort") == "ascending"
+
+
+def test_a_table_is_copied_with_its_lines_caption_and_notes(page):
+    from selenium.webdriver.common.by import By
+
+    figure = page.find_element(By.CSS_SELECTOR, "#table-significance")
+    button = figure.find_element(By.CSS_SELECTOR, "button.copy")
+    page.execute_script(
+        """window.addEventListener('copy', (event) => { window.copied = ['html', 'plain'].map(
+             (kind) => event.clipboardData.getData('text/' + kind)) })"""
+    )
+    click(page, button)
+    assert button.text == "Table copied"
+    html, text = page.execute_script("return window.copied")
+    assert html.startswith("<p><strong>Table 2.</strong> ")
+    assert re.search(r"<td>0\.\d{3}<br><span>\(0\.\d{3} to 0\.\d{3}\)</span></td>", html)
+    assert "<button" not in html
+    assert "Confidence intervals (CI) have a level of 95" in html.split("</table>")[1]
+    lines = text.split("\n")
+    (shown,) = page.execute_script("return [document.querySelector(arguments[0]).rows.length]",
+                                   "#table-significance table")  # fmt: skip
+    assert len(lines) == shown
+    assert any(re.search(r"\t0\.\d{3} \(0\.\d{3} to 0\.\d{3}\)\t", line) for line in lines)
+
+
+def test_lines_of_a_cell_survive_a_selection(page):
+    cell = "#table-significance td br"
+    selected = page.execute_script(
+        """const cell = document.querySelector(arguments[0]).parentElement;
+           getSelection().selectAllChildren(cell); return getSelection().toString()""",
+        cell,
+    )
+    assert re.fullmatch(r"0\.\d{3}\n\(0\.\d{3} to 0\.\d{3}\)", selected)
 
 
 def test_p_values_sort_as_numbers(page):
