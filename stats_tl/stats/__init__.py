@@ -28,9 +28,10 @@ if TYPE_CHECKING:  # what type checkers read; at run time, `__getattr__` below
     from .curves.delong import delong_test, delong_test_unpaired
     from .curves.delong_omnibus import delong_omnibus_test
     from .curves.max_t import max_t_auc_test
-    from .curves.partial_auc import partial_auc, partial_auc_test, roc_point_test
+    from .curves.partial_auc import partial_auc, partial_auc_test
     from .curves.permutation import permutation_auc_test
     from .curves.precision_recall import average_precision, average_precision_test
+    from .curves.roc_points import roc_point_test, roc_point_test_unpaired
     from .curves.structural import delong_covariance, placements
     from .curves.subgroups import SubgroupResult, subgroup_auc_test
     from .curves.venkatraman import venkatraman_test
@@ -180,6 +181,7 @@ __all__ = [
     "repeated_proportion",
     "roc_auc",
     "roc_point_test",
+    "roc_point_test_unpaired",
     "sensitivity_specificity",
     "sensitivity_threshold",
     "sign_test",
@@ -210,9 +212,10 @@ _NAMES = {
     "curves.delong": ("delong_test", "delong_test_unpaired"),
     "curves.delong_omnibus": ("delong_omnibus_test",),
     "curves.max_t": ("max_t_auc_test",),
-    "curves.partial_auc": ("partial_auc", "partial_auc_test", "roc_point_test"),
+    "curves.partial_auc": ("partial_auc", "partial_auc_test"),
     "curves.permutation": ("permutation_auc_test",),
     "curves.precision_recall": ("average_precision", "average_precision_test"),
+    "curves.roc_points": ("roc_point_test", "roc_point_test_unpaired"),
     "curves.structural": ("delong_covariance", "placements"),
     "curves.subgroups": ("SubgroupResult", "subgroup_auc_test"),
     "curves.venkatraman": ("venkatraman_test",),

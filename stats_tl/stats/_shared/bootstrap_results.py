@@ -12,7 +12,7 @@ import numpy as np
 from ..procedure import Procedure, ResultWarning
 from ..results import AUCResult, ConfidenceInterval, TestResult
 from .degenerate import warn_degenerate
-from .inference import NO_INTERVAL, Hypothesis, Inference, conclude
+from .inference import NO_INTERVAL, Hypothesis, Inference, SampleSize, conclude
 from .paired_sample import CaseSample
 from .resampling import Resampling, bootstrap_interval, describe_resampling
 
@@ -37,7 +37,7 @@ class Replicates:
 
 
 def comparison_result(
-    sample: CaseSample,
+    size: SampleSize,
     hypothesis: Hypothesis,
     how: Resampling,
     replicates: Replicates,
@@ -46,8 +46,9 @@ def comparison_result(
     estimate: float,
     name: str,
     quantity: str,
+    test: str = "Paired bootstrap test",
 ) -> TestResult:
-    """Paired comparison from the replicates of the difference.
+    """Comparison from the replicates of the difference.
 
     The p value is that of the difference over its bootstrap standard error, as in pROC;
     where it contradicts the interval the result says so.
@@ -56,15 +57,15 @@ def comparison_result(
     found = Inference(math.nan, math.nan, estimate=estimate)
     if replicates.draws is not None:
         found = _difference(replicates, hypothesis, how, estimate, notes)
-    procedure = _procedure(name, sample, how, replicates)
+    procedure = _procedure(name, size, how, replicates)
     return conclude(
         hypothesis,
         found,
         estimates=estimates,
-        size=sample.size,
+        size=size,
         procedure=procedure,
         method=(
-            f"Paired bootstrap test of two {quantity}, {procedure.version} interval, "
+            f"{test} of two {quantity}, {procedure.version} interval, "
             f"{procedure.n_resamples} resamples "
             f"({describe_resampling(procedure.clustered, how.stratified)})"
         ),
@@ -135,7 +136,7 @@ def single_result(
                 kept, estimate, how, hypothesis, accel=replicates.accel, notes=notes
             )
     n_positive = int(sample.labels.sum())
-    procedure = _procedure(name, sample, how, replicates)
+    procedure = _procedure(name, sample.size, how, replicates)
     return AUCResult(
         estimate=estimate,
         standard_error=standard_error,
@@ -157,12 +158,12 @@ def single_result(
     )
 
 
-def _procedure(name: str, sample: CaseSample, how: Resampling, replicates: Replicates) -> Procedure:
+def _procedure(name: str, size: SampleSize, how: Resampling, replicates: Replicates) -> Procedure:
     return Procedure(
         name=name,
         variance="bootstrap",
         version=how.interval,
-        clustered=sample.clustered,
+        clustered=size.n_groups is not None,
         n_resamples=0 if replicates.draws is None else replicates.draws.size,
         stratified=how.stratified,
     )

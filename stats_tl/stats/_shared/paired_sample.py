@@ -6,7 +6,7 @@ patients are refused alike everywhere and the placements of a curve are counted 
 
 from __future__ import annotations
 
-__all__ = ["CaseSample", "PairedSample", "score_pair"]
+__all__ = ["CaseSample", "PairedSample", "independent_samples", "score_pair", "size_of_both"]
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -144,6 +144,36 @@ class PairedSample(CaseSample):
         if self.aucs[0] == self.aucs[1] and self.aucs[0] in (0.0, 1.0) and null_value == 0:
             return [warn_degenerate(perfect(self.aucs[0]))]
         return [] if self.difference.any() else [ALIKE]
+
+
+def independent_samples(
+    y_true: tuple[Any, Any], scores: tuple[Any, Any], groups: tuple[Any, Any] = (None, None)
+) -> list[tuple[CaseSample, np.ndarray]]:
+    """Cases and scores of two samples that share no patient, from the arguments of a test.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, one class is absent, a label, score or patient is missing, or the
+        groups of one sample only are given.
+    """
+    if (groups[0] is None) != (groups[1] is None):
+        raise ValueError(
+            "`groups_a` and `groups_b` must be given together; number the cases of a sample "
+            "in which every patient has one."
+        )
+    samples = []
+    for suffix, labels, given, patients in zip(("_a", "_b"), y_true, scores, groups, strict=True):
+        sample = CaseSample.of(labels, patients, suffix=suffix)
+        values = as_scores(given, sample.labels.size, name=f"scores{suffix}")
+        samples.append((sample, values))
+    return samples
+
+
+def size_of_both(a: CaseSample, b: CaseSample) -> SampleSize:
+    """Cases and patients of two samples that share no patient."""
+    clustered = a.n_groups is not None and b.n_groups is not None
+    return SampleSize(a.labels.size + b.labels.size, a.n_units + b.n_units if clustered else None)
 
 
 def score_pair(

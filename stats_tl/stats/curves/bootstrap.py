@@ -134,7 +134,7 @@ def bootstrap_auc_test(
         interval="BCa",
     )
     return comparison_result(
-        sample,
+        sample.size,
         hypothesis,
         how,
         _replicates(sample, hypothesis.null_value, how),

@@ -7,7 +7,7 @@ row. The point estimate is the functional with all weights one.
 
 from __future__ import annotations
 
-__all__ = ["Curve", "Functional", "compare_curves", "one_curve"]
+__all__ = ["Curve", "Functional", "compare_curves", "compare_independent_curves", "one_curve"]
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,9 +17,10 @@ import numpy as np
 from .._shared.bootstrap_results import Replicates, comparison_result, single_result
 from .._shared.degenerate import warn_degenerate
 from .._shared.inference import Hypothesis
-from .._shared.paired_sample import CaseSample, PairedSample
+from .._shared.paired_sample import CaseSample, PairedSample, size_of_both
 from .._shared.placements import tie_groups
 from .._shared.resampling import CHUNK_ENTRIES, Resampler, Resampling, acceleration
+from ..procedure import ResultWarning
 from ..results import AUCResult, TestResult
 
 # Differences of functionals below this are rounding of sums that are equal.
@@ -68,9 +69,7 @@ class _Statistic:
         values = self.estimates(weights)
         if len(values) == 1:
             return values[0]
-        difference: np.ndarray = values[0] - values[1]
-        difference[np.abs(difference) < ROUNDING] = 0.0
-        return difference
+        return _rounded(values[0] - values[1])
 
 
 def one_curve(
@@ -114,7 +113,7 @@ def compare_curves(
     if replicates.draws is not None and hypothesis.null_value == 0:
         replicates = replace(replicates, warnings=tuple(sample.conventions()))
     return comparison_result(
-        sample,
+        sample.size,
         hypothesis,
         how,
         replicates,
@@ -125,20 +124,69 @@ def compare_curves(
     )
 
 
+def compare_independent_curves(
+    samples: list[tuple[CaseSample, np.ndarray]],
+    functional: Functional,
+    hypothesis: Hypothesis,
+    how: Resampling,
+    *,
+    name: str,
+    quantity: str,
+) -> TestResult:
+    """Bootstrap test of the difference in `functional` between curves of two samples."""
+    # One generator, so that a seed does not draw both samples alike.
+    how = replace(how, rng=np.random.default_rng(how.rng))
+    estimates, draws, influences = [], [], []
+    notes: list[ResultWarning] = []
+    for arm, (sample, values) in zip("ab", samples, strict=True):
+        resampler = Resampler(sample.labels, sample.codes, how.stratified)
+        statistic = _Statistic(sample.labels, [values], resampler.unit, functional)
+        estimates.append(float(statistic(_ones(resampler))[0]))
+        obstacle = sample.obstacle(suffix=f"_{arm}")
+        if obstacle:
+            notes.append(warn_degenerate(ResultWarning(obstacle.code, f"sample {arm}: {obstacle}")))
+            continue
+        own, influence = _draws(sample, statistic, resampler, how)
+        draws.append(own)
+        influences.append(influence)
+    replicates = Replicates(warnings=tuple(notes))
+    if not notes:
+        difference = _rounded(draws[0] - draws[1])
+        accel = acceleration(np.concatenate([influences[0], -influences[1]]))
+        replicates = Replicates(difference, accel)
+    return comparison_result(
+        size_of_both(samples[0][0], samples[1][0]),
+        hypothesis,
+        how,
+        replicates,
+        estimates=(estimates[0], estimates[1]),
+        estimate=float(_rounded(np.array(estimates[0] - estimates[1]))),
+        name=name,
+        quantity=quantity,
+        test="Unpaired bootstrap test",
+    )
+
+
 def _replicate(
     sample: CaseSample, statistic: _Statistic, resampler: Resampler, how: Resampling
 ) -> Replicates:
     obstacle = sample.obstacle()
     if obstacle:
         return Replicates(warnings=(warn_degenerate(obstacle),))
+    draws, influence = _draws(sample, statistic, resampler, how)
+    return Replicates(draws, acceleration(influence))
+
+
+def _draws(
+    sample: CaseSample, statistic: _Statistic, resampler: Resampler, how: Resampling
+) -> tuple[np.ndarray, np.ndarray]:
+    """Replicates, and the contribution of each unit where the interval asks for it."""
     # The cumulative weights of all cases are in memory at once, in double precision.
     chunk = max(1, CHUNK_ENTRIES * resampler.n_units // (4 * sample.labels.size))
     weights = resampler.weights(how.rng, how.n_resamples, chunk_entries=chunk)
     draws = np.concatenate([statistic(own) for own in weights])
-    accel = 0.0
-    if how.interval == "BCa":
-        accel = acceleration(_jackknife(statistic, resampler, chunk))
-    return Replicates(draws, accel)
+    bca = how.interval == "BCa"
+    return draws, _jackknife(statistic, resampler, chunk) if bca else np.zeros(0)
 
 
 def _jackknife(statistic: _Statistic, resampler: Resampler, chunk: int) -> np.ndarray:
@@ -165,3 +213,7 @@ def _jackknife(statistic: _Statistic, resampler: Resampler, chunk: int) -> np.nd
 
 def _ones(resampler: Resampler) -> np.ndarray:
     return np.ones((1, resampler.n_units), dtype=np.int32)
+
+
+def _rounded(difference: np.ndarray) -> np.ndarray:
+    return np.where(np.abs(difference) < ROUNDING, 0.0, difference)

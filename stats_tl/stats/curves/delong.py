@@ -14,10 +14,9 @@ import math
 from typing import Any
 
 from .._shared.degenerate import NO_VARIANCE, perfect, warn_degenerate
-from .._shared.inference import Hypothesis, SampleSize, conclude
-from .._shared.paired_sample import CaseSample, PairedSample
+from .._shared.inference import Hypothesis, conclude
+from .._shared.paired_sample import PairedSample, independent_samples, size_of_both
 from .._shared.placements import component_covariance, components_of
-from .._shared.validation import as_scores
 from ..procedure import Procedure, ResultWarning
 from ..results import TestResult
 
@@ -201,19 +200,10 @@ def delong_test_unpaired(
     (0.1111, 7.2068)
     """
     hypothesis = Hypothesis(alternative, null_value, confidence_level)
-    if (groups_a is None) != (groups_b is None):
-        raise ValueError(
-            "`groups_a` and `groups_b` must be given together; number the cases of a sample "
-            "in which every patient has one."
-        )
-    aucs, variances, sizes, units = [], [], [], []
+    samples = independent_samples((y_true_a, y_true_b), (scores_a, scores_b), (groups_a, groups_b))
+    aucs, variances, units = [], [], []
     notes: list[ResultWarning] = []
-    for arm, y_true, given, groups in (
-        ("a", y_true_a, scores_a, groups_a),
-        ("b", y_true_b, scores_b, groups_b),
-    ):
-        sample = CaseSample.of(y_true, groups, suffix=f"_{arm}")
-        scores = as_scores(given, sample.labels.size, name=f"scores_{arm}")
+    for arm, (sample, scores) in zip("ab", samples, strict=True):
         auc, components = components_of(sample.labels, scores[None])
         obstacle = sample.obstacle(suffix=f"_{arm}")
         variance = math.nan
@@ -223,7 +213,6 @@ def delong_test_unpaired(
             variance = float(component_covariance(components, sample.labels, sample.codes)[0, 0])
         aucs.append(float(auc[0]))
         variances.append(variance)
-        sizes.append(sample.labels.size)
         units.append(sample.n_units)
     estimate, variance = aucs[0] - aucs[1], sum(variances)
     df = math.nan
@@ -240,7 +229,7 @@ def delong_test_unpaired(
         hypothesis,
         found._replace(df=df),
         estimates=aucs,
-        size=SampleSize(sum(sizes), sum(units) if clustered else None),
+        size=size_of_both(samples[0][0], samples[1][0]),
         procedure=_procedure("delong-unpaired", clustered),
         method=(
             "DeLong's test for two AUCs from independent samples, Welch's degrees of freedom "

@@ -1,22 +1,14 @@
-"""Partial area under the ROC curve, and points on it, with bootstrap inference.
+"""Partial area under the ROC curve with bootstrap inference.
 
-The empirical ROC curve is the polygon through its points, so that areas and values between
-points are interpolated linearly. A partial area is the integral of sensitivity over a range
-of specificity, or of specificity over a range of sensitivity. McClish's correction maps the
-area under the chance line in that range to 1/2 and the largest possible area to 1.
+The empirical ROC curve is the polygon through its points. A partial area is the integral of
+sensitivity over a range of specificity, or of specificity over a range of sensitivity.
+McClish's correction maps the area under the chance line in that range to 1/2 and the largest
+possible area to 1.
 """
 
 from __future__ import annotations
 
-__all__ = [
-    "Area",
-    "Bounds",
-    "Point",
-    "area_between",
-    "partial_auc",
-    "partial_auc_test",
-    "roc_point_test",
-]
+__all__ = ["Area", "Bounds", "area_between", "partial_auc", "partial_auc_test"]
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -250,105 +242,6 @@ return_draws, resampling
     )
 
 
-def roc_point_test(
-    y_true: Any,
-    scores_a: Any,
-    scores_b: Any,
-    *,
-    specificity: float | None = None,
-    sensitivity: float | None = None,
-    groups: Any = None,
-    stratified: bool = True,
-    method: str = "percentile",
-    n_resamples: int = 9999,
-    alternative: str = "two-sided",
-    null_value: float = 0.0,
-    confidence_level: float = 0.95,
-    rng: Any = None,
-    return_draws: bool = False,
-    resampling: Resampling | None = None,
-) -> TestResult:
-    """Paired bootstrap test of two sensitivities at one specificity, or the reverse.
-
-    Parameters
-    ----------
-    y_true : array_like of shape (n,)
-        Labels 0 and 1, both present.
-    scores_a, scores_b : array_like of shape (n,)
-        Scores of the candidate and of the reference for the same cases in the same order.
-    specificity : float, optional
-        Specificity at which sensitivities are compared.
-    sensitivity : float, optional
-        Sensitivity at which specificities are compared. Give one of the two.
-    groups, stratified, method, n_resamples, alternative, null_value, confidence_level, rng, \
-return_draws, resampling
-        As in :func:`bootstrap_auc_test`.
-
-    Returns
-    -------
-    TestResult
-        ``estimates`` are the two sensitivities (or specificities), interpolated linearly.
-
-    Raises
-    ------
-    ValueError
-        Unless one of `specificity` and `sensitivity` is given, within [0, 1]; and as
-        :func:`bootstrap_auc_test`.
-
-    Warns
-    -----
-    DegenerateDataWarning
-        If a class has a single case: all inference is NaN.
-
-    Notes
-    -----
-    The thresholds are found in these cases, in every replicate again. For thresholds fixed
-    elsewhere use :func:`operating_point_test`.
-
-    References
-    ----------
-    .. [1] Pepe MS. The Statistical Evaluation of Medical Tests for Classification and
-       Prediction. Oxford University Press, 2003. ISBN 978-0-19-850984-4.
-
-    Examples
-    --------
-    >>> from stats_tl.stats import roc_point_test
-    >>> y_true = [0, 0, 0, 0, 0, 1, 1, 1, 1, 1]
-    >>> a = [1, 2, 3, 4, 7, 5, 6, 8, 9, 10]
-    >>> b = [1, 2, 3, 4, 9, 5, 6, 7, 8, 10]
-    >>> roc_point_test(y_true, a, b, specificity=1, rng=0).estimates
-    (0.6, 0.2)
-    """
-    if (specificity is None) == (sensitivity is None):
-        raise ValueError("Give one of `specificity` and `sensitivity`, the other is compared.")
-    name = "specificity" if sensitivity is None else "sensitivity"
-    at = float(specificity if sensitivity is None else sensitivity)  # type: ignore[arg-type]
-    if not 0 <= at <= 1:
-        raise ValueError(f"`{name}` must be between 0 and 1, got {at:g}.")
-    other = "sensitivities" if name == "specificity" else "specificities"
-    sample = PairedSample.of_scores(y_true, scores_a, scores_b, groups)
-    hypothesis = Hypothesis(alternative, null_value, confidence_level)
-    how = resampling_of(
-        resampling,
-        {
-            "n_resamples": n_resamples,
-            "rng": rng,
-            "interval": method,
-            "stratified": bool(stratified),
-            "return_draws": return_draws,
-        },
-        interval="percentile",
-    )
-    return compare_curves(
-        sample,
-        Point(name, at),
-        hypothesis,
-        how,
-        name="roc-point",
-        quantity=f"{other} at {name} {at:g}",
-    )
-
-
 @dataclass(frozen=True)
 class Area:
     """Area over a range of one coordinate, as a functional of the cumulative weights."""
@@ -375,23 +268,6 @@ class Area:
         if not self.corrected:
             return area
         return (1 + (area - chance) / (self.high - self.low - chance)) / 2
-
-
-@dataclass(frozen=True)
-class Point:
-    """One coordinate of the curve where the other has a given value."""
-
-    given: str
-    at: float
-
-    def __call__(self, true_positives: np.ndarray, false_positives: np.ndarray) -> np.ndarray:
-        if self.given == "specificity":
-            x, y = false_positives, true_positives
-        else:  # from the other end: specificity lost as a function of sensitivity lost
-            x = true_positives[:, -1:] - true_positives[:, ::-1]
-            y = false_positives[:, -1:] - false_positives[:, ::-1]
-        values: np.ndarray = _interpolate(x, y, (1 - self.at) * x[:, -1]) / y[:, -1]
-        return values
 
 
 def area_between(specificity: Bounds | None, sensitivity: Bounds | None, corrected: bool) -> Area:
@@ -421,16 +297,3 @@ def _trapezoids(x: np.ndarray, y: np.ndarray, low: float, high: float) -> np.nda
     middle += y[:, :-1]
     area = np.einsum("bi,bi->b", covered, middle)
     return np.where(np.isnan(x[:, -1]) | np.isnan(y[:, -1]), np.nan, area)
-
-
-def _interpolate(x: np.ndarray, y: np.ndarray, at: np.ndarray) -> np.ndarray:
-    """Largest value of the polygon y(x) at `at`, by row; x and y must not decrease."""
-    rows = np.arange(len(x))
-    reached = x <= (at + 1e-9 * np.maximum(x[:, -1], 1))[:, None]  # 1 - 0.9 is not quite 0.1
-    last = reached.sum(axis=1) - 1
-    following = np.minimum(last + 1, x.shape[1] - 1)
-    step = x[rows, following] - x[rows, last]
-    share = np.divide(at - x[rows, last], step, out=np.zeros(len(x)), where=step > 0)
-    share = np.maximum(share, 0)
-    values: np.ndarray = y[rows, last] + share * (y[rows, following] - y[rows, last])
-    return values

@@ -18,7 +18,8 @@ import scipy
 from .._shared.fold_cells import FoldCells, placements_within
 from .._shared.placements import auc_of, class_sizes, doubled_placements, tie_groups
 from ..curves.curve_bootstrap import Curve, Functional
-from ..curves.partial_auc import Bounds, Point, area_between
+from ..curves.partial_auc import Bounds, area_between
+from ..curves.roc_points import Point
 from ..procedure import ResultWarning
 from .base import Evaluator, Metric, UndefinedMetricError
 

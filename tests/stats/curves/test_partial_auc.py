@@ -5,7 +5,7 @@ import math
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, roc_auc_score, roc_curve
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from stats_tl.stats import (
     DegenerateDataWarning,
@@ -109,20 +109,6 @@ def test_whole_range_bootstraps_like_the_auc():
     one = partial_auc(y, a, specificity=(0, 1), method="BCa", rng=4)
     two = roc_auc(y, a, method="bootstrap", bootstrap_interval="BCa", rng=4)
     assert one.confidence_interval == pytest.approx(two.confidence_interval, abs=0.003)
-
-
-@pytest.mark.parametrize("at", [0.0, 0.25, 0.5, 0.77, 0.9, 1.0])
-def test_points_lie_on_the_polygon(at):
-    y, a, b = simulate(50)
-    sensitivities = roc_point_test(y, a, b, specificity=at, **FEW).estimates
-    specificities = roc_point_test(y, a, b, sensitivity=at, **FEW).estimates
-    for k, scores in enumerate((a, b)):
-        fall_out, sensitivity, _ = roc_curve(y, scores, drop_intermediate=False)
-        # Just right of a vertical stretch the polygon is at its top, which is what is meant.
-        top = np.interp(1 - at + 1e-10, fall_out, sensitivity)
-        assert sensitivities[k] == pytest.approx(top, abs=1e-7)
-        best = 1 - np.interp(at - 1e-10, sensitivity, fall_out)
-        assert specificities[k] == pytest.approx(best, abs=1e-7)
 
 
 def test_average_precision_equals_scikit_learn():
