@@ -316,7 +316,9 @@ class Training(Table):
         "training cases, so that one learning rate suits the features of every arm.",
     )
     precision: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="bfloat16 and float16: autocast on CUDA only."
+        "float32",
+        description="bfloat16: mixed precision on CUDA, and on a CPU that has instructions for "
+        "it; float16: on CUDA only.",
     )
     augmentation_views: int = Field(
         0,
@@ -325,8 +327,10 @@ class Training(Table):
         description="affine: so many views of every image, drawn once and taken in turn, epoch by "
         "epoch, so that frozen stages see each once; 0: new views in every epoch.",
     )
-    activations: Literal["float32", "float16"] = Field(
-        "float32", description="float16: the output of frozen stages is rounded to half precision."
+    activations: Literal["float32", "float16", "bfloat16"] = Field(
+        "float32",
+        description="float16: the output of frozen stages is rounded to half precision; "
+        "bfloat16: they compute in it where the device does.",
     )
 
 

@@ -157,6 +157,8 @@ class GridRun:
             from .planning.memory import check_memory
 
             check_memory(self._largest_head, self.options.device, self.jobs)
+        for note in self._precision_notes():
+            report(f"  {note}")
         partitions = self.split(datasets)
         self._check_weights(report)
         images = {
@@ -174,6 +176,17 @@ class GridRun:
         tasks = self._archive_tasks(writer, datasets, partitions, identifiers, report)
         if self.state.pending:
             yield from self._start_engine(writer, tasks, _one_by_one(images), report)
+
+    def _precision_notes(self) -> list[str]:
+        """What of the plan's lower precision this device does not compute in."""
+        trainings = [cell.setting.training for cell in self.state.pending]
+        wanted = {own.precision for own in trainings}
+        wanted |= {own.activations for own in trainings} & {"bfloat16"}
+        if wanted == {"float32"} or self.options.elsewhere:
+            return []
+        from .machine.precision import describe_precision
+
+        return describe_precision(wanted, self.options.device)
 
     def _check_weights(self, report: Callable[[str], object]) -> None:
         from .engine import check_weights

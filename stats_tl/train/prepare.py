@@ -142,7 +142,6 @@ def _inputs(
     training, task = unit.first.setting.training, unit.first.setting.task.name
     images = scratch.get(f"images-{task}-{image_size(unit.first)}")
     preprocess = PREPROCESSING[weights.record["preprocessing"]]
-    half = training.activations == "float16"
     views = [
         draw_affine(len(images), torch.Generator().manual_seed(views_seed(unit.first, view)))
         for view in range(training.augmentation_views)
@@ -152,11 +151,17 @@ def _inputs(
             "activations-" + "-".join(map(str, unit.key)),
             unit.rows * len(images),
             lambda: compute_activations(
-                images, backbone, unit.boundary, preprocess, device, views=views, half=half
+                images,
+                backbone,
+                unit.boundary,
+                preprocess,
+                device,
+                views=views,
+                precision=training.activations,
             ),
         )
         return CachedActivations(activations, device, views=len(views))
     return ImagePass(
         images, backbone, unit.boundary, preprocess, augment=training.augmentation != "none",
-        device=device, views=views, half=half,
+        device=device, views=views, precision=training.activations,
     )  # fmt: skip

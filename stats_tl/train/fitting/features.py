@@ -22,6 +22,7 @@ import numpy as np
 import torch
 
 from ..machine.placement import DeviceRows
+from ..machine.precision import lower_precision
 from ..networks.backbones import Backbone
 from .augmentation import apply_affine, draw_affine
 
@@ -106,8 +107,9 @@ class ImagePass:
     device : torch.device
     views : sequence of Tensor of shape (n, 2, 3), optional
         Transforms of every image that epochs take in turn, instead of new ones.
-    half : bool, optional
-        Round the activations to half precision.
+    precision : {"float32", "float16", "bfloat16"}, optional
+        Of the frozen stages, as in the plan's ``activations``: float16 rounds their output,
+        bfloat16 is what they compute in where the device has it.
     """
 
     def __init__(
@@ -120,12 +122,13 @@ class ImagePass:
         augment: bool,
         device: torch.device,
         views: Sequence[torch.Tensor] = (),
-        half: bool = False,
+        precision: str = "float32",
     ):
         self._images = DeviceRows(images, device)
         self._backbone, self._boundary = backbone, boundary
         self._preprocess, self._augment = preprocess, augment
-        self._views, self._half = views, half
+        self._views, self._precision = views, precision
+        self._device = device
         # What could be cached has the precision of the cache, whatever that of training.
         self._full_precision = boundary > 0 and (not augment or len(views) > 0)
         self.evaluation_size = image_batch(device)
@@ -147,10 +150,19 @@ class ImagePass:
         return self._through_prefix(self._images.take(cases))
 
     def _through_prefix(self, images: torch.Tensor) -> torch.Tensor:
-        lower = torch.is_autocast_enabled(images.device.type) and not self._full_precision
-        with torch.autocast(images.device.type, enabled=lower):
+        if self._full_precision or not torch.is_autocast_enabled(self._device.type):
+            context = _frozen_precision(self._precision, self._device)
+        else:
+            context = torch.autocast(self._device.type)
+        with context:
             output = _through_prefix(images, self._backbone, self._boundary, self._preprocess)
-        return output.half().float() if self._half else output
+        return output.half().float() if self._precision == "float16" else output
+
+
+def _frozen_precision(precision: str, device: torch.device) -> torch.autocast:
+    """What frozen stages compute in; also within the autocast of those that are trained."""
+    dtype = lower_precision("bfloat16", device) if precision == "bfloat16" else None
+    return torch.autocast(device.type, dtype=dtype, enabled=dtype is not None)
 
 
 @torch.no_grad()
@@ -185,7 +197,7 @@ def compute_activations(
     device: torch.device,
     *,
     views: Sequence[torch.Tensor] = (),
-    half: bool = False,
+    precision: str = "float32",
 ) -> Iterator[np.ndarray]:
     """Output of the frozen stages for every image, then for every view of it.
 
@@ -199,8 +211,8 @@ def compute_activations(
     device : torch.device
     views : sequence of Tensor of shape (n, 2, 3), optional
         From :func:`stats_tl.train.fitting.augmentation.draw_affine`.
-    half : bool, optional
-        Keep half precision.
+    precision : {"float32", "float16", "bfloat16"}, optional
+        As in :class:`ImagePass`; float16 is kept so, the others in float32.
 
     Yields
     ------
@@ -217,6 +229,7 @@ def compute_activations(
                 batch = torch.from_numpy(np.ascontiguousarray(images[part])).to(device)
                 if view is not None:
                     batch = apply_affine(batch, view[part])
-                output = _through_prefix(batch, backbone, boundary, preprocess)
-                output = output.half() if half else output.float()
+                with _frozen_precision(precision, device):
+                    output = _through_prefix(batch, backbone, boundary, preprocess)
+                output = output.half() if precision == "float16" else output.float()
                 yield output.contiguous().cpu().numpy()

@@ -33,10 +33,11 @@ from torch import nn
 from ...study.cells import derive_seed
 from ...study.plan import Training
 from ...study.splits import TEST, TRAIN, VALIDATION
+from ..machine.precision import lower_precision
 from ..networks.backbones import Backbone
 from ..networks.heads import Dropout, hide_dropout_from_compiler
 from .auc import trapezoidal_auc
-from .features import Inputs
+from .features import CachedActivations, Inputs
 
 COSINE_FLOOR = 0.2  # of the learning rate, as in the study the settings come from
 
@@ -150,7 +151,8 @@ def fit_cell(
             features = torch.cat([inputs.evaluation_batch(piece) for piece in pieces])
         model.head = nn.Sequential(Standardize(features.cpu()), model.head)
     model.to(device)
-    autocast = _autocast(training, device)
+    pooled = isinstance(inputs, CachedActivations) and inputs.pooled
+    autocast = _autocast(training, device, pooled=pooled)
     steps = _Steps(
         model,
         inputs,
@@ -158,6 +160,7 @@ def fit_cell(
         training,
         weights=class_weights(y_true[partition == TRAIN], training),
         augmentation=torch.Generator().manual_seed(derive_seed(seed, "augmentation")),
+        autocast=autocast,
         compiled=compiled,
     )
     history: dict[str, list[float]] = {"train_loss": [], "validation_auc": []}
@@ -197,6 +200,8 @@ class _Steps:
     weights : Tensor of shape (2,) or None
         Of the classes in the loss.
     augmentation : torch.Generator
+    autocast : callable
+        A context in which the layers compute, perhaps in lower precision.
     compiled : bool
     """
 
@@ -209,6 +214,7 @@ class _Steps:
         *,
         weights: torch.Tensor | None,
         augmentation: torch.Generator,
+        autocast: Callable[[], AbstractContextManager[Any]],
         compiled: bool,
     ):
         device = labels.device
@@ -217,7 +223,7 @@ class _Steps:
         self._optimizer = _optimizer(model, training, fused=device.type == "cuda")
         self._schedule = _schedule(self._optimizer, training)
         self._criterion = nn.CrossEntropyLoss(weight=weights).to(device)
-        self._autocast = _autocast(training, device)
+        self._autocast = autocast
         self._scaler = torch.amp.GradScaler(
             device.type, enabled=device.type == "cuda" and training.precision == "float16"
         )
@@ -395,10 +401,14 @@ def class_weights(labels: np.ndarray, training: Training) -> torch.Tensor | None
 
 
 def _autocast(
-    training: Training, device: torch.device
+    training: Training, device: torch.device, *, pooled: bool
 ) -> Callable[[], AbstractContextManager[Any]]:
-    """A context factory: lower precision on CUDA where the plan asks for it."""
-    if device.type != "cuda" or training.precision == "float32":
+    """A context factory: lower precision where the plan asks for it and the device has it.
+
+    Heads on pooled features are small: on the CPU they stay in float32, so that a cell has the
+    same bits whether it is trained alone or beside others.
+    """
+    dtype = lower_precision(training.precision, device)
+    if dtype is None or (pooled and device.type == "cpu"):
         return contextlib.nullcontext
-    dtype = getattr(torch, training.precision)
-    return lambda: torch.autocast("cuda", dtype=dtype)
+    return lambda: torch.autocast(device.type, dtype=dtype)

@@ -17,6 +17,7 @@ import torch
 
 from ... import __file__ as package_file
 from ... import __version__
+from .precision import lower_precision
 
 #: On which the numbers may depend: what computes, then what decodes images, partly extras.
 PACKAGES = (
@@ -40,6 +41,7 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
         "device": device.type,
         "device_name": name,
         "threads": torch.get_num_threads(),
+        "bfloat16": lower_precision("bfloat16", device) is not None,
     }
 
 

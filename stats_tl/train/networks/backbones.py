@@ -170,7 +170,8 @@ class Backbone(nn.Module):
         stages = list(self.stages.values())
         for stage in stages[:boundary]:
             x = stage(x)
-        return _pool(x) if boundary == len(stages) else x
+        # In float32 whatever the stages compute in: features are means of many values.
+        return _pool(x.float()) if boundary == len(stages) else x
 
     def tail(self, x: torch.Tensor, boundary: int) -> torch.Tensor:
         """Features from the output of :meth:`prefix`; the identity where nothing is left."""
