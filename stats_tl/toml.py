@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-__all__ = ["parse_toml", "read_toml"]
+__all__ = ["read_toml"]
 
-import sys
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from .errors import UserError
+
+#: TOML files are written by hand; anything larger is a mistake or an attack.
+MAX_BYTES = 4 * 2**20
+#: Arrays and tables within each other, and parts of a dotted key: no plan comes near.
+MAX_DEPTH = 32
+#: TOML asks for integers of 64 bits, with sign, and no more.
+_INTEGERS = range(-(2**63), 2**63)
+_KEY_PARTS = re.compile(r"[\w-]++|\"[^\"]*+\"|'[^']*+'|[ \t]++|.")
 
 
 def read_toml(path: Path, what: str) -> tuple[dict[str, Any], bytes]:
@@ -18,35 +26,75 @@ def read_toml(path: Path, what: str) -> tuple[dict[str, Any], bytes]:
     Raises
     ------
     UserError
-        If the file cannot be read, or as :func:`parse_toml`.
+        If the file cannot be read, is too large or not TOML, nests too deeply, or holds an
+        integer of more than 64 bits.
     """
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(MAX_BYTES + 1)
+        if len(data) > MAX_BYTES:
+            raise UserError(f"{path}: larger than {MAX_BYTES // 2**20} MiB; is this a TOML file?")
         # Windows' editors begin a file with a byte order mark, which TOML does not know.
         text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not a text file in UTF-8") from None
-    except OSError as error:
-        raise UserError(f"cannot read {what} {path}: {error.strerror}") from None
-    return parse_toml(text, path), data
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not a text file in UTF-8 ({error.reason})") from None
+    except (OSError, ValueError) as error:  # a path with a null character is a ValueError
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"cannot read {what} {path}: {reason}") from None
+    return _parse(text, path), data
 
 
-def parse_toml(text: str, source: object) -> dict[str, Any]:
-    """The tables of a TOML text; `source` opens the error message.
-
-    Raises
-    ------
-    UserError
-        If the text is not TOML, nests too deeply, or holds a number that no plan needs.
-    """
+def _parse(text: str, source: object) -> dict[str, Any]:
+    """The tables of a TOML text; `source` opens the error message."""
+    deep = f"{source}: not valid TOML: arrays or tables nest too deeply, more than {MAX_DEPTH} deep"
+    if _has_deep_key(text):
+        raise UserError(deep)
     try:
-        return tomllib.loads(text)
+        tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{source}: not valid TOML: {error}") from None
     except RecursionError:
-        raise UserError(f"{source}: not valid TOML: arrays or tables nest too deeply") from None
-    except ValueError:  # Python reads no longer integer, for that takes quadratic time
-        digits = sys.get_int_max_str_digits()
-        raise UserError(
-            f"{source}: not valid TOML: an integer of more than {digits:,} digits"
-        ) from None
+        raise UserError(deep) from None
+    except ValueError:  # Python reads no integer of 4,300 digits, for that takes quadratic time
+        raise UserError(_too_long(source, "")) from None
+    level = list(tables.items())
+    for _ in range(MAX_DEPTH):
+        for key, value in level:
+            if isinstance(value, int) and value not in _INTEGERS:
+                raise UserError(_too_long(source, f" ({key})"))
+        level = [pair for key, value in level for pair in _inside(key, value)]
+    if level:
+        raise UserError(deep)
+    return tables
+
+
+def _inside(key: str, value: Any) -> list[tuple[str, Any]]:
+    """What a table or an array holds, under its keys or that of the array."""
+    if isinstance(value, dict):
+        return list(value.items())
+    return [(key, inner) for inner in value] if isinstance(value, list) else []
+
+
+def _too_long(source: object, where: str) -> str:
+    return f"{source}: not valid TOML: an integer of more than 64 bits{where}"
+
+
+def _has_deep_key(text: str) -> bool:
+    """Whether a dotted key has too many parts: tomllib takes quadratic time for such a key."""
+    for line in text.splitlines():
+        dots = 0
+        if line.count(".") > MAX_DEPTH:
+            before = "."
+            for token in _KEY_PARTS.findall(line):
+                if token == "#" or dots > MAX_DEPTH:
+                    break
+                if token.isspace():
+                    continue
+                if token == "." and before != ".":
+                    dots += 1
+                elif token == "." or before != ".":
+                    dots = 0
+                before = token
+        if dots > MAX_DEPTH:
+            return True
+    return False

@@ -24,7 +24,7 @@ from scipy import stats as sps
 
 from ..errors import UserError
 from ..schema import explain
-from ..toml import parse_toml
+from ..toml import read_toml
 from .learners import LEARNERS
 from .populations import GaussianPopulation, Population, load_features
 from .procedures import COMMON, OFFERED, SLOW, Conclusion, conclude
@@ -160,13 +160,7 @@ def load_calibration_plan(path: str | Path) -> CalibrationPlan:
     UserError
         If the file cannot be read or is not such a plan; every problem is named.
     """
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise UserError(f"{path}: not a text file in UTF-8") from None
-    raw = parse_toml(text, path)
+    raw, _ = read_toml(Path(path), "the plan")
     try:
         return CalibrationPlan.model_validate(raw)
     except ValidationError as error:

@@ -18,12 +18,8 @@ from pydantic import ValidationError
 
 from ..errors import UserError, suggest
 from ..schema import explain
-from ..toml import parse_toml
+from ..toml import read_toml
 from .plan import FEWEST_HALVINGS, STAGE_COUNTS, GridBlock, Plan, Training
-
-#: A plan is written by hand; anything larger is a mistake or an attack.
-MAX_PLAN_BYTES = 4 * 2**20
-
 
 #: Names of devices, which are no names of files on Windows, with any suffix.
 _RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
@@ -48,19 +44,8 @@ def load_plan(path: str | Path) -> Plan:
         message lists every problem.
     """
     path = Path(path)
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_PLAN_BYTES + 1)
-        if len(data) > MAX_PLAN_BYTES:
-            raise UserError(f"{path}: larger than {MAX_PLAN_BYTES // 2**20} MiB; is this a plan?")
-        # Windows' editors begin a file with a byte order mark, which TOML does not know.
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not a text file in UTF-8 ({error.reason})") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise UserError(f"cannot read the plan {path}: {reason}") from None
-    return parse_plan(parse_toml(text, path), source=str(path))
+    raw, _ = read_toml(path, "the plan")
+    return parse_plan(raw, source=str(path))
 
 
 def parse_plan(raw: dict[str, Any], *, source: str = "plan") -> Plan:
