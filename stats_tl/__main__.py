@@ -8,6 +8,7 @@ import sys
 from . import __version__
 from .commands import exit_command
 from .errors import UserError, suggest
+from .visible import say
 
 #: Command → module, and what it does.
 COMMANDS = {
@@ -22,10 +23,10 @@ def main(arguments: list[str] | None = None) -> int:
     """List the commands, or run one in the place of this program."""
     given = sys.argv[1:] if arguments is None else arguments
     if not given or given[0] in ("-h", "--help"):
-        print(listing())
+        say(listing())
         return 0
     if given[0] == "--version":
-        print(f"stats_tl {__version__}")
+        say(f"stats_tl {__version__}")
         return 0
     name = given[0].replace("_", "-")
     if name not in COMMANDS:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from .errors import UserError
-from .visible import visible
+from .visible import say
 
 EXIT_FAILED_CELLS = 1
 EXIT_INTERRUPTED = 130
@@ -31,11 +31,14 @@ def run_command(main: Callable[[], int], *, interrupted: str = CONTINUES) -> int
         with _terminable():
             return main()
     except UserError as error:
-        print(f"error: {visible(error)}", file=sys.stderr)
+        say(f"error: {error}", error=True)
         return error.exit_code
     except KeyboardInterrupt:
-        print(f"interrupted; {interrupted}", file=sys.stderr)
+        say(f"interrupted; {interrupted}", error=True)
         return EXIT_INTERRUPTED
+    except MemoryError as error:
+        say(f"error: memory is exhausted ({error}); {interrupted}", error=True)
+        return UserError.exit_code
     except BrokenPipeError:
         # The reader of our output went away, as `head` does: not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from . import __version__
 from .commands import exit_command
 from .errors import UserError
-from .visible import visible
+from .visible import say, visible
 
 if TYPE_CHECKING:
     from .reporting import AnalysisOptions, Evidence, GridReport, Predictions, Report
@@ -219,7 +219,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.design is not None:
         from .reporting.results.planning import design_text, parse_design
 
-        print(design_text(parse_design(options.design)))
+        say(design_text(parse_design(options.design)))
         return 0
     formats = parse_formats(options.format)
     if options.scores is not None:
@@ -239,7 +239,7 @@ def main(arguments: list[str] | None = None) -> int:
             if len(roots) == 1:
                 raise
             # The other archives can still be reported.
-            print(f"error: {root}: {error}\n", file=sys.stderr)
+            say(f"error: {root}: {error}\n", error=True)
             codes.append(error.exit_code)
     return max(codes)
 
@@ -254,13 +254,13 @@ def report_archive(
     archive = load(root)
     compared = refuse_contradictions(archive)
     if archive.seal is not None and not archive.seal.holds:
-        print(f"warning: the seal of {root} no longer holds: {archive.seal}", file=sys.stderr)
+        say(f"warning: the seal of {root} no longer holds: {archive.seal}", error=True)
     code = report(archive, options, formats, out)
     if not options.check:
         left = "the hash of each cell’s scores, and kept backbones"
         if not compared:
             left = "the scores with labels, splits and recorded AUCs, and " + left
-        print(f"Not checked here: {left}; `python -m stats_tl.archive verify {root}` does.\n")
+        say(f"Not checked here: {left}; `python -m stats_tl.archive verify {root}` does.\n")
     return code
 
 
@@ -291,24 +291,24 @@ def finish(result: Report | GridReport, options: argparse.Namespace, out: Path |
     if options.check:
         problems = differing_files(result, folder)
         for problem in problems:
-            print(problem, file=sys.stderr)
+            say(problem, error=True)
         if problems:
-            print(
+            say(
                 f"{folder} differs from {result.name}; run python -m stats_tl.report again",
-                file=sys.stderr,
+                error=True,
             )
             return EXIT_DIFFERS
-        print(f"{folder}: all {len(result.files)} files agree with {result.name}")
+        say(f"{folder}: all {len(result.files)} files agree with {result.name}")
         return 0
     # Written first: a reader of the output that goes away, as `head` does, loses nothing.
     written = write_report(result, folder)
-    print(plain_table(result.terminal))
+    say(plain_table(result.terminal))
     for part in result.absent:
-        print(visible(f"No {part.what}: {part.reason}."))
-    print("\nWritten:")
+        say(f"No {part.what}: {part.reason}.")
+    say("\nWritten:")
     for path in written:
-        print(f"  {path}")
-    print()
+        say(f"  {path}")
+    say()
     return 0
 
 
@@ -352,10 +352,10 @@ def predictions(options: argparse.Namespace) -> Predictions:
         folds=options.folds,
     )
     if found.ignored:
-        print(
+        say(
             "note: columns left unused, because they differ between the rows of a case: "
             f"{', '.join(found.ignored)}",
-            file=sys.stderr,
+            error=True,
         )
     return found
 
@@ -442,7 +442,7 @@ class Progress:
     AFTER_SECONDS = 3.0
 
     def __init__(self, name: str):
-        self.name = name
+        self.name = visible(name)
         self._start = time.monotonic()
         self._width = 0
 

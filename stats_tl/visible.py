@@ -7,9 +7,10 @@ person (terminal, page, Markdown, CSV) shows these as ``\\x1b`` and the like.
 
 from __future__ import annotations
 
-__all__ = ["visible"]
+__all__ = ["say", "visible"]
 
 import re
+import sys
 
 # Control characters; marks, embeddings, overrides and isolates of direction; separators of
 # lines and paragraphs; the byte-order mark; tags; bytes that are no UTF-8, which Python keeps
@@ -38,6 +39,14 @@ def visible(text: object, *, breaks: bool = True) -> str:
     """
     shown = _HIDDEN.sub(_escape, str(text))
     return shown if breaks else _BREAKS.sub(_escape, shown)
+
+
+def say(text: object = "", *, error: bool = False) -> None:
+    """Print a line for a person, on standard output or standard error, as :func:`visible`.
+
+    The commands print with nothing else: names of unknown origin are in nearly every line.
+    """
+    print(visible(text), file=sys.stderr if error else sys.stdout, flush=True)
 
 
 def _escape(match: re.Match[str]) -> str:

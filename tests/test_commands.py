@@ -23,6 +23,15 @@ def test_an_interruption_says_what_is_left(capsys):
     assert capsys.readouterr().err == "interrupted; nothing is left\n"
 
 
+def test_memory_that_is_exhausted_ends_in_a_sentence(capsys):
+    def fill():
+        raise MemoryError("Unable to allocate 49.5 GiB")
+
+    assert run_command(fill, interrupted="nothing is left") == 2
+    said = "error: memory is exhausted (Unable to allocate 49.5 GiB); nothing is left\n"
+    assert capsys.readouterr().err == said
+
+
 def test_the_package_lists_and_runs_its_commands(capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["stats-tl"])
     assert commands.main([]) == commands.main(["--help"]) == 0

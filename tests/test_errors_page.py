@@ -18,6 +18,7 @@ from stats_tl.archive.files import read_sealed, write_sealed
 from stats_tl.study.cells import plan_cells
 from stats_tl.study.loading import parse_plan
 from stats_tl.train import grid
+from stats_tl.train.planning import memory
 
 from .archive.conftest import RAW, commit, fill, make_result
 from .data.formats.dicoms import dicom
@@ -121,6 +122,13 @@ def runs_is_a_file(world):
     return [*world.plan(tasks=[tiny], arms=arms, grid=grid), "--jobs", "1"]
 
 
+def too_many_pixels(world):
+    world.monkeypatch.setattr(memory, "available_memory", lambda: 8 * 2**30)
+    task = {"name": "t", "adapter": "phantom-knee", "options": {"n_patients": 5000, "size": 512}}
+    audit = {"near_duplicates": "ignore"}
+    return world.plan(tasks=[task], audit=audit, training={"image_size": 2048})
+
+
 def stray_files(world):
     for label in ("no", "yes"):
         Path("d", label).mkdir(parents=True)
@@ -199,6 +207,7 @@ CAUSES = {
     ("more cells than are allowed", "run_grid"): lambda w: w.plan(
         cv={"folds": 100, "repeats": 1000, "seeds": 1000},
     ),
+    ("images have no room in memory", "run_grid"): too_many_pixels,
     ("the plan has a wrong key", "run_grid"): lambda w: w.plan(training={"epoch": 3}),
     ("the plan has a wrong value", "run_grid"): lambda w: w.plan(cv={"folds": 1.5}),
     ("data are not where the plan says", "run_grid"): lambda w: w.plan(

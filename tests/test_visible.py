@@ -1,7 +1,9 @@
 """Names that act or hide, on the terminal, the page, in Markdown and in CSVs."""
 
+import ast
 import re
 import unicodedata
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -11,8 +13,11 @@ from stats_tl import report
 from stats_tl.commands import run_command
 from stats_tl.errors import UserError
 from stats_tl.reporting.rendering.encoding import csv_bytes
+from stats_tl.train.progress import ProgressView
 from stats_tl.visible import visible
 
+ROOT = Path(__file__).resolve().parents[1]
+CASES = pd.DataFrame({"case": ["a", "b"], "patient": ["a", "b"], "y_true": [0, 1]})
 HOSTILE = {
     "\x1b[31mred": r"\x1b[31mred",
     "bell\x07": r"bell\x07",
@@ -51,6 +56,30 @@ def test_an_error_does_not_reach_the_terminal_raw(capsys):
 
     run_command(fail)
     assert capsys.readouterr().err == "error: cannot read \\x1b]0;owned\\x07.png\n"
+
+
+def test_commands_print_through_say_only():
+    """A bare print would show a hostile name as it is; lines that count begin with a return."""
+    bare = [
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "stats_tl").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and getattr(node.func, "id", "") == "print"
+        and not ast.unparse(node.args[0])[2:].startswith("\\r")
+    ]
+    assert bare == ["stats_tl/visible.py"]
+
+
+def test_progress_of_a_run_shows_names_of_others_as_text(capsys):
+    view = ProgressView("lines")
+    view.note("not read: model/\x1b[2J (os.system)")
+    view.dataset("t", "images of \x9b31m\u202e", CASES, patients_known=False)
+    view.failures({"c": "file \x07.png\n is missing"})
+    said = capsys.readouterr()
+    assert r"not read: model/\x1b[2J (os.system)" in said.out
+    assert r"images of \x9b31m\u202e" in said.out
+    assert "1 × file \\x07.png\n is missing" in said.err
 
 
 @pytest.mark.parametrize("sign", ["=", "+", "@", "\t", "＝", "＋", "＠", "－", "-x"])

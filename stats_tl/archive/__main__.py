@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from ..commands import exit_command
 from ..errors import ArchiveDamagedError, IncompleteError, UserError
+from ..visible import say, visible
 
 if TYPE_CHECKING:
     from .integrity.verification import Verification
@@ -109,7 +110,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     for root in options.archives:
         done = compact(root, cells=options.cells, progress=_progress(f"{root}: parts"))
-        print(f"{root}: {done.cells} cells in {done.after} parts, {done.before} before")
+        say(f"{root}: {done.cells} cells in {done.after} parts, {done.before} before")
     return 0
 
 
@@ -135,21 +136,21 @@ def _verify(root: Path) -> int:
     try:
         found = verify(root, progress=_progress(f"{root}: parts"))
     except UserError as error:
-        print(f"{root}: {error}", file=sys.stderr)
+        say(f"{root}: {error}", error=True)
         return error.exit_code
     for problem in found.problems:
-        print(f"damaged  {problem.path.relative_to(root)}: {problem.what}")
+        say(f"damaged  {problem.path.relative_to(root)}: {problem.what}")
     for path, cells in found.orphans.items():
-        print(
+        say(
             f"orphan   {path.relative_to(root)}: scores without their record "
             f"({path.stem}.json), which was lost or never written; cells {', '.join(cells)}"
         )
     for contradiction in found.contradictions:
-        print(f"contradiction  {contradiction}")
-    print(f"{root}: {found.cells} whole cells in {found.parts} parts, {found.scores:,} scores read")
+        say(f"contradiction  {contradiction}")
+    say(f"{root}: {found.cells} whole cells in {found.parts} parts, {found.scores:,} scores read")
     faults = list(_faults(found))
     for fault in faults:
-        print(f"{root}: {fault}")
+        say(f"{root}: {fault}")
     return ArchiveDamagedError.exit_code if faults else _completeness(root, found)
 
 
@@ -172,7 +173,7 @@ def _faults(found: Verification) -> Iterator[str]:
 def _completeness(root: Path, found: Verification) -> int:
     """Say whether a sound archive holds all of its plan."""
     if found.missing is None:
-        print(
+        say(
             f"{root}: nothing is damaged, but this version cannot read its plan, so it is not "
             "known whether cells are missing; python -m stats_tl.run_grid --plan PLAN --dry-run "
             "names what is wrong with a plan"
@@ -180,13 +181,13 @@ def _completeness(root: Path, found: Verification) -> int:
         return UserError.exit_code
     if len(found.missing):
         failed = int((found.missing["reason"] != "not trained yet").sum())
-        print(
+        say(
             f"{root}: nothing is damaged; {len(found.missing)} cells of the plan are not there"
             f"{f', {failed} of them failed' if failed else ''}, for example "
             f"{found.missing['cell_id'].iloc[0]}; run_grid continues"
         )
         return IncompleteError.exit_code
-    print(f"{root}: nothing is damaged, nothing is missing")
+    say(f"{root}: nothing is damaged, nothing is missing")
     return 0
 
 
@@ -198,7 +199,7 @@ def _seal(root: Path, key: Path | None) -> int:
     refuse_contradictions(load(root))
     seal = seal_archive(root, key=key)
     signed = f", signed in {SIGNATURE}" if key else ""
-    print(f"{root / SEAL}: {seal.files} files{signed}\nSHA-256 of the seal: {seal.digest}")
+    say(f"{root / SEAL}: {seal.files} files{signed}\nSHA-256 of the seal: {seal.digest}")
     return 0
 
 
@@ -215,7 +216,7 @@ def _check(root: Path, expected: str) -> int:
             f"{root}: another seal: expected {expected}, found {seal.digest}; this is not the "
             "archive of that digest, or it was sealed again since"
         )
-    print(f"{root}: the seal holds ({seal})\nSHA-256 of {SEAL}: {seal.digest}")
+    say(f"{root}: the seal holds ({seal})\nSHA-256 of {SEAL}: {seal.digest}")
     return 0
 
 
@@ -224,22 +225,22 @@ def _merge(archives: list[Path], into: Path, leave_out: bool) -> int:
 
     found = merge(archives, into, leave_out_conflicts=leave_out)
     for root, cells in found.sources.items():
-        print(f"{root}: {cells} cells")
+        say(f"{root}: {cells} cells")
     for conflict in found.conflicts:
         places = ", ".join(
             f"{'none' if auc is None else format(auc, '.6f')} in {root}"
             for root, auc in conflict.aucs.items()
         )
         names = " ".join(f"{name}={value}" for name, value in sorted(conflict.key.items()))
-        print(f"conflict {conflict.cell_id} ({names}): AUC {places}")
+        say(f"conflict {conflict.cell_id} ({names}): AUC {places}")
     if not found.written:
-        print(
+        say(
             f"{len(found.conflicts)} cells have different scores; nothing was written. "
             "--leave-out-conflicts merges the others and leaves these to be trained again",
-            file=sys.stderr,
+            error=True,
         )
         return EXIT_CONFLICTS
-    print(f"{into}: {found.cells} cells, {found.shared} of them in more than one source")
+    say(f"{into}: {found.cells} cells, {found.shared} of them in more than one source")
     return EXIT_CONFLICTS if found.conflicts else 0
 
 
@@ -249,7 +250,9 @@ def _progress(label: str) -> Callable[[int, int], object] | None:
         return None
 
     def show(done: int, total: int) -> None:
-        print(f"\r{label} {done}/{total}", end="\n" if done == total else "", file=sys.stderr)
+        print(
+            f"\r{visible(label)} {done}/{total}", end="\n" if done == total else "", file=sys.stderr
+        )
 
     return show
 

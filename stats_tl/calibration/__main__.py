@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..commands import run_command
 from ..errors import UserError
+from ..visible import say
 
 EXAMPLES = """\
 examples:
@@ -71,12 +72,12 @@ def main(arguments: list[str] | None = None) -> int:
         designs = [d.model_copy(update={"datasets": options.datasets}) for d in designs]
     if options.list:
         for design in designs:
-            print(design.digest(plan.seed), design)
+            say(f"{design.digest(plan.seed)} {design}")
         return 0
     from .runner import run_designs
 
     path = run_designs(designs, plan.seed, options.out, base=options.features, jobs=options.jobs)
-    print(f"written: {path}")
+    say(f"written: {path}")
     return 0
 
 

@@ -31,6 +31,7 @@ __all__ = [
 
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -38,7 +39,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from ..errors import UserError
-from .plan import STAGE_COUNTS, Arm, Head, Plan, Task, Training
+from .plan import STAGE_COUNTS, Arm, GridBlock, Head, Plan, Task, Training
 
 #: Raised when a change of the code alters what the same configuration means.
 CONFIGURATION_VERSION = 1
@@ -171,23 +172,30 @@ def plan_settings(plan: Plan) -> Iterator[Setting]:
     seen: dict[tuple[str, ...], str] = {}
     for block in plan.grid:
         training = plan.training.model_copy(update=block.training)
-        for task in block.tasks or tasks:
-            for backbone in block.backbones:
-                for head in block.heads:
-                    for unfreeze in block.unfreeze:
-                        depth = _depth(backbone, unfreeze)
-                        for arm in block.arms or arms:
-                            setting = Setting(
-                                tasks[task], backbone, heads[head], depth, arms[arm],
-                                training, plan.study.seed, cv,
-                            )  # fmt: skip
-                            names = tuple(setting.key.values())
-                            if seen.setdefault(names, setting.digest) != setting.digest:
-                                raise UserError(
-                                    f"two [[grid]] blocks ask for {' / '.join(names)} with "
-                                    "different training; give one of the heads another name"
-                                )
-                            yield setting
+        for task, backbone, head, unfreeze, arm in product(*_axes(plan, block)):
+            setting = Setting(
+                tasks[task], backbone, heads[head], _depth(backbone, unfreeze), arms[arm],
+                training, plan.study.seed, cv,
+            )  # fmt: skip
+            names = tuple(setting.key.values())
+            if seen.setdefault(names, setting.digest) != setting.digest:
+                raise UserError(
+                    f"two [[grid]] blocks ask for {' / '.join(names)} with "
+                    "different training; give one of the heads another name"
+                )
+            yield setting
+
+
+def _axes(plan: Plan, block: GridBlock) -> tuple[list[Any], ...]:
+    """What a block is the product of: tasks, backbones, heads, depths and arms, each once."""
+    given = (
+        block.tasks or [task.name for task in plan.tasks],
+        block.backbones,
+        block.heads,
+        block.unfreeze,
+        block.arms or [arm.name for arm in plan.arms],
+    )
+    return tuple(list(dict.fromkeys(names)) for names in given)
 
 
 def _depth(backbone: str, unfreeze: int | str) -> str:
@@ -212,10 +220,10 @@ def plan_cells(plan: Plan) -> list[Cell]:
         patients only, and the two repeats of a halving have their own trainings.
     """
     cells: dict[str, Cell] = {}
-    settings = list(plan_settings(plan))
     cv = plan.cv
     halving_repeats = HALVING_REPEATS * cv.halvings
-    number = len(settings) * (
+    # A block may be the product of long lists, so its settings are counted, too, not made.
+    number = sum(math.prod(map(len, _axes(plan, block))) for block in plan.grid) * (
         cv.repeats * cv.folds * cv.seeds
         + 2 * cv.learning_curve_repeats
         + 2 * cv.folds * halving_repeats
@@ -226,6 +234,7 @@ def plan_cells(plan: Plan) -> list[Cell]:
             "and report holds the list of all cells in memory. Use fewer repeats, folds or seeds, "
             "or make several studies of it"
         )
+    settings = list(plan_settings(plan))
     _add_cells(cells, settings, cv.repeats, cv.folds, cv.seeds)
     if cv.learning_curve_repeats:
         halves = [setting.half for setting in settings]

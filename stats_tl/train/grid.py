@@ -129,6 +129,7 @@ class GridRun:
             return None
         try:
             datasets = self.load_datasets(for_training=False)
+            self._check_images(datasets)
         except UserError as error:
             return Forecast(problem=str(error))
         self.split(datasets)
@@ -157,6 +158,7 @@ class GridRun:
             from .planning.memory import check_memory
 
             check_memory(self._largest_head, self.options.device, self.jobs)
+        self._check_images(datasets)
         for note in self._precision_notes():
             report(f"  {note}")
         partitions = self.split(datasets)
@@ -187,6 +189,11 @@ class GridRun:
         from .machine.precision import describe_precision
 
         return describe_precision(wanted, self.options.device)
+
+    def _check_images(self, datasets: dict[str, Dataset]) -> None:
+        from .planning.memory import check_images
+
+        check_images({name: len(dataset) for name, dataset in datasets.items()}, self._image_sizes)
 
     def _check_weights(self, report: Callable[[str], object]) -> None:
         from .engine import check_weights

@@ -18,6 +18,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from ..study.cells import HALVING_REPEATS, Cell
+from ..visible import say, visible
 from .forecast import Forecast
 from .state import GridState
 
@@ -41,14 +42,14 @@ def format_duration(seconds: float) -> str:
 def print_state(state: GridState, workers: str) -> None:
     """What is done, failed and pending, and with whom."""
     summary = state.summary()
-    print(_headline(state, workers))
-    print()
-    print(summary.to_string(index=False))
-    print()
+    say(_headline(state, workers))
+    say()
+    say(summary.to_string(index=False))
+    say()
     counts = summary[["done", "failed", "pending"]].sum()
-    print(f"{counts['done']} done, {counts['failed']} failed, {counts['pending']} pending")
+    say(f"{counts['done']} done, {counts['failed']} failed, {counts['pending']} pending")
     for cell_id, failure in sorted(state.failed.items()):
-        print(f"  failed {cell_id}: {failure['reason']}")
+        say(f"  failed {cell_id}: {failure['reason']}")
 
 
 def print_forecast(state: GridState, workers: str, forecast: Forecast | None) -> None:
@@ -56,20 +57,20 @@ def print_forecast(state: GridState, workers: str, forecast: Forecast | None) ->
     shares: dict[str, float] = {}
     if forecast is not None:
         for line in forecast.caches:
-            print(line)
+            say(line)
         if forecast.seconds is not None:
-            print(f"about {format_duration(forecast.seconds)} with {workers}")
+            say(f"about {format_duration(forecast.seconds)} with {workers}")
         elif not forecast.problem:
-            print("no estimate of the time: the machines that will do the work are not asked")
+            say("no estimate of the time: the machines that will do the work are not asked")
         shares = forecast.design_seconds
     for design, describe in (("half", _half_words), ("halving", _halving_words)):
         if own := state.of_design(design):
             cost = ""
             if design in shares:
                 cost = f", about {format_duration(shares[design])} of the time"
-            print(f"of these, {describe(own)}: {state.count(own)}{cost}")
+            say(f"of these, {describe(own)}: {state.count(own)}{cost}")
     if forecast is not None and forecast.problem:
-        print(f"\nno estimate of the time, and this plan would not run here:\n{forecast.problem}")
+        say(f"\nno estimate of the time, and this plan would not run here:\n{forecast.problem}")
 
 
 class ProgressView:
@@ -90,17 +91,17 @@ class ProgressView:
 
     def say(self, text: str) -> None:
         """A line of its own."""
-        print(text, flush=True)
+        say(text)
 
     def note(self, text: str) -> None:
         """A line beside the progress, which it does not disturb."""
-        tqdm.write(text)
+        tqdm.write(visible(text))
 
     def dataset(
         self, name: str, description: str, cases: pd.DataFrame, *, patients_known: bool
     ) -> None:
         """A data set that was loaded."""
-        print(f"  {name}: {description}")
+        say(f"  {name}: {description}")
         self.say(f"  {_counts(cases, patients_known)}")
 
     def nothing_to_do(self, failed: Mapping[str, str]) -> None:
@@ -134,16 +135,16 @@ class ProgressView:
                     )
 
             yield show
-        print(f"{total} cells in {format_duration(time.monotonic() - started)}: {state.root}")
+        say(f"{total} cells in {format_duration(time.monotonic() - started)}: {state.root}")
 
     def failures(self, failed: Mapping[str, str]) -> None:
         """The most frequent reasons, and where to read more."""
         if not failed:
             return
-        print(f"{len(failed)} cells failed (--retry-failed trains them again):", file=sys.stderr)
+        say(f"{len(failed)} cells failed (--retry-failed trains them again):", error=True)
         for reason, count in Counter(failed.values()).most_common(5):
-            print(f"  {count} × {reason}", file=sys.stderr)
-        print("  the whole log of each: failed/<cell>.json in the archive", file=sys.stderr)
+            say(f"  {count} × {reason}", error=True)
+        say("  the whole log of each: failed/<cell>.json in the archive", error=True)
 
 
 def _half_words(cells: Sequence[Cell]) -> str:

@@ -131,6 +131,22 @@ def test_the_committed_archive_is_of_the_committed_plan():
     assert archived == {cell.cell_id for cell in plan_cells(plan)}
 
 
+def test_settings_are_counted_before_they_are_made(raw):
+    raw["heads"] = [{"name": f"h{number}", "kind": "linear"} for number in range(3000)]
+    raw["arms"] += [{"name": f"r{number}", "source": "random"} for number in range(3000)]
+    raw["grid"][0].update(heads=[head["name"] for head in raw["heads"]])
+    raw["grid"][0].pop("arms", None)
+    with pytest.raises(UserError, match=r"asks for \d\d\d,\d\d\d,\d\d\d cells; at most 1,000,000"):
+        plan_cells(parse_plan(raw))
+
+
+def test_names_that_a_block_repeats_count_once(raw):
+    before = plan_cells(parse_plan(raw))
+    for key in ("backbones", "heads", "unfreeze"):
+        raw["grid"][0][key] = raw["grid"][0].get(key, [0]) * 2000
+    assert plan_cells(parse_plan(raw)) == before
+
+
 def test_another_arm_leaves_the_pairs_of_the_rest(raw):
     before = {(c.cell_id, c.pair_id) for c in plan_cells(parse_plan(raw))}
     raw["arms"].append({"name": "again", "source": "random"})

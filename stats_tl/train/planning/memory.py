@@ -1,15 +1,15 @@
-"""Whether the heads of a grid can be trained in the memory there is, known beforehand."""
+"""Whether images and heads of a grid have room in the memory there is, known beforehand."""
 
 from __future__ import annotations
 
-__all__ = ["HeadNeed", "check_memory", "largest_head", "reduce_jobs"]
+__all__ = ["HeadNeed", "check_images", "check_memory", "largest_head", "reduce_jobs"]
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from ...errors import UserError
 from ...study.cells import Cell
-from ..machine.resources import worker_memory
+from ..machine.resources import available_memory, worker_memory
 from ..networks.backbones import N_FEATURES
 from ..networks.heads import head_memory, head_parameter_count
 
@@ -69,4 +69,32 @@ def check_memory(need: HeadNeed, device: str, jobs: int) -> None:
         f"head {need.head!r} on {need.backbone} has {need.parameters:,} parameters and needs "
         f"{need.size / 2**30:.1f} GiB to train; {each} has {share / 2**30:.1f} GiB. Use {fewer}a "
         "larger machine, or a head with fewer filters"
+    )
+
+
+def check_images(n_cases: Mapping[str, int], sizes: Mapping[str, Sequence[int]]) -> None:
+    """Refuse images that have no room in memory, before the first is read.
+
+    Parameters
+    ----------
+    n_cases : mapping of str to int
+        Images by task.
+    sizes : mapping of str to sequence of int
+        Pixels a side, by task; all are kept until they are handed to the workers.
+
+    Raises
+    ------
+    UserError
+        With what they take, counted as grey.
+    """
+    needs = {(name, size): n_cases[name] * size**2 for name, own in sizes.items() for size in own}
+    need, available = sum(needs.values()), available_memory()
+    if need <= available:
+        return
+    name, size = max(needs, key=needs.__getitem__)
+    raise UserError(
+        f"the images take {need / 2**30:.1f} GiB or more as pixels, most of it the "
+        f"{n_cases[name]:,} of task {name!r} with {size} pixels a side; "
+        f"{available / 2**30:.1f} GiB of memory are free. Use a smaller image_size, train one task "
+        "after the other (--select task=...), or take a larger machine"
     )
