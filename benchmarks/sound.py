@@ -13,6 +13,7 @@ from stats_tl.archive import load
 from stats_tl.archive.descriptions import task_files
 from stats_tl.archive.files import checksum, parquet_bytes, read_sealed, write_sealed
 from stats_tl.archive.schema import split_name
+from stats_tl.study.cells import DESIGNS
 from stats_tl.study.digests import labels_digest
 from stats_tl.study.splits import PARTITIONS, TRAIN, count_partition, partition_digest
 
@@ -23,7 +24,7 @@ def make_sound(root: Path) -> None:
     Cases that a cell does not score are its training cases.
     """
     archive = load(root)
-    designs = [archive.scores(design=design) for design in ("cv", "half")]
+    designs = [archive.scores(design=design) for design in DESIGNS]
     scores = pd.concat([frame for frame in designs if len(frame)])
     shared = {
         task: _write_task(root / "tasks" / f"{task}.json", archive.cases(task), own)

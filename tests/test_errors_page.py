@@ -58,6 +58,22 @@ def out_of_bag():
     return pd.concat(parts)
 
 
+def two_halvings():
+    """Two repeats of two folds, and two divisions of the cases into halves."""
+    i = SCORES.groupby("arm").cumcount()
+    cv = [SCORES.assign(design="cv", repeat=r, fold=i // (2 + 2 * r) % 2) for r in range(2)]
+    halves = [i // 2 % 2, i // 20]
+    return pd.concat(
+        [
+            *cv,
+            *(
+                SCORES.assign(design="halving", repeat=r, fold=2 * halves[r // 2] + i // d % 2)
+                for r, d in enumerate((4, 8, 2, 4))
+            ),
+        ]
+    )
+
+
 class World:
     """Files to be wrong with."""
 
@@ -210,6 +226,9 @@ CAUSES = {
     ("images have no room in memory", "run_grid"): too_many_pixels,
     ("the plan has a wrong key", "run_grid"): lambda w: w.plan(training={"epoch": 3}),
     ("the plan has a wrong value", "run_grid"): lambda w: w.plan(cv={"folds": 1.5}),
+    ("fewer halvings than a test can use", "run_grid"): lambda w: w.plan(
+        cv={"folds": 2, "repeats": 2, "halvings": 2},
+    ),
     ("data are not where the plan says", "run_grid"): lambda w: w.plan(
         tasks=[{"name": "mine", "adapter": "csv", "path": "no.csv"}],
     ),
@@ -280,6 +299,7 @@ CAUSES = {
     ("predictions of every tuning value", "report"): lambda w: w.scores(
         pd.concat([SCORES.assign(k=1), SCORES.assign(k=2)]),
     ),
+    ("too few halvings", "report"): lambda w: w.scores(two_halvings()),
     ("patients are on both sides of a split", "report"): lambda w: w.scores(
         SCORES.assign(
             repeat=0, fold=SCORES.groupby("arm").cumcount() % 2,

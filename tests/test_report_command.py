@@ -20,7 +20,7 @@ from stats_tl.reporting import compare_arms
 from stats_tl.study.cells import plan_cells
 from stats_tl.study.loading import parse_plan
 
-from .reporting.simulate import simulate_scores
+from .reporting.simulate import simulate_halvings, simulate_scores
 
 ROOT = Path(__file__).resolve().parents[1]
 PLAN = {
@@ -41,10 +41,13 @@ def scores():
     return simulate_scores()
 
 
-def write_archive(root, scores, *, leave_out=(), synthetic=False, half=None):
-    """An archive of simulated scores, in the layout of the trainer; `half`: extra repeats."""
+def write_archive(root, scores, *, leave_out=(), synthetic=False, half=None, halvings=None):
+    """An archive of simulated scores, in the layout of the trainer, with extra repeats."""
+    sources = {"cv": scores, "half": half, "halving": halvings}
     extra = 0 if half is None else half["repeat"].nunique()
-    plan = parse_plan({**PLAN, "cv": {**PLAN["cv"], "learning_curve_repeats": extra}})
+    divisions = 0 if halvings is None else halvings["repeat"].nunique() // 2
+    cv = {**PLAN["cv"], "learning_curve_repeats": extra, "halvings": divisions}
+    plan = parse_plan({**PLAN, "cv": cv})
     writer = ArchiveWriter(root)
     writer.open(plan.portable())
     results, configurations = [], {}
@@ -54,7 +57,7 @@ def write_archive(root, scores, *, leave_out=(), synthetic=False, half=None):
             continue
         if (key["arm"], key["repeat"], key["fold"], key["design"]) in leave_out:
             continue
-        source = scores if key["design"] == "cv" else half
+        source = sources[key["design"]]
         own = source[
             (source["arm"] == key["arm"])
             & (source["repeat"] == key["repeat"])
@@ -122,6 +125,22 @@ def csv(tmp_path, scores):
     return path
 
 
+def example_of_the_page(root):
+    """Names of the example of the page on tests, run on this archive."""
+    page = (ROOT / "docs" / "which_test.md").read_text(encoding="utf-8")
+    (example,) = (b for b in re.findall(r"```python\n(.*?)```", page, re.S) if "half" in b)
+    for old, new in (
+        ("runs/busbra", str(root)),
+        ("busbra", "breast"),
+        ("squeezenet1_1", "resnet18"),
+        ('"imagenet", "random"', '"radimagenet", "imagenet"'),
+    ):
+        example = example.replace(old, new)
+    names = {}
+    exec(example, names)
+    return names
+
+
 class TestHalfSample:
     """Archives with extra two-fold repeats."""
 
@@ -136,17 +155,7 @@ class TestHalfSample:
         code, out, err = run("--out", "out")
         assert (code, err) == (0, "")
         assert "learning-curve corrected test" in " ".join(out.split())
-        page = (ROOT / "docs" / "which_test.md").read_text(encoding="utf-8")
-        (example,) = (b for b in re.findall(r"```python\n(.*?)```", page, re.S) if "half" in b)
-        for old, new in (
-            ("runs/busbra", str(root)),
-            ("busbra", "breast"),
-            ("squeezenet1_1", "resnet18"),
-            ('"imagenet", "random"', '"radimagenet", "imagenet"'),
-        ):
-            example = example.replace(old, new)
-        names = {}
-        exec(example, names)
+        names = example_of_the_page(root)
         result = names["repeated_cv_test"](
             names["cases"]["y_true"],
             *names["wide"]("cv"),
@@ -159,6 +168,25 @@ class TestHalfSample:
         assert row["n_half_repeats"] == 3
         sample = pd.read_csv(tmp_path / "out/tables/sample.csv").iloc[0]
         assert (sample["n_repeats"], sample["n_folds"]) == (5, 5)
+
+    def test_halvings_are_used_as_by_hand(self, run, scores, half, tmp_path):
+        root = tmp_path / "runs" / "demo"
+        write_archive(root, scores, half=half, halvings=simulate_halvings(scores, 5))
+        code, out, err = run("--out", "out")
+        assert (code, err) == (0, "")
+        assert "5 random divisions of the patients into halves" in " ".join(out.split())
+        names = example_of_the_page(root)
+        result = names["repeated_cv_test"](
+            names["cases"]["y_true"],
+            *names["wide"]("cv"),
+            groups=names["cases"]["patient"],
+            halvings=names["wide"]("halving"),
+        )
+        row = pd.read_csv(tmp_path / "out/tables/significance.csv").iloc[0]
+        assert row["pvalue"] == pytest.approx(result.pvalue, rel=1e-9)
+        assert (row["n_half_repeats"], row["n_halvings"]) == (3, 5)
+        methods = " ".join((tmp_path / "out/methods.md").read_text(encoding="utf-8").split())
+        assert "5 random divisions of the patients into halves" in methods
 
     def test_a_half_sample_cell_that_lacks_stops_the_report(self, run, scores, half, tmp_path):
         lost = [("radimagenet", 2, 1, "half")]

@@ -35,6 +35,9 @@ WarningCode = Literal[
     "small-counts",  # a metric rests on few cases of a kind
     "near-chance",
     "negative-covariance",
+    "unusable-half-sample",  # half-sample repeats that show no learning curve
+    "unusable-halvings",  # halvings whose scores carry no variance
+    "falling-curve",  # better models with half of the training cases
     "straddling-patients",  # patients on both sides of a split
     "few-subgroups",
     # Mixed models.
@@ -113,7 +116,8 @@ class Procedure:
     random : tuple of str
         What the conclusion goes beyond in an MRMC analysis: ``"readers"``, ``"cases"``.
     n_repeats, n_folds, n_half_repeats, n_halvings : int or None
-        Design of a repeated cross-validation; half-sample repeats and halvings that were given.
+        Design of a repeated cross-validation; half-sample repeats and halvings that were given,
+        of use where they are among `elasticity_sources`.
     n_seeds : float or None
         Training runs of each repeat, the mean where repeats differ.
     elasticity, elasticity_error : float or None

@@ -62,6 +62,27 @@ def test_scikit_learn():
     assert row["difference"] == pytest.approx(means["large"] - means["small"], abs=1e-12)
 
 
+def test_halvings():
+    X, y = make_classification(240, 6, n_informative=3, flip_y=0.2, random_state=0)
+    patient = np.arange(240) // 2
+    names = {
+        "X": X,
+        "y": y[patient * 2],
+        "patient": patient,
+        "models": {"small": LogisticRegression(C=1e-3), "large": LogisticRegression()},
+    }
+    for block in [blocks("scikit-learn", "python")[0], *blocks("Halvings", "python")]:
+        exec(block.replace("halvings=20", "halvings=6"), names)
+    scores = pd.read_csv("halved.csv")
+    own = scores[scores["design"] == "halving"]
+    assert own.groupby(["arm", "repeat"])["case"].nunique().eq(240).all()
+    assert own.groupby(["repeat", "patient"])["fold"].nunique().max() == 1
+    (command,) = blocks("Halvings", "bash")
+    row = run(command)["significance"].iloc[0]
+    assert row["n_halvings"] == 6
+    assert "from 6 halvings;" in row["method"]
+
+
 def test_pytorch():
     names: dict = {}
     (block,) = blocks("PyTorch", "python")

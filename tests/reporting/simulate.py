@@ -63,3 +63,42 @@ def simulate_scores(
                     )
                 )
     return pd.concat(frames, ignore_index=True)
+
+
+def simulate_halvings(full, n_halvings, *, n_folds=5, seed=0) -> pd.DataFrame:
+    """Halves of the patients of `full`, each cross-validated by itself in two repeats."""
+    rng = np.random.default_rng(seed)
+    cases = full.drop_duplicates("case")
+    people = cases.drop_duplicates("patient").reset_index(drop=True)
+    place = people["patient"].reset_index().set_index("patient")["index"][cases["patient"]]
+    y = cases["y_true"].to_numpy()
+    # What a case is to one arm only: what the variance of a difference comes from.
+    effect = {arm: rng.standard_normal(len(cases)) for arm in full["arm"].unique()}
+    frames = []
+    for halving in range(n_halvings):
+        half = _deal(people["y_true"], np.arange(len(people)), 2, rng)
+        for repeat in range(2):
+            fold = np.empty(len(people), dtype=int)
+            for h in (0, 1):
+                own = np.flatnonzero(half == h)
+                fold[own] = _deal(people["y_true"], own, n_folds, rng) + h * n_folds
+            shared = rng.standard_normal(len(cases))
+            frames += [
+                cases.assign(
+                    arm=arm,
+                    repeat=2 * halving + repeat,
+                    fold=fold[place],
+                    score=y + shared + effect[arm] + 0.7 * rng.standard_normal(len(cases)),
+                    design="halving",
+                )
+                for arm in effect
+            ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def _deal(y_true, members, n_parts, rng):
+    """Parts of some members, balanced by class."""
+    order = rng.permutation(members)
+    order = order[np.argsort(y_true.to_numpy()[order], kind="stable")]
+    parts = dict(zip(order, np.arange(len(order)) % n_parts, strict=True))
+    return np.array([parts[m] for m in members])

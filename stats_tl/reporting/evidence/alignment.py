@@ -2,16 +2,26 @@
 
 A *run* here is one cross-validation of one arm: a repeat and a seed. Arms are paired
 by case identifier within a run, and within a run every case is tested in one fold. The
-runs of the extra two-fold repeats (design ``half``) are kept apart from the others.
+runs of further designs, the extra two-fold repeats (``half``) and the cross-validations of
+halves of the patients (``halving``), are kept apart from those of the cross-validation.
 """
 
 from __future__ import annotations
 
-__all__ = ["CELL", "SETTING", "Aligned", "align", "check_scores", "complete_runs", "unfreeze_order"]
+__all__ = [
+    "CELL",
+    "DESIGNS",
+    "SETTING",
+    "Aligned",
+    "align",
+    "check_scores",
+    "complete_runs",
+    "unfreeze_order",
+]
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -25,8 +35,9 @@ from .designs import are_hold_outs
 SETTING = ("task", "backbone", "head", "unfreeze")
 #: What names a trained model.
 CELL = (*SETTING, "arm", "repeat", "fold", "seed")
-#: The cross-validation under comparison, and extra two-fold repeats for the learning curve.
-DESIGNS = ("cv", "half")
+#: The cross-validation under comparison, extra two-fold repeats for the learning curve, and
+#: cross-validations of halves of the patients, with what a repeat of each is called.
+DESIGNS = {"cv": "repeat", "half": "half-sample repeat", "halving": "halving repeat"}
 _RUN = ("repeat", "seed")
 #: Of a case: its patient, and its group of related images, as :mod:`..results.material` gives it.
 _UNITS = ("patient", "related_group")
@@ -65,8 +76,10 @@ class Aligned:
         Fold that tested the case; -1 where the arm has no score for it.
     scores : ndarray of shape (arms, runs, cases)
         NaN where there is none.
-    half : Aligned or None
-        The half-sample runs of the same arms and cases; None in these themselves.
+    design : {"cv", "half", "halving"}
+        What the runs are of.
+    further : mapping of str to Aligned
+        The runs of the other designs, of the same arms and cases; empty in these themselves.
     hold_outs : bool
         Whether every repeat tests a random part of the cases, once; see :mod:`.designs`.
     """
@@ -80,7 +93,8 @@ class Aligned:
     arms: list[str]
     folds: np.ndarray
     scores: np.ndarray
-    half: Aligned | None = None
+    design: str = "cv"
+    further: Mapping[str, Aligned] = field(default_factory=dict)
     hold_outs: bool = False
 
     def arm(self, name: str) -> int:
@@ -109,7 +123,8 @@ def check_scores(scores: pd.DataFrame) -> pd.DataFrame:
         One row per case and model: ``case, y_true, arm, score``; optional ``patient``,
         ``related_group`` (of images that no test may take as independent),
         the keys ``task, backbone, head, unfreeze, repeat, fold, seed`` and ``design``:
-        ``half`` for extra two-fold repeats, else ``cv``.
+        ``half`` for extra two-fold repeats, ``halving`` for cross-validations of halves of the
+        patients, else ``cv``.
 
     Returns
     -------
@@ -148,13 +163,14 @@ def check_scores(scores: pd.DataFrame) -> pd.DataFrame:
     wrong = ~frame["design"].isin(DESIGNS)
     if wrong.any():
         raise UserError(
-            "column 'design' must hold 'cv' or 'half' (extra repeats of two-fold "
-            f"cross-validation), got {frame.loc[wrong, 'design'].iloc[0]!r} for case "
-            f"{_first(frame, wrong)}"
+            "column 'design' must hold 'cv', 'half' (extra repeats of two-fold "
+            "cross-validation) or 'halving' (cross-validations of halves of the patients), got "
+            f"{frame.loc[wrong, 'design'].iloc[0]!r} for case {_first(frame, wrong)}"
         )
     if not frame["design"].eq("cv").any():
+        given = " or ".join(repr(name) for name in DESIGNS if frame["design"].eq(name).any())
         raise UserError(
-            "every score has design = 'half': these are extra repeats for the learning curve, and "
+            f"every score has design = {given}: these only tell how much training matters, and "
             "there is no cross-validation to compare by; add its scores with design = 'cv'"
         )
     labels = pd.to_numeric(frame["y_true"], errors="coerce")
@@ -172,7 +188,7 @@ def check_scores(scores: pd.DataFrame) -> pd.DataFrame:
             f"for case {_first(frame, wrong)}: {frame.loc[wrong, 'score'].iloc[0]!r}; "
             "give the logit or probability of the positive class"
         )
-    frame["design"] = pd.Categorical(frame["design"], DESIGNS)
+    frame["design"] = pd.Categorical(frame["design"], list(DESIGNS))
     frame["y_true"], frame["score"] = labels.astype(np.int8), values.astype(np.float64)
     for name in ("case", "arm", *SETTING):
         if not isinstance(frame[name].dtype, pd.CategoricalDtype):
@@ -310,12 +326,13 @@ def _align_setting(setting: dict[str, str], frame: pd.DataFrame) -> Aligned:
     case, names = _sorted_codes(frame["case"])
     arm, arms = _sorted_codes(frame["arm"])
     cases = np.asarray(names, dtype=object)
-    half = (frame["design"] == "half").to_numpy()
     models = frame[[*_RUN, "fold", "score"]]
-    arrays = [
-        _arrays(setting, models[rows], case[rows], cases, arm[rows], list(arms), word)
-        for rows, word in ((~half, "repeat"), (half, "half-sample repeat"))
-    ]
+    arrays = {}
+    for design, word in DESIGNS.items():
+        rows = (frame["design"] == design).to_numpy()
+        arrays[design] = _arrays(
+            setting, models[rows], case[rows], cases, arm[rows], list(arms), word
+        )
     labels = _one_per_case(setting, "y_true", frame["y_true"].to_numpy(), case, cases)
     if len(set(labels.tolist())) < 2:
         raise UserError(
@@ -326,11 +343,14 @@ def _align_setting(setting: dict[str, str], frame: pd.DataFrame) -> Aligned:
     if groups is None or (patients is not None and (groups == patients).all()):
         groups = patients
     y_true, arm_names = labels.astype(int), [str(a) for a in arms]
-    own, extra = (
-        Aligned(setting, cases, y_true, patients, groups, runs, arm_names, folds, scores)
-        for runs, folds, scores in arrays
-    )
-    return replace(own, half=extra)
+    found = {
+        design: Aligned(
+            setting, cases, y_true, patients, groups, runs, arm_names, folds, scores, design
+        )
+        for design, (runs, folds, scores) in arrays.items()
+    }
+    own = found.pop("cv")
+    return replace(own, further=found)
 
 
 def _units(
@@ -436,5 +456,4 @@ def _describe(setting: dict[str, str]) -> str:
 def _where(aligned: Aligned, repeat: int, seed: int) -> str:
     seeds = {seed for _, seed in aligned.runs}
     tail = f", seed {seed}" if len(seeds) > 1 or (seeds and seed not in seeds) else ""
-    word = "half-sample repeat" if aligned.half is None else "repeat"
-    return f"{_describe(aligned.setting)}{word} {repeat}{tail}"
+    return f"{_describe(aligned.setting)}{DESIGNS[aligned.design]} {repeat}{tail}"

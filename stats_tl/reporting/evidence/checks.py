@@ -91,14 +91,22 @@ def divided_patients(
             continue
         task = aligned.setting["task"]
         people = pd.factorize(aligned.patients)
+        for extra in aligned.further.values():
+            for folds in extra.folds.reshape(-1, extra.folds.shape[-1]):
+                torn.setdefault(task, set()).update(_torn(folds, people))
         for run, (repeat, _) in enumerate(aligned.runs):
             for folds in np.unique(aligned.folds[:, run], axis=0):
-                used = folds >= 0
-                pairs = np.unique(np.stack([people[0][used], folds[used]]), axis=1)[0]
-                named, counts = np.unique(pairs, return_counts=True)
-                torn.setdefault(task, set()).update(map(str, people[1][named[counts > 1]]))
+                torn.setdefault(task, set()).update(_torn(folds, people))
                 for where, own, fold, patients in tuned:
                     if (where, own) == (task, str(repeat)):
                         tested = aligned.patients[folds.astype(str) == fold]
                         torn[task] |= set(map(str, tested)) & patients
     return {task: frozenset(found) for task, found in torn.items() if found}
+
+
+def _torn(folds: np.ndarray, people: tuple[np.ndarray, np.ndarray]) -> set[str]:
+    """Patients, as codes and names, with cases in several folds of a run."""
+    used = folds >= 0
+    pairs = np.unique(np.stack([people[0][used], folds[used]]), axis=1)[0]
+    named, counts = np.unique(pairs, return_counts=True)
+    return set(map(str, people[1][named[counts > 1]]))

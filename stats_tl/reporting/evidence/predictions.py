@@ -36,10 +36,10 @@ class Predictions:
     ----------
     scores : DataFrame
         One row per case and model: ``case, y_true, arm, score``; optional ``patient``,
-        the keys of a cell, ``design`` (``half`` for extra two-fold repeats) and
-        ``partition`` (``test``; ``validation`` for the cases a model was tuned on; ``external``
-        for those of another collection; all are test cases where there is no such column). Other
-        columns are covariates of the cases.
+        the keys of a cell, ``design`` (``half`` for extra two-fold repeats, ``halving`` for
+        cross-validations of halves of the patients) and ``partition`` (``test``; ``validation``
+        for the cases a model was tuned on; ``external`` for those of another collection; all are
+        test cases where there is no such column). Other columns are covariates of the cases.
     name : str
         Name of the study.
     digest : str, optional
@@ -135,9 +135,10 @@ def read_predictions(
     path : path-like, or mapping of str to path-like
         Columns ``case, y_true, arm, score``; optional ``patient, task, backbone, head,
         unfreeze, repeat, fold, seed, partition`` and ``design``: ``half`` in the rows of
-        extra two-fold repeats, ``cv`` in the others. Other columns are covariates of the
-        cases, but for near misses in spelling. A mapping is arm → its file, without the
-        column ``arm``. What files are read: :mod:`.tabular`.
+        extra two-fold repeats, ``halving`` in those of cross-validations of halves of the
+        patients, ``cv`` in the others. Other columns are covariates of the cases, but for near
+        misses in spelling. A mapping is arm → its file, without the column ``arm``. What files
+        are read: :mod:`.tabular`.
     columns : mapping of str to str, optional
         Our name → the table's name of a column; ``row`` is the number of the row.
     arms : mapping of str to str, optional

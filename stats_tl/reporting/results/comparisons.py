@@ -16,7 +16,7 @@ __all__ = [
 
 import dataclasses
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,8 +24,9 @@ import numpy as np
 import pandas as pd
 
 from ...errors import UserError, suggest
-from ...stats import TestResult, equivalence_test, noninferiority_test
+from ...stats import Procedure, TestResult, equivalence_test, noninferiority_test
 from ..evidence.alignment import (
+    DESIGNS,
     SETTING,
     Aligned,
     align,
@@ -34,9 +35,11 @@ from ..evidence.alignment import (
     require_complete,
     unfreeze_order,
 )
+from ..evidence.further import further_runs, further_scores
 from ..evidence.gaps import Missing, missing_by_setting
 from ..evidence.options import AnalysisOptions
-from .pairs import compare_pair, half_sample
+from ..rendering.labels import join_words
+from .pairs import compare_pair
 from .verdicts import judge
 
 COMPARISON_COLUMNS = (
@@ -81,6 +84,7 @@ COMPARISON_COLUMNS = (
     "n_seeds",
     "n_folds",
     "n_half_repeats",
+    "n_halvings",
     "left_out",
     "warnings",
     "method",
@@ -125,7 +129,8 @@ def compare_arms(
     scores : DataFrame, or iterable of them
         Test scores, one row per case and model: ``case, y_true, arm, score``; optional
         ``patient, task, backbone, head, unfreeze, repeat, fold, seed`` and ``design``, which
-        is ``half`` for extra repeats of two-fold cross-validation. Several frames (one a
+        is ``half`` for extra repeats of two-fold cross-validation and ``halving`` for
+        cross-validations of halves of the patients. Several frames (one a
         task, say) are read one after the other and belong to one family; so do scores that
         were aligned before.
     reference : str
@@ -137,8 +142,8 @@ def compare_arms(
     allow_incomplete : bool, optional
         Compare on the complete runs (a run is a repeat with a seed) and list the others
         in ``left_out``; where no run is complete, on the folds of one run that both arms
-        have. Half-sample repeats are used where they are complete. Otherwise incomplete
-        pairs are an error.
+        have. Half-sample repeats and halvings are used where they are complete. Otherwise
+        incomplete pairs are an error.
 
     Returns
     -------
@@ -306,11 +311,12 @@ def _compare_setting(
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Rows of the comparisons of a setting, and a sentence for each of its gaps."""
     where = " / ".join(word for word in aligned.setting.values() if word)
-    missing, missing_half = planned.get("cv", {}), planned.get("half", {})
+    missing = planned.get("cv", {})
     if candidates is None:
         candidates = sorted({*aligned.arms, *missing} - {reference})
     if not aligned.runs:
-        return [], [f"{where}: half-sample repeats only; the cross-validation is not there"]
+        given = [f"{DESIGNS[name]}s" for name, own in aligned.further.items() if own.runs]
+        return [], [f"{where}: {join_words(given)} only; the cross-validation is not there"]
     if reference not in aligned.arms:
         if candidates and (reference in missing or where):
             return [], [f"{where}: the reference {reference!r} has no scores"]
@@ -322,18 +328,19 @@ def _compare_setting(
             continue
         cells = [*missing.get(arm, []), *missing.get(reference, [])]
         runs, gaps = complete_runs(aligned, arm, reference, cells)
-        assert aligned.half is not None
-        cells = [*missing_half.get(arm, []), *missing_half.get(reference, [])]
-        half, half_gaps = complete_runs(aligned.half, arm, reference, cells)
-        gaps += half_gaps
+        further, more = further_runs(aligned, arm, reference, planned)
+        one = len({aligned.runs[run][0] for run in runs}) == 1
+        if gaps and one and further.pop("halving", None) is not None:
+            more.append("one complete repeat, with which no test uses halvings")
+        gaps += more
         lacking += gaps
         use = np.ones(len(aligned.cases), dtype=bool)
         if not len(runs):
             runs, use = _largest_part(aligned, arm, reference)
             if not use.any() or len(set(aligned.y_true[use])) < 2:
                 continue
-            half = half[:0]  # of other cases
-        rows.append(_compare(aligned, arm, reference, runs, half, use, gaps, options))
+            further = {}  # of other cases
+        rows.append(_compare(aligned, arm, reference, runs, further, use, gaps, options))
     return rows, lacking
 
 
@@ -350,7 +357,7 @@ def _compare(
     arm: str,
     reference: str,
     runs: np.ndarray,
-    half: np.ndarray,
+    further: Mapping[str, np.ndarray],
     use: np.ndarray,
     gaps: Sequence[str],
     options: AnalysisOptions,
@@ -369,14 +376,15 @@ def _compare(
             aligned.folds[a, runs][:, use],
             repeats,
             groups=groups,
-            half=half_sample(aligned.half, a, b, half),
+            **further_scores(aligned, arm, reference, further),
             confidence_level=level,
         )
     except ValueError as error:
         where = " / ".join(
             word for word in (*aligned.setting.values(), f"{arm} - {reference}") if word
         )
-        raise UserError(f"{where}: {error}") from None
+        rows = "rows with design = 'halving': " if "`halvings" in str(error) else ""
+        raise UserError(f"{where}: {rows}{error}") from None
     result = pair.primary
     equivalence = noninferiority = math.nan
     if options.margin is not None and result.standard_error > 0:
@@ -426,7 +434,7 @@ def _compare(
         "n_repeats": len(set(repeats)),
         "n_seeds": max(np.unique(repeats, return_counts=True)[1]),
         "n_folds": pair.n_folds,
-        "n_half_repeats": len(half),
+        **_useful(result.procedure),
         "left_out": SEPARATOR.join(gaps),
         "warnings": tuple(
             _of_unit(warning, aligned.unit) for warning in (*result.warnings, *beyond)
@@ -446,6 +454,14 @@ def _possible(detectable: float, result: TestResult, power: float) -> tuple[floa
         f"detected with {100 * power:g} % power, so that no smallest detectable difference is given"
     )
     return math.nan, (caution,)
+
+
+def _useful(procedure: Procedure) -> dict[str, int]:
+    """How many half-sample repeats and halvings there are that say something."""
+    known = {source.source for source in procedure.elasticity_sources}
+    half = procedure.n_half_repeats if "half-sample repeats" in known else 0
+    halvings = procedure.n_halvings if "halvings" in known else 0
+    return {"n_half_repeats": half or 0, "n_halvings": halvings or 0}
 
 
 def _count(units: np.ndarray | None, use: np.ndarray) -> float:

@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from ...errors import IncompleteError, UserError
-from ..evidence.alignment import SETTING, Aligned, align, check_scores
+from ..evidence.alignment import DESIGNS, SETTING, Aligned, align, check_scores
 from ..evidence.base import Evidence
 from ..evidence.checks import ScoreProblem, divided_patients, score_problems
 from ..evidence.options import AnalysisOptions
@@ -296,7 +296,7 @@ def _scores(
 
     One task at a time: they can be large. Patients and groups are those of the cases.
     """
-    scores = evidence.scores(task=task, design=["cv", "half"], as_categories=True)
+    scores = evidence.scores(task=task, design=list(DESIGNS), as_categories=True)
     if evidence.source == "archive":
         scores = scores.drop(columns="patient")
         for unit in ("patient", "related_group"):

@@ -16,14 +16,7 @@ only, and never stacked over repeats. Several training seeds of a fold are avera
 
 from __future__ import annotations
 
-__all__ = [
-    "PairComponents",
-    "PairResult",
-    "compare_pair",
-    "half_sample",
-    "of_hold_outs",
-    "pair_components",
-]
+__all__ = ["PairComponents", "PairResult", "compare_pair", "of_hold_outs", "pair_components"]
 
 import dataclasses
 import math
@@ -50,6 +43,7 @@ from ...stats import (
 )
 from ..evidence.alignment import Aligned, complete_runs
 from ..evidence.designs import are_bootstrap, left_out
+from ..evidence.further import Extra, further_runs, further_scores
 from .aucs import auc_of
 
 #: What a conclusion is about; {units} are patients, or images where nobody knows the patients.
@@ -112,7 +106,8 @@ def compare_pair(
     repeats: np.ndarray,
     *,
     groups: Any = None,
-    half: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None,
+    half: Extra | None = None,
+    halvings: Extra | None = None,
     confidence_level: float = 0.95,
 ) -> PairResult:
     """Compare a candidate with the reference by the test that the design calls for.
@@ -130,6 +125,8 @@ def compare_pair(
         Patient of each case.
     half : tuple (scores_a, scores_b, folds), optional
         Of extra repeats of two-fold cross-validation, shape (extra repeats, cases).
+    halvings : tuple (scores_a, scores_b, folds), optional
+        Of cross-validations of halves of the patients, shape (rows, cases).
     confidence_level : float, optional
 
     Returns
@@ -143,6 +140,11 @@ def compare_pair(
     """
     n_folds = len(np.unique(folds[0]))
     if (folds < 0).any():
+        if half is not None or halvings is not None:
+            raise ValueError(
+                "half-sample repeats and halvings belong to a cross-validation, and these are "
+                "random hold-outs; leave the rows with design = 'half' or 'halving' out"
+            )
         return _held_out(
             y_true, (scores_a, scores_b), folds, repeats=repeats, groups=groups,
             confidence_level=confidence_level,
@@ -158,33 +160,24 @@ def compare_pair(
             "half-sample repeats show the learning curve of a cross-validation with three folds or "
             f"more, got {n_folds}; leave the rows with design = 'half' out"
         )
+    if halvings is not None and (n_folds < 2 or len(np.unique(repeats)) < 2):
+        raise ValueError(
+            "halvings measure what training adds to a cross-validation of two repeats or more, got "
+            f"{len(np.unique(repeats))} with {n_folds} fold{'s' * (n_folds > 1)}; leave the rows "
+            "with design = 'halving' out"
+        )
     options: dict[str, Any] = {"groups": groups, "confidence_level": confidence_level}
     with warnings.catch_warnings():
         # They are kept in the results, and printed in the notes of the table.
         warnings.simplefilter("ignore", DegenerateDataWarning)
         if n_folds > 1:
             return _cross_validated(
-                y_true, scores_a, scores_b, folds, repeats=repeats, half=half, **options
-            )
+                y_true, scores_a, scores_b, folds,
+                repeats=repeats, half=half, halvings=halvings, **options,
+            )  # fmt: skip
         if len(scores_a) == 1:
             return _one_model(y_true, scores_a[0], scores_b[0], **options)
         return _retrained(y_true, scores_a, scores_b, **options)
-
-
-def half_sample(
-    extra: Aligned | None, a: int, b: int, runs: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """The half-sample repeats as :func:`~stats_tl.stats.repeated_cv_test` takes them."""
-    if extra is None or not len(runs):
-        return None
-    folds = extra.folds[a, runs]
-    for run, row in zip(runs, folds, strict=True):
-        if (count := len(np.unique(row))) != 2:
-            raise ValueError(
-                f"half-sample repeat {extra.runs[run][0]} has {count} fold{'s' * (count > 1)}; "
-                "rows with design = 'half' must come from two-fold cross-validation"
-            )
-    return extra.scores[a, runs], extra.scores[b, runs], folds
 
 
 def _cross_validated(y_true: Any, a: Any, b: Any, folds: Any, **options: Any) -> PairResult:
@@ -336,8 +329,6 @@ def pair_components(aligned: Aligned, arm: str, reference: str) -> PairComponent
     folds = aligned.folds[number_a, runs]
     if aligned.hold_outs or not len(runs) or len(np.unique(folds[0])) < 2:
         return None
-    assert aligned.half is not None
-    half, _ = complete_runs(aligned.half, arm, reference)
     repeats = np.array([aligned.runs[run][0] for run in runs])
     a, b = aligned.scores[number_a, runs], aligned.scores[number_b, runs]
     first = np.unique(repeats, return_index=True)[1]
@@ -350,7 +341,7 @@ def pair_components(aligned: Aligned, arm: str, reference: str) -> PairComponent
                 b[first],
                 folds[first],
                 groups=aligned.groups,
-                half=half_sample(aligned.half, number_a, number_b, half),
+                **further_scores(aligned, arm, reference, further_runs(aligned, arm, reference)[0]),
             )
             every = (
                 parts

@@ -168,7 +168,7 @@ def _kept(aligned: Aligned, left_out: Collection[str]) -> Aligned:
         groups=groups,
         folds=aligned.folds[..., keep],
         scores=aligned.scores[..., keep],
-        half=None if aligned.half is None else _kept(aligned.half, left_out),
+        further={design: _kept(own, left_out) for design, own in aligned.further.items()},
     )
 
 

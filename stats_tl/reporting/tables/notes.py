@@ -388,6 +388,30 @@ def _family(table: pd.DataFrame, options: AnalysisOptions) -> str:
 
 def training_source(table: pd.DataFrame) -> str:
     """From what the influence of training cases was estimated, after "was estimated"."""
+    measured = table["n_halvings"] > 0
+    if measured.all():
+        return _halvings(table)
+    if measured.any():
+        rest = _pieces(table[~measured])
+        return f"{_halvings(table[measured])}, and in the other comparisons {rest}"
+    return _pieces(table)
+
+
+def _halvings(table: pd.DataFrame) -> str:
+    """Halvings, after "was estimated"; they stand in for all else."""
+    low, high = int(table["n_halvings"].min()), int(table["n_halvings"].max())
+    number = f"{low}" if low == high else f"{low} to {high}"
+    text = (
+        f"from {number} random divisions of the {case_units(table)} into halves, each half "
+        "cross-validated by itself, whose models are part of no other number"
+    )
+    if (table["n_half_repeats"] > 0).any():
+        text += " (the extra repeats of two-fold cross-validation were not used beside them)"
+    return text
+
+
+def _pieces(table: pd.DataFrame) -> str:
+    """What the influence of training cases is pieced together from, after "was estimated"."""
     low, high = int(table["n_half_repeats"].min()), int(table["n_half_repeats"].max())
     folds = (
         "from the variation of scores between repeats and the dependence of fold AUC on case "

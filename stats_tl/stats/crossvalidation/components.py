@@ -65,10 +65,9 @@ class CVComponents:
         See the module's notation, and its standard error.
     elasticity, elasticity_error : float
         The same as an elasticity.
-    n_half_repeats : int
-        Half-sample repeats that were given.
-    n_halvings : int
-        Halvings that were given; the training covariance is then theirs.
+    n_half_repeats, n_halvings : int
+        Half-sample repeats and halvings that were given. Halvings that say something make the
+        training covariance alone.
     elasticity_sources : dict of str to (value, variance)
         What each source says of the elasticity: "prior" (from the AUC), "half-sample repeats",
         "excess of one repeat", "fold composition" and "halvings", where they say something.
@@ -120,7 +119,7 @@ class CVComponents:
         """The same as if no half-sample repeats had been given."""
         sources = {k: v for k, v in self.elasticity_sources.items() if k != HALF}
         evidence = replace(self.evidence, curve=sources[PRIOR])
-        kept = {} if self.n_halvings else _training(evidence, evidence.estimate())
+        kept = {} if HALVINGS in sources else _training(evidence, evidence.estimate())
         return replace(
             self, **kept, n_half_repeats=0, elasticity_sources=sources, evidence=evidence
         )
@@ -222,7 +221,9 @@ def repeated_cv_components(
     if half is not None:
         pooled = (placed_a + placed_b).mean(axis=0) / 2
         full = TwoArmMeans((aucs_a + aucs_b).mean(axis=1) / 2, pooled)
-        curves[HALF], n_half = _from_half(sample, half, full, cells.n_folds)
+        curve, n_half = _from_half(sample, half, full, cells.n_folds)
+        if math.isfinite(curve.variance):
+            curves[HALF] = curve
     partition = cells.partitions()
     different = partition[:, None] != partition
     excess = math.nan

@@ -53,7 +53,7 @@ class CaseRatio(NamedTuple):
     Attributes
     ----------
     value : float
-        R; NaN where the scores of the halves show no variance.
+        R; NaN where the repeats of the halves, or of all but one halving, share no variance.
     variance : float
         Of `value`, over random halvings.
     n_halvings : int
@@ -128,9 +128,10 @@ def case_ratio(
     n = len(values)
     without = (values.sum(axis=0) - values) / (n - 1)
     jackknife = np.array([_ratio(row, known, excess) for row in without])
-    return CaseRatio(
-        _ratio(values.mean(axis=0), known, excess), (n - 1) * float(jackknife.var()), n
-    )
+    variance = (n - 1) * float(jackknife.var())
+    if math.isnan(variance):
+        return CaseRatio(math.nan, math.inf, n)
+    return CaseRatio(_ratio(values.mean(axis=0), known, excess), variance, n)
 
 
 def _ratio(means: np.ndarray, known: float, excess: float) -> float:
@@ -141,9 +142,10 @@ def _ratio(means: np.ndarray, known: float, excess: float) -> float:
     slope = product / expected if expected > 0 else 0.0
     ratio = max(square - slope**2 * (expected / 2 - known), 0.0) / shared
     own = within / shared - 1
-    if min(own, excess) < LEAST_EXCESS:
+    if math.isnan(excess) or min(own, excess) < LEAST_EXCESS:
         return ratio
-    return 1 + (ratio - 1) * min(max(math.sqrt(excess / own), LEAST_FACTOR), MOST_FACTOR)
+    factor = min(max(math.sqrt(excess / own), LEAST_FACTOR), MOST_FACTOR)
+    return max(1 + (ratio - 1) * factor, 0.0)
 
 
 def _difference_of_halves(placed: np.ndarray, labels: np.ndarray, second: np.ndarray) -> float:
@@ -191,6 +193,14 @@ def _halves(
             "`halvings` must hold at least two repeats of every halving (rows with the same "
             f"halves and other folds); {sum(len(rows) < 2 for rows in rows_of)} of {len(rows_of)} "
             "halvings have one."
+        )
+    alike = [
+        rows for rows in rows_of if np.unique(cells.of_repeats(rows).partitions()).size < rows.size
+    ]
+    if alike:
+        raise ValueError(
+            "`halvings[2]` must deal new folds in every repeat of a halving; rows "
+            f"{', '.join(map(str, alike[0]))} share theirs."
         )
     if len(rows_of) < FEWEST_HALVINGS:
         raise ValueError(

@@ -26,7 +26,7 @@ from .._shared.inference import Hypothesis, SampleSize, conclude
 from .._shared.validation import check_option
 from ..procedure import ElasticitySource, Procedure, ResultWarning
 from ..results import TestResult
-from .components import CVComponents, repeated_cv_components
+from .components import HALF, HALVINGS, CVComponents, repeated_cv_components
 from .resampled import corrected_resampled_ttest
 
 METHODS = ("auto", "learning-curve", "repeat-delong", "larger-variance", "nadeau-bengio")
@@ -35,6 +35,8 @@ ESTIMAND = "these training procedures, new patients and new training runs at thi
 FEWEST_REPEATS, FEWEST_FOLDS = 5, 5
 FEWEST_UNITS, FEWEST_MINORITY = 200, 20
 NEAR_CHANCE = 0.6
+#: Standard errors below zero from which on a learning curve falls.
+CLEARLY = 2
 #: An arm with an AUC below this is not near chance: its scores are those of the other class.
 REVERSED = 0.4
 
@@ -340,18 +342,26 @@ def _reason(procedure: Procedure) -> str:
         return "chosen by the user"
     if procedure.n_repeats == 1:
         return "chosen automatically because with one repeat no other test holds"
-    half = f"{procedure.n_half_repeats} half-sample repeats" if procedure.n_half_repeats else ""
-    source = (
-        f"{procedure.n_halvings} halvings"
-        if procedure.n_halvings
-        else ", ".join(filter(None, (half, "the case variance of one repeat")))
-        + " and the composition of the folds"
-        + ("" if half else "; no half-sample repeats supplied")
-    )
     return (
         f"chosen automatically because there are repeats; elasticity {procedure.elasticity:.2f} "
-        f"(standard error {procedure.elasticity_error:.2f}) from {source}"
+        f"(standard error {procedure.elasticity_error:.2f}) from {_evidence(procedure)}"
     )
+
+
+def _evidence(procedure: Procedure) -> str:
+    """From what the elasticity was estimated, and what was supplied in vain."""
+    used = {own.source for own in procedure.elasticity_sources}
+    half = f"{procedure.n_half_repeats} half-sample repeats" if procedure.n_half_repeats else ""
+    if HALVINGS in used:
+        return f"{procedure.n_halvings} halvings" + (f" in place of {half}" if half else "")
+    if not half:
+        end = "; no half-sample repeats supplied"
+    else:
+        end = "" if HALF in used else f"; the {half} are of no use"
+    if procedure.n_halvings:
+        end += f"; the {procedure.n_halvings} halvings are of no use"
+    sources = (half if HALF in used else "", "the case variance of one repeat")
+    return ", ".join(filter(None, sources)) + " and the composition of the folds" + end
 
 
 def estimate_variance(method: str, parts: CVComponents) -> tuple[float, float]:
@@ -464,6 +474,7 @@ def _data_cautions(chosen: str, parts: CVComponents) -> Iterator[ResultWarning]:
                 f"the mean AUC is {mean:.2f}, and near chance the influence of training cases is "
                 "little more than an assumption",
             )
+        yield from _source_cautions(parts)
         if parts.shared_variance < 0:
             yield ResultWarning(
                 "negative-covariance",
@@ -476,4 +487,29 @@ def _data_cautions(chosen: str, parts: CVComponents) -> Iterator[ResultWarning]:
             f"{parts.straddling} patient{'s have' if parts.straddling > 1 else ' has'} cases in "
             "different folds of a repeat, so that models were tested on patients they were trained "
             "on",
+        )
+
+
+def _source_cautions(parts: CVComponents) -> Iterator[ResultWarning]:
+    """Of what was supplied to show how much training matters, and does not."""
+    used = parts.elasticity_sources
+    if parts.n_halvings and HALVINGS not in used:
+        yield ResultWarning(
+            "unusable-halvings",
+            "the halvings were not used, since the scores of the halves show no variance that "
+            "their repeats share; what training adds was estimated without them",
+        )
+    if not parts.n_half_repeats or HALVINGS in used:
+        return
+    if HALF not in used:
+        yield ResultWarning(
+            "unusable-half-sample",
+            "the half-sample repeats were not used, since a mean AUC of 0, 0.5 or 1, or one on the "
+            "other side of 0.5 than with more training cases, shows no learning curve",
+        )
+    elif used[HALF].value < -CLEARLY * math.sqrt(used[HALF].variance):
+        yield ResultWarning(
+            "falling-curve",
+            "models trained on half of the cases were better than those trained on more, beyond "
+            "what chance explains; the half-sample repeats may be of other models",
         )

@@ -131,7 +131,7 @@ def test_half_sample_cells_that_were_not_trained_are_listed(curved):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda f: f.assign(design="Half"), "must hold 'cv' or 'half'.*'Half'"),
+        (lambda f: f.assign(design="Half"), "must hold 'cv', 'half'.*'Half'"),
         (lambda f: f.assign(design="half"), "every score has design = 'half'"),
         (lambda f: f.assign(design=f["design"].where(f["case"] != "c0000")), "'design' has"),
         (

@@ -130,6 +130,21 @@ def test_by_loops():
     assert omnibus.pvalue == pytest.approx(test.pvalue, rel=1e-6)
 
 
+def test_halves_without_shared_variance_are_a_warning():
+    y, main, (a, b, folds) = study(np.random.default_rng(0))
+    without = repeated_cv_test(y, *main)
+    # In all but one halving the second repeat contradicts the first.
+    noise = np.random.default_rng(1).standard_normal((2, *a.shape))
+    noise[:, 1::2] = -noise[:, ::2]
+    noise[:, :2] = a[:2], b[:2]
+    for own in (np.zeros_like(noise), noise):
+        result = repeated_cv_test(y, *main, halvings=(*own, folds))
+        assert [w.code for w in result.warnings][-1] == "unusable-halvings"
+        assert result.pvalue == without.pvalue
+        assert result.procedure.n_halvings == 6
+        assert "the 6 halvings are of no use" in result.method
+
+
 def test_measures_what_scores_do_not_show():
     """Eighty features of 120 cases: the case part is far more than C, and is found."""
     rng = np.random.default_rng(11)
@@ -162,6 +177,9 @@ def test_refuses_what_are_no_halvings():
     fails(a[:8], b[:8], folds[:8], match="at least 5 halvings, got 4")
     uneven = np.where((folds >= N_FOLDS) & (np.arange(y.size) < 60), folds - N_FOLDS, folds)
     fails(a, b, uneven, match="must deal the cases into halves")
+    same = folds.copy()
+    same[1] = same[0]
+    fails(a, b, same, match="new folds in every repeat of a halving; rows 0, 1 share theirs")
     with pytest.raises(ValueError, match="into both halves"):
         repeated_cv_test(y, *main, groups=np.arange(y.size) // 2, halvings=(a, b, folds))
     with pytest.raises(ValueError, match="at least two repeats in `scores_a`"):
