@@ -342,7 +342,7 @@ def bootstrap_metric_test(
         interval="percentile",
     )
     result = comparison_result(
-        pair.sample,
+        pair.sample.size,
         hypothesis,
         how,
         _replicates(pair, how),
