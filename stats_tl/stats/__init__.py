@@ -92,6 +92,17 @@ if TYPE_CHECKING:  # what type checkers read; at run time, `__getattr__` below
         sensitivity_threshold,
         youden_threshold,
     )
+    from .thresholds.predictive import (
+        LikelihoodRatios,
+        PredictiveValues,
+        Ratio,
+        diagnostic_likelihood_ratios,
+        predictive_values,
+    )
+    from .thresholds.predictive_tests import (
+        diagnostic_likelihood_ratio_test,
+        predictive_value_test,
+    )
 
 __all__ = [
     "AUCResult",
@@ -102,6 +113,7 @@ __all__ = [
     "DegenerateDataWarning",
     "EffectSizes",
     "ElasticitySource",
+    "LikelihoodRatios",
     "MRMCResult",
     "MarginalMeans",
     "Metric",
@@ -110,8 +122,10 @@ __all__ = [
     "MixedModelResult",
     "MixedModelWarning",
     "OperatingPoint",
+    "PredictiveValues",
     "Procedure",
     "Proportion",
+    "Ratio",
     "RepeatedCVComparison",
     "RepeatedCVDesign",
     "Resampling",
@@ -138,6 +152,8 @@ __all__ = [
     "delong_sample_size",
     "delong_test",
     "delong_test_unpaired",
+    "diagnostic_likelihood_ratio_test",
+    "diagnostic_likelihood_ratios",
     "equivalence_test",
     "fit_binomial_mixed_model",
     "fit_mixed_model",
@@ -169,6 +185,8 @@ __all__ = [
     "partial_auc_test",
     "permutation_auc_test",
     "placements",
+    "predictive_value_test",
+    "predictive_values",
     "quade_test",
     "repeated_cv_comparison",
     "repeated_cv_components",
@@ -271,6 +289,17 @@ _NAMES = {
         "sensitivity_specificity",
         "sensitivity_threshold",
         "youden_threshold",
+    ),
+    "thresholds.predictive": (
+        "LikelihoodRatios",
+        "PredictiveValues",
+        "Ratio",
+        "diagnostic_likelihood_ratios",
+        "predictive_values",
+    ),
+    "thresholds.predictive_tests": (
+        "diagnostic_likelihood_ratio_test",
+        "predictive_value_test",
     ),
 }
 _HOMES = {name: module for module, names in _NAMES.items() for name in names}

@@ -12,6 +12,7 @@ __all__ = [
     "Proportion",
     "check_threshold",
     "effective_wilson",
+    "proportion_of",
     "ratio_error",
     "sensitivity_specificity",
     "sensitivity_threshold",
@@ -183,7 +184,7 @@ def sensitivity_specificity(
     parts = []
     for selected, success in ((labels, called), (~labels, ~called)):
         own = None if codes is None else codes[selected]
-        parts.append(_proportion(success[selected], own, method, level))
+        parts.append(proportion_of(success[selected], own, method, level))
     clusters = "" if codes is None else "clustered by patient, "
     return OperatingPoint(
         sensitivity=parts[0],
@@ -197,7 +198,7 @@ def sensitivity_specificity(
     )
 
 
-def _proportion(
+def proportion_of(
     success: np.ndarray, codes: np.ndarray | None, method: str, level: float
 ) -> Proportion:
     n, count = success.size, int(success.sum())
