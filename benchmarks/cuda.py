@@ -43,9 +43,10 @@ from stats_tl.study.splits import TEST, TRAIN, VALIDATION
 from stats_tl.train.fitting.features import ImagePass
 from stats_tl.train.fitting.fit import CellModel, fit_cell
 from stats_tl.train.grid import GridRun
-from stats_tl.train.networks.backbones import build_backbone, freeze
+from stats_tl.train.networks.backbones import build_backbone
 from stats_tl.train.networks.heads import build_head
 from stats_tl.train.networks.preprocessing import PREPROCESSING
+from stats_tl.train.networks.staged import freeze
 from stats_tl.train.networks.weights import save_backbone
 from stats_tl.train.options import GridOptions
 from stats_tl.train.state import open_grid

@@ -279,7 +279,7 @@ def safetensors(folder: Path) -> Target:
     import torch
     from safetensors.torch import save
 
-    from stats_tl.train.networks.checkpoint import map_to_torchvision
+    from stats_tl.train.networks.checkpoint import find_backbone
     from stats_tl.train.networks.reading import read_state_file
 
     whole = save({"a.weight": torch.ones(2, 3), "b": torch.zeros(4)}, {"stats_tl": "{}"})
@@ -290,7 +290,7 @@ def safetensors(folder: Path) -> Target:
         path.write_bytes(data)
         groups = read_state_file(path).groups
         with contextlib.suppress(UserError):  # a readable file of no backbone
-            map_to_torchvision(groups, "squeezenet1_1", name="fuzz")
+            find_backbone(groups, "squeezenet1_1", name="fuzz")
 
     return mutated_bytes([whole, bomb, struct.pack("<Q", 2**60) + whole[8:]]), run
 

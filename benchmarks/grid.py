@@ -46,9 +46,10 @@ from stats_tl.train.fitting.features import (
 )
 from stats_tl.train.fitting.fit import CellModel, fit_cell
 from stats_tl.train.grid import GridRun
-from stats_tl.train.networks.backbones import build_backbone, freeze
+from stats_tl.train.networks.backbones import build_backbone
 from stats_tl.train.networks.heads import build_head
 from stats_tl.train.networks.preprocessing import PREPROCESSING
+from stats_tl.train.networks.staged import freeze
 from stats_tl.train.networks.weights import resolve_weights, save_backbone
 from stats_tl.train.options import GridOptions
 from stats_tl.train.planning.estimate import count_operations
@@ -150,7 +151,7 @@ class SingleCell:
         )
         self.preprocess = PREPROCESSING[weights.record["preprocessing"]]
         self.backbone = build_backbone(setting.backbone)
-        self.backbone.load_torchvision_state_dict(weights.state_dict)
+        self.backbone.load_library_state_dict(weights.state_dict)
         freeze(self.backbone, self.boundary)
         self.backbone = self.backbone.to(memory_format=torch.channels_last)
 

@@ -14,7 +14,8 @@ from statistics import median
 import torch
 
 from stats_tl.train.machine.precision import computes_bfloat16
-from stats_tl.train.networks.backbones import Backbone, build_backbone
+from stats_tl.train.networks.backbones import build_backbone
+from stats_tl.train.networks.staged import Backbone
 
 WAYS = {
     "float32, as tensors come": (torch.contiguous_format, torch.float32),

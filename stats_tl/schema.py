@@ -115,7 +115,7 @@ def _is_key(part: int | str) -> bool:
     return (
         isinstance(part, str)
         and part not in ("int", "[key]")
-        and not part.startswith(("constrained-", "literal["))
+        and not part.startswith(("constrained-", "literal[", "function-"))
     )
 
 

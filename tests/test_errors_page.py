@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from stats_tl.archive.files import read_sealed, write_sealed
 from stats_tl.study.cells import plan_cells
 from stats_tl.study.loading import parse_plan
 from stats_tl.train import grid
+from stats_tl.train.networks.timm_networks import describe_timm
 from stats_tl.train.planning import memory
 
 from .archive.conftest import RAW, commit, fill, make_result
@@ -160,6 +162,12 @@ def dicom_files(world):
     return world.plan(tasks=[{"name": "mine", "adapter": "folders", "path": "d"}])
 
 
+def no_timm(world):
+    world.monkeypatch.setitem(sys.modules, "timm", None)
+    describe_timm.cache_clear()
+    return world.plan(grid=[{"backbones": ["timm:resnet18"], "heads": ["linear"]}])
+
+
 def bad_weights(world):
     arms = json.loads(json.dumps(RAW["arms"]))
     arms[1].update(source="checkpoint", files={"resnet18": "w.safetensors"})
@@ -234,6 +242,7 @@ CAUSES = {
     ),
     ("class folders hold what is no image", "run_grid"): stray_files,
     ("nobody knows whose DICOM files they are", "run_grid"): dicom_files,
+    ("a network of timm, without timm", "run_grid"): no_timm,
     ("weights are not there", "run_grid"): bad_weights,
     ("a weight file is something else", "run_grid"): lambda w: (
         text("w.safetensors", "version https://git-lfs.github.com/spec/v1"), bad_weights(w),

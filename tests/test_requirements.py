@@ -41,7 +41,7 @@ def test_the_minimum_is_that_of_the_project():
 
 def test_the_locked_releases_are_allowed_and_complete():
     locked = releases("locked.txt")
-    for requirement in (*NEEDED, *map(Requirement, EXTRAS["docs"])):
+    for requirement in (*NEEDED, *map(Requirement, (*EXTRAS["docs"], *EXTRAS["timm"]))):
         assert requirement.specifier.contains(locked[requirement.name]), requirement
 
 

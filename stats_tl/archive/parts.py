@@ -33,6 +33,7 @@ from .schema import SCHEMA_VERSION, SCORE_COLUMNS
 _CELL_ID = re.compile(r"[0-9a-f]{20}")
 #: Names of plans (tasks, arms, heads, ...): none leads out of a folder.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
+_TIMM_NAME = re.compile(r"timm:[A-Za-z0-9_]{1,96}(\.[A-Za-z0-9_-]{1,96})?")
 
 
 class Row(NamedTuple):
@@ -154,7 +155,8 @@ def _row(
     numbers = {name: _whole(key[name]) for name in RUN_KEYS}
     if not (_CELL_ID.fullmatch(cell["cell_id"]) and _CELL_ID.fullmatch(cell["pair_id"])):
         raise ValueError("cell_id")
-    if not all(_NAME.fullmatch(text) for text in texts.values()):
+    timm = _TIMM_NAME.fullmatch(texts["backbone"])
+    if not all(_NAME.fullmatch(t) or (timm and name == "backbone") for name, t in texts.items()):
         raise ValueError("key")
     shared = (
         content["configurations"][cell["configuration_sha256"]],

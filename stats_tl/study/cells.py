@@ -199,8 +199,8 @@ def _axes(plan: Plan, block: GridBlock) -> tuple[list[Any], ...]:
 
 
 def _depth(backbone: str, unfreeze: int | str) -> str:
-    """'all' and the number of all stages are the same request."""
-    return "all" if unfreeze == STAGE_COUNTS[backbone] else str(unfreeze)
+    """'all' and the number of all stages are the same request (of timm's, 'all' alone is one)."""
+    return "all" if unfreeze == STAGE_COUNTS.get(backbone) else str(unfreeze)
 
 
 def plan_cells(plan: Plan) -> list[Cell]:

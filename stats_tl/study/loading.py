@@ -164,9 +164,9 @@ def _in_block(
     if block.arms is not None and references and references[0] not in block.arms:
         yield f"{where} arms: lacks the reference {references[0]!r}, so nothing can be compared"
     for backbone in block.backbones:
-        stages = STAGE_COUNTS[backbone]
+        stages = STAGE_COUNTS.get(backbone)  # of timm's, timm knows
         for depth in block.unfreeze:
-            if depth != "all" and depth > stages:
+            if stages is not None and depth != "all" and depth > stages:
                 yield (
                     f"{where} unfreeze = {depth}: {backbone} has {stages} stages; "
                     f'allowed: 0 to {stages}, or "all"'
@@ -206,7 +206,7 @@ def _in_training(plan: Plan, block: GridBlock, where: str) -> Iterator[str]:
     if training.activations != "float32" or training.augmentation_views:
         key = "activations" if training.activations != "float32" else "augmentation_views"
         for backbone in block.backbones:
-            if {"all", STAGE_COUNTS[backbone]} & set(block.unfreeze):
+            if {"all", STAGE_COUNTS.get(backbone)} & set(block.unfreeze):
                 yield (
                     f"{where}: training.{key} is about the output of frozen stages, and "
                     f'unfreeze = "all" of {backbone} leaves none; give those cells a '

@@ -38,6 +38,7 @@ from pydantic import (
 )
 
 from ..analysis_plan import Analysis
+from ..errors import suggest
 from ..schema import SparseTable, Table
 
 BACKBONES = (
@@ -72,10 +73,36 @@ ADAPTERS = (
     "folders",
     "csv",
 )
-Backbone = Literal[BACKBONES]  # type: ignore[valid-type]
+#: In front of the name of a model of timm, which is a backbone too; only timm knows its stages.
+TIMM = "timm:"
 Adapter = Literal[ADAPTERS]  # type: ignore[valid-type]
 Preprocessing = Literal["imagenet", "symmetric", "caffe", "unit", "clip", "xrayvision"]
 Unfreeze = Annotated[int, Field(ge=0)] | Literal["all"]
+
+_TIMM_MODEL = re.compile(r"timm:[A-Za-z0-9_]{1,96}(\.[A-Za-z0-9_-]{1,96})?")
+
+
+def check_backbone(name: str) -> str:
+    """The name of a backbone, if one may be called so; whether timm has it, timm says.
+
+    Raises
+    ------
+    ValueError
+        If none is.
+    """
+    if name.startswith(TIMM):
+        if not _TIMM_MODEL.fullmatch(name):
+            raise ValueError(
+                "expected 'timm:' and the name of a model of timm, as 'timm:convnext_tiny' or "
+                "'timm:convnext_tiny.in12k_ft_in1k'"
+            )
+    elif name not in BACKBONES:
+        raise ValueError(f"{suggest(name, BACKBONES)}, or 'timm:' and the name of a model of timm")
+    return name
+
+
+# The names that need no timm stand in a type of their own, where the documentation finds them.
+Backbone = Annotated[str, AfterValidator(check_backbone)] | Literal[BACKBONES]  # type: ignore[valid-type]
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}")
 
@@ -256,7 +283,8 @@ class Arm(_Labelled):
         "the message about it lists, such as 'state_dict_ema' or 'teacher.'.",
     )
     variant: str = Field(
-        "IMAGENET1K_V1", description="source = 'imagenet': the torchvision weights to use."
+        "IMAGENET1K_V1",
+        description="source = 'imagenet': torchvision's weights to use, or the tag of timm's.",
     )
     preprocessing: Preprocessing | None = Field(
         None, description="Input scaling; default: what the source's authors used."
@@ -265,12 +293,13 @@ class Arm(_Labelled):
     @model_validator(mode="after")
     def _files_are_of_backbones(self) -> Arm:
         for key in ("files", "sha256", "network"):
-            unknown = set(getattr(self, key)) - set(BACKBONES)
-            if unknown:
-                raise ValueError(
-                    f"{key} names the unknown backbone {sorted(unknown)[0]!r}; "
-                    f"known: {', '.join(BACKBONES)}"
-                )
+            for name in getattr(self, key):
+                try:
+                    check_backbone(name)
+                except ValueError as error:
+                    raise ValueError(
+                        f"{key} names the unknown backbone {name!r}; {error}"
+                    ) from None
         if self.source == "checkpoint" and not self.files:
             raise ValueError("source = 'checkpoint' needs files = { <backbone> = '<path>' }")
         if self.source == "random" and self.files:

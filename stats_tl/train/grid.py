@@ -22,7 +22,7 @@ from ..archive.store import refuse_other_data
 from ..data import Dataset, load_dataset
 from ..data.leakage import audit_duplicates, describe_duplicates
 from ..errors import UserError
-from ..study.plan import Task
+from ..study.plan import TIMM, Task
 from .forecast import Forecast, forecast_cells
 from .options import GridOptions
 from .planning.units import image_size
@@ -57,6 +57,24 @@ class GridRun:
     options: GridOptions
 
     @cached_property
+    def _timm_problem(self) -> str:
+        """Why networks of timm that are pending could not be had; empty if they can."""
+        asked = {
+            (cell.setting.backbone, cell.setting.unfreeze, cell.setting.training.image_size)
+            for cell in self.state.pending
+            if cell.setting.backbone.startswith(TIMM)
+        }
+        if asked:
+            from .networks.timm_networks import check_timm_request
+
+            try:
+                for backbone, unfreeze, size in sorted(asked, key=str):
+                    check_timm_request(backbone, unfreeze, size)
+            except UserError as error:
+                return str(error)
+        return ""
+
+    @cached_property
     def _largest_head(self) -> HeadNeed | None:
         """The pending head that takes most memory; None where other machines train it."""
         if not self.state.pending or self.options.elsewhere:
@@ -69,7 +87,7 @@ class GridRun:
     def jobs(self) -> int:
         """Worker processes: those of the options, or fewer where these may be too many."""
         jobs = self.options.jobs
-        if not self.options.fewer_jobs or self._largest_head is None:
+        if not self.options.fewer_jobs or self._timm_problem or self._largest_head is None:
             return jobs
         from .planning.memory import reduce_jobs
 
@@ -91,6 +109,17 @@ class GridRun:
         if task.name in self.options.data:
             return self.options.data[task.name]
         return None if task.path is None else self.options.base / task.path
+
+    def check_networks(self) -> None:
+        """Refuse networks of timm that cannot be had, before data are read.
+
+        Raises
+        ------
+        UserError
+            With the first.
+        """
+        if self._timm_problem:
+            raise UserError(self._timm_problem)
 
     def load_datasets(self, *, for_training: bool = True) -> dict[str, Dataset]:
         """The data sets that :meth:`train` needs; every problem before any training.
@@ -127,6 +156,8 @@ class GridRun:
         state, options = self.state, self.options
         if not state.pending:
             return None
+        if self._timm_problem:
+            return Forecast(problem=self._timm_problem)
         try:
             datasets = self.load_datasets(for_training=False)
             self._check_images(datasets)
@@ -154,6 +185,7 @@ class GridRun:
         report : callable, optional
             Gets a sentence for what checking weights and data finds.
         """
+        self.check_networks()
         if self._largest_head is not None:
             from .planning.memory import check_memory
 
@@ -301,6 +333,7 @@ def train_grid(run: GridRun, view: ProgressView) -> int:
         return len(failed)
     if state.stale:
         view.say("the archived plan and descriptions are brought up to date")
+    run.check_networks()
     datasets = run.load_datasets()
     for dataset in datasets.values():
         view.dataset(

@@ -23,8 +23,9 @@ from .fitting.features import (
     compute_activations,
 )
 from .machine.scratch import Scratch
-from .networks.backbones import Backbone, build_backbone, freeze, freeze_boundary
+from .networks.backbones import build_backbone, freeze_boundary
 from .networks.preprocessing import PREPROCESSING
+from .networks.staged import Backbone, freeze
 from .networks.survey import survey_backbone
 from .networks.weights import LoadedWeights, resolve_weights
 from .planning.units import Unit, image_size, views_seed, weights_seed
@@ -120,7 +121,7 @@ def prepare_unit(
 
 def _backbone(unit: Unit, weights: LoadedWeights) -> Backbone:
     backbone = build_backbone(unit.first.setting.backbone)
-    backbone.load_torchvision_state_dict(weights.state_dict)
+    backbone.load_library_state_dict(weights.state_dict)
     depth = unit.first.setting.unfreeze
     # Refuses a depth that would train nothing on this very network.
     freeze(backbone, freeze_boundary(backbone, "all" if depth == "all" else int(depth)))

@@ -15,7 +15,7 @@ from ..archive.schema import CellResult, ScoresDigest
 from ..study.cells import Cell
 from ..study.splits import PARTITIONS, count_partition, partition_digest
 from .fitting.fit import Fit, scored_cases
-from .networks.backbones import Backbone
+from .networks.staged import Backbone
 from .networks.weights import LoadedWeights, save_backbone
 from .planning.units import fit_seed, weights_seed
 

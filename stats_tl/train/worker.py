@@ -32,8 +32,8 @@ from .fitting.together import cells_side_by_side, fit_together
 from .machine.environment import describe_environment, peak_memory
 from .machine.resources import take_device
 from .machine.scratch import Scratch, ScratchError
-from .networks.backbones import parameter_counts
 from .networks.heads import build_head
+from .networks.staged import parameter_counts
 from .planning.units import TRAINED_CHUNK, Chunk, Unit, fit_seed
 from .prepare import Prepared, prepare_unit
 from .results import TaskData, Trained, cell_result

@@ -16,7 +16,7 @@ from stats_tl.errors import UserError
 from stats_tl.reporting import AnalysisOptions, Predictions, build_report, contents
 from stats_tl.stats import paired_metric_test
 from stats_tl.study import plan
-from stats_tl.train.networks import backbones
+from stats_tl.train.networks import backbones, staged
 from stats_tl.train.networks.torchvision_ops import models
 
 from ..reporting.simulate import simulate_scores
@@ -117,7 +117,7 @@ def test_a_backbone(monkeypatch):
     ours = backbones.build_backbone("resnet34", seed=1).eval()
     theirs = models.resnet34(weights=None)
     theirs.fc = torch.nn.Identity()
-    theirs.load_state_dict(ours.torchvision_state_dict())
+    theirs.load_state_dict(ours.library_state_dict())
     images = torch.rand(2, 3, 64, 64)
     with torch.no_grad():
         expected = theirs.eval()(images)
@@ -125,7 +125,5 @@ def test_a_backbone(monkeypatch):
         for boundary in range(6):
             part = ours.tail(ours.prefix(images, boundary), boundary)
             torch.testing.assert_close(part, expected)
-    trained = [
-        backbones.parameter_counts(ours, torch.nn.Linear(512, 2), 5 - k)[0] for k in range(6)
-    ]
+    trained = [staged.parameter_counts(ours, torch.nn.Linear(512, 2), 5 - k)[0] for k in range(6)]
     assert trained == sorted(set(trained))

@@ -1,8 +1,12 @@
 """Plans: what is accepted, and what the errors say."""
 
+import subprocess
+import sys
+
 import pytest
 
 from stats_tl.errors import UserError
+from stats_tl.study.cells import plan_settings
 from stats_tl.study.example import EXAMPLE_PLAN
 from stats_tl.study.loading import load_plan, parse_plan
 
@@ -66,6 +70,11 @@ def test_the_built_in_example_is_a_valid_plan():
         (lambda p: p["arms"][1].update(reference=True), ["exactly one", "'random', 'imagenet'"]),
         (lambda p: p["arms"][1].update(name="random"), ["2 entries have the name 'random'"]),
         (lambda p: p["arms"][1].update(name="../x"), ["name", "letters, digits"]),
+        (
+            lambda p: p["grid"][0].update(backbones=["timm:a/b"]),
+            ["[[grid]] number 1 backbones", "'timm:convnext_tiny'"],
+        ),
+        (lambda p: p["arms"][1].update(files={"timm:": "x"}), ["a model of timm"]),
         (lambda p: p["arms"][1].update(files={"vgg": "x"}), ["unknown backbone 'vgg'"]),
         (lambda p: p["arms"][1].update(source="checkpoint", files={}), ["needs files"]),
         (
@@ -154,3 +163,13 @@ def test_names_that_not_every_system_has_as_files(raw, names, words):
     raw["tasks"] = [{**raw["tasks"][0], "name": name} for name in names]
     raw["grid"] = [{**raw["grid"][0], "tasks": names}]
     assert words in error_of(raw)
+
+
+def test_networks_of_timm_are_named_without_timm(raw):
+    raw["grid"][0].update(backbones=["timm:vit_tiny_patch16_224.augreg_in21k"], unfreeze=[0, 99])
+    raw["arms"][1].update(files={"timm:vit_tiny_patch16_224.augreg_in21k": "own.safetensors"})
+    plan = parse_plan(raw)  # of its stages only timm knows
+    depths = {(setting.backbone[:5], setting.unfreeze) for setting in plan_settings(plan)}
+    assert {("timm:", "0"), ("timm:", "99")} <= depths
+    probe = "import sys, stats_tl.study.loading; assert not {'torch', 'timm'} & sys.modules.keys()"
+    subprocess.run([sys.executable, "-c", probe], check=True)

@@ -23,7 +23,7 @@ import torch
 
 from ..machine.placement import DeviceRows
 from ..machine.precision import lower_precision
-from ..networks.backbones import Backbone
+from ..networks.staged import Backbone
 from .augmentation import apply_affine, draw_affine
 
 #: Cases at a time when nothing is trained: images on the CPU profit from staying in its

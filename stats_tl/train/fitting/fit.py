@@ -34,8 +34,8 @@ from ...study.cells import derive_seed
 from ...study.plan import Training
 from ...study.splits import TEST, TRAIN, VALIDATION
 from ..machine.precision import lower_precision
-from ..networks.backbones import Backbone
 from ..networks.heads import Dropout, hide_dropout_from_compiler
+from ..networks.staged import Backbone
 from .auc import trapezoidal_auc
 from .features import CachedActivations, Inputs
 

@@ -19,10 +19,12 @@ from ... import __file__ as package_file
 from ... import __version__
 from .precision import lower_precision
 
-#: On which the numbers may depend: what computes, then what decodes images, partly extras.
+#: On which the numbers may depend: what computes, what decodes images, what builds networks;
+#: partly extras.
 PACKAGES = (
     *("torch", "torchvision", "numpy", "scipy", "scikit-learn", "pandas", "pyarrow", "pillow"),
     *("imagecodecs", "tifffile", "pydicom", "pylibjpeg-openjpeg", "python-gdcm", "nibabel"),
+    "timm",
 )
 
 

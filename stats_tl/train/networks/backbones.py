@@ -1,6 +1,6 @@
 """Backbones as ordered stages, and what is frozen of them.
 
-A backbone is torchvision's network without its classifier, cut into *stages*: the
+A backbone is a library's network without its classifier, cut into *stages*: the
 groups of layers that hold parameters, in the order in which an image meets them.
 Layers without parameters (activations, pooling) belong to the stage they follow.
 *Unfreezing k* trains the last k stages; the *boundary* is the number of stages in
@@ -16,9 +16,10 @@ squeezenet1_1   stem, fire2-3, fire4-5, fire6-7, fire8-9 (names of the paper [1]
 mobilenet_v2    stem (features 0-1), features 2-3, 4-6, 7-10, 11-13, 14-18
 =============== ========================================================================
 
-MobileNetV2 has no customary stages: it is cut where the resolution halves, and once
-more inside the long run at 1/16, where the width changes from 64 to 96; the last
-stage, at 1/32, includes the final 1x1 convolution.
+These are torchvision's; any of timm is ``timm:<model>``, whose stages are timm's
+(:mod:`.timm_networks`). MobileNetV2 has no customary stages: it is cut where the
+resolution halves, and once more inside the long run at 1/16, where the width changes
+from 64 to 96; the last stage, at 1/32, includes the final 1x1 convolution.
 
 References
 ----------
@@ -29,24 +30,25 @@ References
 from __future__ import annotations
 
 __all__ = [
-    "Backbone",
     "build_backbone",
-    "freeze",
+    "default_image_size",
+    "feature_count",
     "freeze_boundary",
-    "parameter_counts",
+    "stage_names",
     "torchvision_network",
 ]
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import torch
 from torch import nn
 
 from ...errors import UserError, suggest
-from ...study.plan import BACKBONES, IMAGE_SIZES, STAGE_COUNTS
+from ...study.plan import BACKBONES, IMAGE_SIZES, TIMM
+from .staged import Backbone
+from .timm_networks import build_timm_backbone, describe_timm
 from .torchvision_ops import models
 from .uninitialised import Uninitialised
 
@@ -121,92 +123,8 @@ N_FEATURES = {
     "mobilenet_v2": 1280,
 }
 
-#: torchvision initialises from torch's global generator, which threads share.
+#: Both libraries initialise from torch's global generator, which threads share.
 _INITIALISATION = threading.Lock()
-
-
-class Backbone(nn.Module):
-    """A network from images to pooled features, in stages.
-
-    Parameters
-    ----------
-    name : str
-    stages : mapping of str to Module
-        In order; composed, they are the network up to its last feature map.
-    n_features : int
-        Channels of the last feature map.
-    image_size : int
-        Pixels a side of the images that the architecture was made for.
-    key_prefix : str
-        What torchvision's keys have in front of the names of the stages' children.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        stages: Mapping[str, nn.Module],
-        *,
-        n_features: int,
-        image_size: int,
-        key_prefix: str = "",
-    ):
-        super().__init__()
-        self.name = name
-        self.n_features = n_features
-        self.image_size = image_size
-        self.stages = nn.ModuleDict(stages)
-        self.boundary = 0
-        self._key_prefix = key_prefix
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Features of shape (n, n_features) of normalised images (n, 3, size, size)."""
-        return self.tail(images, 0)
-
-    def prefix(self, x: torch.Tensor, boundary: int) -> torch.Tensor:
-        """Output of the stages before `boundary`; pooled where these are all stages.
-
-        ``tail(prefix(x, b), b)`` is ``forward(x)`` for every boundary b.
-        """
-        stages = list(self.stages.values())
-        for stage in stages[:boundary]:
-            x = stage(x)
-        # In float32 whatever the stages compute in: features are means of many values.
-        return _pool(x.float()) if boundary == len(stages) else x
-
-    def tail(self, x: torch.Tensor, boundary: int) -> torch.Tensor:
-        """Features from the output of :meth:`prefix`; the identity where nothing is left."""
-        stages = list(self.stages.values())
-        if boundary == len(stages):
-            return x
-        for stage in stages[boundary:]:
-            x = stage(x)
-        return _pool(x)
-
-    def train(self, mode: bool = True) -> Backbone:
-        """Set the mode of the trainable stages; frozen ones stay in evaluation mode.
-
-        A frozen batch-norm in training mode would go on changing its running statistics.
-        """
-        super().train(mode)
-        for stage in list(self.stages.values())[: self.boundary]:
-            stage.eval()
-        return self
-
-    def torchvision_state_dict(self) -> dict[str, torch.Tensor]:
-        """State by torchvision's keys, without a classifier."""
-        return {self._torchvision_key(key): value for key, value in self.state_dict().items()}
-
-    def load_torchvision_state_dict(self, state_dict: Mapping[str, torch.Tensor]) -> None:
-        """Load what :meth:`torchvision_state_dict` gives; every key must be there, and no other."""
-        own = {self._torchvision_key(key): key for key in self.state_dict()}
-        self.load_state_dict({own.get(key, key): value for key, value in state_dict.items()})
-
-    def _torchvision_key(self, key: str) -> str:
-        return self._key_prefix + key.split(".", 2)[2]  # stages.<stage>.<child>...
-
-
-def _pool(x: torch.Tensor) -> torch.Tensor:
-    return torch.flatten(nn.functional.adaptive_avg_pool2d(x, 1), 1)
 
 
 def torchvision_network(name: str, **arguments: Any) -> nn.Module:
@@ -227,9 +145,9 @@ def build_backbone(name: str, *, seed: int | None = None) -> Backbone:
     Parameters
     ----------
     name : str
-        One of :data:`stats_tl.study.plan.BACKBONES`.
+        One of :data:`stats_tl.study.plan.BACKBONES`, or ``timm:`` and a model of timm.
     seed : int, optional
-        Initialise as torchvision does, from this seed. By default only the architecture
+        Initialise as the network's library does, from this seed. By default only the architecture
         is built, which is quick: every parameter is NaN until weights are loaded, so
         that a network which nobody initialised cannot give scores.
 
@@ -241,7 +159,7 @@ def build_backbone(name: str, *, seed: int | None = None) -> Backbone:
     Raises
     ------
     UserError
-        If there is no such backbone.
+        If there is no such backbone, or it is timm's and cannot be cut into stages.
 
     Examples
     --------
@@ -252,19 +170,51 @@ def build_backbone(name: str, *, seed: int | None = None) -> Backbone:
     ['stem', 'fire2-3', 'fire4-5', 'fire6-7', 'fire8-9']
     """
     _check_backbone(name)
+    if name.startswith(TIMM):
+        describe_timm(name)  # once, with values
     if seed is None:
         with Uninitialised():
-            lazy = {"init_weights": False} if name == "inception_v3" else {}
-            network = torchvision_network(name, **lazy)
-        return _blank(_cut(name, network))
+            return _blank(_initialised(name, lazy=True))
     with _INITIALISATION, torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        return _cut(name, torchvision_network(name))
+        return _initialised(name)
+
+
+def _initialised(name: str, *, lazy: bool = False) -> Backbone:
+    """A backbone as its library makes it."""
+    if name.startswith(TIMM):
+        return build_timm_backbone(name)
+    arguments = {"init_weights": False} if lazy and name == "inception_v3" else {}
+    return _cut(name, torchvision_network(name, **arguments))
 
 
 def _check_backbone(name: str) -> None:
-    if name not in BACKBONES:
+    if name not in BACKBONES and not name.startswith(TIMM):
         raise UserError(f"no backbone is called {name!r}: {suggest(name, BACKBONES)}")
+
+
+def stage_names(name: str) -> tuple[str, ...]:
+    """Names of a backbone's stages, in order.
+
+    Examples
+    --------
+    >>> stage_names("resnet18")
+    ('stem', 'layer1', 'layer2', 'layer3', 'layer4')
+    """
+    _check_backbone(name)
+    return tuple(describe_timm(name).stages if name.startswith(TIMM) else STAGES[name])
+
+
+def feature_count(name: str) -> int:
+    """Length of a backbone's pooled features."""
+    _check_backbone(name)
+    return describe_timm(name).n_features if name.startswith(TIMM) else N_FEATURES[name]
+
+
+def default_image_size(name: str) -> int:
+    """Pixels a side of the images that a backbone was made for."""
+    _check_backbone(name)
+    return describe_timm(name).image_size if name.startswith(TIMM) else IMAGE_SIZES[name]
 
 
 def _cut(name: str, network: nn.Module) -> Backbone:
@@ -288,7 +238,7 @@ def _cut(name: str, network: nn.Module) -> Backbone:
 
 @torch.no_grad()
 def _blank(backbone: Backbone) -> Backbone:
-    for tensor in (*backbone.parameters(), *backbone.buffers()):
+    for tensor in backbone.state_dict().values():
         tensor.fill_(float("nan") if tensor.is_floating_point() else 0)
     return backbone
 
@@ -317,10 +267,10 @@ def freeze_boundary(backbone: str | Backbone, unfreeze: int | Literal["all"]) ->
     (4, 0)
     """
     if isinstance(backbone, str):
-        _check_backbone(backbone)
-        name, n_stages, stages = backbone, STAGE_COUNTS[backbone], tuple(STAGES[backbone])
+        name, stages = backbone, stage_names(backbone)
     else:
-        name, n_stages, stages = backbone.name, len(backbone.stages), tuple(backbone.stages)
+        name, stages = backbone.name, tuple(backbone.stages)
+    n_stages = len(stages)
     if unfreeze == "all":
         return 0
     if isinstance(unfreeze, bool) or not isinstance(unfreeze, int) or not 0 <= unfreeze <= n_stages:
@@ -332,53 +282,9 @@ def freeze_boundary(backbone: str | Backbone, unfreeze: int | Literal["all"]) ->
     if unfreeze and isinstance(backbone, Backbone):
         # A stage without parameters counts, but trains nothing: a silent no-op.
         first = stages[boundary]
-        if _count(backbone.stages[first].parameters()) == 0:
+        if not any(True for _ in backbone.stages[first].parameters()):
             raise UserError(
                 f"`unfreeze` = {unfreeze} would change nothing beyond {unfreeze - 1}: "
                 f"stage {first!r} of {name} has no parameters; expected another number"
             )
     return boundary
-
-
-def freeze(backbone: Backbone, boundary: int) -> None:
-    """Fix the stages before `boundary` and let the others be trained.
-
-    Fixed stages need no gradient and stay in evaluation mode, whatever mode
-    :meth:`Backbone.train` sets: their running statistics do not change.
-
-    Parameters
-    ----------
-    backbone : Backbone
-        Changed in place.
-    boundary : int
-        From :func:`freeze_boundary`.
-
-    Raises
-    ------
-    ValueError
-        If `boundary` is not in 0 .. number of stages.
-    """
-    if not 0 <= boundary <= len(backbone.stages):
-        raise ValueError(f"`boundary` must be in 0..{len(backbone.stages)}, got {boundary}")
-    backbone.boundary = boundary
-    for index, stage in enumerate(backbone.stages.values()):
-        stage.requires_grad_(index >= boundary)
-    backbone.train(backbone.training)
-
-
-def parameter_counts(backbone: Backbone, head: nn.Module, boundary: int) -> tuple[int, int]:
-    """Parameters that are trained behind `boundary`, head included, and all parameters.
-
-    Examples
-    --------
-    >>> from torch import nn
-    >>> parameter_counts(build_backbone("resnet50"), nn.Linear(2048, 2), 5)
-    (4098, 23512130)
-    """
-    in_head = _count(head.parameters())
-    stages = [_count(stage.parameters()) for stage in backbone.stages.values()]
-    return sum(stages[boundary:]) + in_head, sum(stages) + in_head
-
-
-def _count(parameters: Iterable[torch.Tensor]) -> int:
-    return sum(parameter.numel() for parameter in parameters)

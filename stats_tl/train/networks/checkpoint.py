@@ -1,4 +1,4 @@
-"""Which network of a weight file is the backbone, and its tensors by torchvision's keys.
+"""Which network of a weight file is the backbone, and its tensors by its library's keys.
 
 Nothing is assumed about the names that a training script put in front of a backbone's own
 (``module.``, ``teacher.backbone.``), or about the dictionary it saved it in
@@ -13,7 +13,7 @@ holds every tensor of ResNet50, in the same shapes.
 
 from __future__ import annotations
 
-__all__ = ["Placed", "State", "map_to_torchvision", "state_digest"]
+__all__ = ["Placed", "State", "find_backbone", "state_digest"]
 
 import hashlib
 import re
@@ -24,8 +24,9 @@ from functools import cached_property
 import torch
 
 from ...errors import UserError
-from ...study.plan import BACKBONES
-from .layouts import Layout, layouts, shapes
+from ...study.keys import table_key
+from ...study.plan import BACKBONES, TIMM
+from .layouts import Layout, classifier_names, layouts, shapes
 from .reading import Tensors, some
 from .unpickling import StoredTensor
 
@@ -53,7 +54,7 @@ class Placed:
     Attributes
     ----------
     state : dict of str to Tensor
-        Every tensor of the backbone by torchvision's keys, batch counters included (0 where
+        Every tensor of the backbone by its library's keys, batch counters included (0 where
         the file has none); float32.
     label : str
         Where it was: group and prefix, ``"."`` where there is neither.
@@ -135,8 +136,9 @@ class Candidate:
 
     @cached_property
     def foreign(self) -> list[str]:
-        """Tensors among the backbone's own modules that it does not have."""
+        """Tensors among the backbone's own modules that it does not have, classifier aside."""
         start = len(self.prefix)
+        classifier = tuple(f"{name}." for name in classifier_names(self.backbone))
         own = {source[start:].partition(".")[0] for source in self.keys.values()}
         known = set(self.keys.values())
         return sorted(
@@ -145,6 +147,7 @@ class Candidate:
             if key.startswith(self.prefix)
             and key[start:].partition(".")[0] in own
             and key not in known
+            and not (classifier and key[start:].startswith(classifier))
         )
 
     @property
@@ -207,10 +210,10 @@ def _fits(shape: torch.Size, expected: torch.Size) -> bool:
     return shape == expected or shape == torch.Size(()) or _is_grey(shape, expected)
 
 
-def map_to_torchvision(
+def find_backbone(
     groups: Mapping[str, Tensors], backbone: str, *, name: str, network: str | None = None
 ) -> Placed:
-    """Find a backbone in a file and bring it to torchvision's keys, in float32.
+    """Find a backbone in a file and bring it to its library's keys, in float32.
 
     Parameters
     ----------
@@ -248,7 +251,7 @@ def map_to_torchvision(
         raise UserError(
             f"weights {name}: {len(labels)} networks of the file are a {backbone} "
             f"({', '.join(map(repr, labels))}); say which in the plan's arm: "
-            f"network = {{ {_table_key(backbone)} = {labels[0]!r} }}"
+            f"network = {{ {table_key(backbone)} = {labels[0]!r} }}"
         )
     used = set(chosen.keys.values())
     dropped = sorted(
@@ -259,11 +262,6 @@ def map_to_torchvision(
         where.append(f"written in {chosen.layout.name}")
     state, one_channel = _tensors(chosen, name)
     return Placed(state, chosen.label, dropped, one_channel, where)
-
-
-def _table_key(backbone: str) -> str:
-    """A key of a TOML table: a colon needs quotes."""
-    return f'"{backbone}"' if ":" in backbone else backbone
 
 
 def _named(candidates: list[Candidate], network: str, backbone: str, name: str) -> list[Candidate]:
@@ -369,9 +367,10 @@ def _resemblance(groups: list[Group], best: Candidate) -> str:
         return f"; it looks like no backbone known here (its names: {names})"
     if likeliest != best.backbone:
         return f"; the file looks like {likeliest}"
+    library = "timm" if best.backbone.startswith(TIMM) else "torchvision"
     if not best.missing and not best.misshapen:
         return f"; the file looks like a larger network than {best.backbone}, or another one"
-    return "; expected the state dict of torchvision's network, or of its backbone"
+    return f"; expected the state dict of {library}'s network, or of its backbone"
 
 
 def state_digest(state_dict: Mapping[str, torch.Tensor]) -> str:

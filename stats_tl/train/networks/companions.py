@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UserError
+from ...study.plan import TIMM
 from .preprocessing import named_preprocessing
 
 CONFIG = "config.json"
@@ -56,7 +57,7 @@ def check_companions(path: Path, backbone: str, architecture: str) -> str | None
     UserError
         If the network is another one.
     """
-    if architecture.startswith(LOOKALIKES):
+    if architecture.startswith(LOOKALIKES) and architecture.partition(".")[0] != _own(backbone):
         raise _other(path, backbone, f"the file says that it is of {architecture!r}")
     config = _read(path.parent / CONFIG)
     found = next(_contradictions(config, backbone), None)
@@ -66,6 +67,10 @@ def check_companions(path: Path, backbone: str, architecture: str) -> str | None
     if isinstance(scaling, Mapping):
         return named_preprocessing(scaling.get("mean"), scaling.get("std"))
     return None
+
+
+def _own(backbone: str) -> str:
+    return backbone.removeprefix(TIMM).partition(".")[0]
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -78,8 +83,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _contradictions(config: Mapping[str, Any], backbone: str) -> Iterator[str]:
     """What a configuration says of another function than the backbone's."""
-    own = backbone.removeprefix("timm:").partition(".")[0]
-    same = SAME.get(backbone, (own,))
+    same = SAME.get(backbone, (_own(backbone),))
     for key in ("architecture", "encoder_name"):  # timm; segmentation-models-pytorch
         name = config.get(key)
         if isinstance(name, str):

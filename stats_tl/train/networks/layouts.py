@@ -1,6 +1,6 @@
 """Under which names libraries keep a backbone.
 
-A *layout* turns torchvision's names into another library's. The functions are the same:
+A *layout* turns a backbone's own names into another library's. The functions are the same:
 the tests compare pooled features of the libraries' own networks. What comes in front of
 the names (``module.``, ``encoder.``) is no part of a layout; it is found in the file.
 
@@ -13,7 +13,7 @@ the names (``module.``, ``encoder.``) is no part of a layout; it is found in the
 
 from __future__ import annotations
 
-__all__ = ["Layout", "layouts", "shapes"]
+__all__ = ["Layout", "classifier_names", "layouts", "shapes"]
 
 import functools
 import re
@@ -22,7 +22,9 @@ from dataclasses import dataclass
 
 import torch
 
+from ...study.plan import TIMM
 from .backbones import build_backbone, torchvision_network
+from .timm_networks import describe_timm, first_layer_first
 from .uninitialised import Uninitialised
 
 #: Of torchvision's InceptionV3 in training, in front of `Mixed_7a`.
@@ -40,14 +42,23 @@ class Layout:
 @functools.cache
 def shapes(backbone: str) -> dict[str, torch.Size]:
     """Shapes of a backbone's tensors by its own keys, the first layer first."""
-    state = build_backbone(backbone).torchvision_state_dict()
+    state = build_backbone(backbone).library_state_dict()
+    if backbone.startswith(TIMM):
+        state = first_layer_first(backbone, state)
     return {key: value.shape for key, value in state.items()}
+
+
+def classifier_names(backbone: str) -> tuple[str, ...]:
+    """Modules of a classifier that lie among the backbone's own: timm has such."""
+    return describe_timm(backbone).classifier if backbone.startswith(TIMM) else ()
 
 
 @functools.cache
 def layouts(backbone: str) -> tuple[Layout, ...]:
     """The layouts in which a backbone may be found, its own first."""
     found = [Layout("its own names", lambda key: key)]
+    if backbone.startswith(TIMM):
+        return tuple(found)
     if any(key.startswith("features.") for key in shapes(backbone)):
         found.append(Layout("its features alone", lambda key: key.removeprefix("features.")))
     found += [_sequential(order) for order in _orders(backbone)]

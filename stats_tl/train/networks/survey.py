@@ -19,7 +19,7 @@ class Survey(NamedTuple):
     Attributes
     ----------
     operations : tuple of float
-        Floating-point operations of the convolutions of each stage, of which backbones consist.
+        Floating-point operations of the convolutions and linear layers of each stage.
     shapes : tuple of tuple of int
         What is behind so many stages: the image itself, ..., pooled features.
     """
@@ -49,7 +49,7 @@ def survey_backbone(name: str, size: int) -> Survey:
         operations[-1] += 2.0 * output.numel() * layer.weight[0].numel()
 
     for layer in backbone.modules():
-        if isinstance(layer, nn.Conv2d):
+        if isinstance(layer, (nn.Conv2d, nn.Linear)):
             layer.register_forward_hook(count)
     x = torch.zeros(1, 3, size, size)
     shapes = [tuple(x.shape[1:])]

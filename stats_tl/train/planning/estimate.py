@@ -20,7 +20,7 @@ from torch import nn
 from torch.optim.adam import adam
 
 from ...study.cells import Cell
-from ..networks.backbones import N_FEATURES, build_backbone
+from ..networks.backbones import build_backbone, feature_count
 from ..networks.heads import N_CLASSES, head_parameter_count
 from ..networks.survey import survey_backbone
 from .units import Unit, image_size, plan_units
@@ -119,7 +119,9 @@ def _fit_seconds(
 ) -> float:
     training = cell.setting.training
     prefix, tail = _operations(unit)
-    trained = tail + 2 * head_parameter_count(cell.setting.head, N_FEATURES[cell.setting.backbone])
+    trained = tail + 2 * head_parameter_count(
+        cell.setting.head, feature_count(cell.setting.backbone)
+    )
     image_prefix = 0.0 if unit.cacheable else prefix
     operations = n_train * (TRAINING_FACTOR * trained + image_prefix)
     operations += n_validation * (trained + image_prefix)

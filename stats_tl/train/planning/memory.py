@@ -10,7 +10,7 @@ from typing import NamedTuple
 from ...errors import UserError
 from ...study.cells import Cell
 from ..machine.resources import available_memory, worker_memory
-from ..networks.backbones import N_FEATURES
+from ..networks.backbones import feature_count
 from ..networks.heads import head_memory, head_parameter_count
 
 
@@ -33,13 +33,13 @@ def largest_head(cells: Iterable[Cell]) -> HeadNeed:
         HeadNeed(
             head_memory(
                 s.head,
-                N_FEATURES[s.backbone],
+                feature_count(s.backbone),
                 batch_size=s.training.batch_size,
                 optimizer=s.training.optimizer,
             ),
             s.head.name,
             s.backbone,
-            head_parameter_count(s.head, N_FEATURES[s.backbone]),
+            head_parameter_count(s.head, feature_count(s.backbone)),
         )
         for s in configurations.values()
     )

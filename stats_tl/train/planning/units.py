@@ -1,4 +1,4 @@
-"""Which cells are trained together: pure bookkeeping, no torch.
+"""Which cells are trained together: pure bookkeeping, no torch but to ask timm.
 
 A *unit* is what shares one pass through the frozen stages: task, image size, arm,
 backbone, freeze boundary and draw of random weights. Its cells are cut into *chunks*,
@@ -8,7 +8,7 @@ depends on the number of workers, so that the same plan gives the same parts.
 
 from __future__ import annotations
 
-__all__ = ["Chunk", "Unit", "chunks_in_order", "equal_cost", "plan_units"]
+__all__ = ["Chunk", "Unit", "chunks_in_order", "equal_cost", "plan_units", "stage_count"]
 
 import itertools
 from collections.abc import Callable, Iterable
@@ -24,7 +24,24 @@ FROZEN_CHUNK, TRAINED_CHUNK = 50, 5
 def image_size(cell: Cell) -> int:
     """Pixels a side of the images that a cell is trained on."""
     setting = cell.setting
-    return setting.training.image_size or IMAGE_SIZES[setting.backbone]
+    if setting.training.image_size is not None:
+        return setting.training.image_size
+    known = IMAGE_SIZES.get(setting.backbone)
+    if known is None:  # a model of timm, which only timm knows
+        from ..networks.backbones import default_image_size
+
+        known = default_image_size(setting.backbone)
+    return known
+
+
+def stage_count(backbone: str) -> int:
+    """Stages of a backbone."""
+    known = STAGE_COUNTS.get(backbone)
+    if known is None:
+        from ..networks.backbones import stage_names
+
+        known = len(stage_names(backbone))
+    return known
 
 
 def weights_seed(cell: Cell) -> int | None:
@@ -76,13 +93,13 @@ class Unit:
     @property
     def boundary(self) -> int:
         """Number of frozen stages."""
-        depth, stages = self.first.setting.unfreeze, STAGE_COUNTS[self.first.setting.backbone]
+        depth, stages = self.first.setting.unfreeze, stage_count(self.first.setting.backbone)
         return 0 if depth == "all" else stages - int(depth)
 
     @property
     def frozen(self) -> bool:
         """True if no stage of the backbone is trained."""
-        return self.boundary == STAGE_COUNTS[self.first.setting.backbone]
+        return self.boundary == stage_count(self.first.setting.backbone)
 
     @property
     def cacheable(self) -> bool:

@@ -15,8 +15,9 @@ from stats_tl.train.fitting.features import CachedActivations
 from stats_tl.train.fitting.fit import CellModel, fit_cell
 from stats_tl.train.fitting.stacking import HeadStack
 from stats_tl.train.fitting.together import fit_together
-from stats_tl.train.networks.backbones import build_backbone, freeze
+from stats_tl.train.networks.backbones import build_backbone
 from stats_tl.train.networks.heads import build_head
+from stats_tl.train.networks.staged import freeze
 
 CPU = torch.device("cpu")
 N, F = 150, 48

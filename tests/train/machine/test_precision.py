@@ -14,7 +14,8 @@ from stats_tl.train.machine.precision import (
     describe_precision,
     lower_precision,
 )
-from stats_tl.train.networks.backbones import build_backbone, freeze
+from stats_tl.train.networks.backbones import build_backbone
+from stats_tl.train.networks.staged import freeze
 from stats_tl.train.networks.heads import build_head
 
 CPU = torch.device("cpu")

@@ -9,13 +9,11 @@ from torch import nn
 from stats_tl.errors import UserError
 from stats_tl.study.plan import BACKBONES, STAGE_COUNTS
 from stats_tl.train.networks.backbones import (
-    Backbone,
     build_backbone,
-    freeze,
     freeze_boundary,
-    parameter_counts,
     torchvision_network,
 )
+from stats_tl.train.networks.staged import Backbone, freeze, parameter_counts
 
 #: The smallest sizes at which no network runs out of pixels.
 SIZE = {"inception_v3": 80}
@@ -52,7 +50,7 @@ def images(name: str, n: int = 2) -> torch.Tensor:
 
 def test_forward_equals_torchvision(backbone):
     network = torchvision_network(backbone.name)
-    own = backbone.torchvision_state_dict()
+    own = backbone.library_state_dict()
     missing, unexpected = network.load_state_dict(own, strict=False)
     attribute, stand_in = CLASSIFIER[backbone.name]
     assert all(key.startswith(attribute) for key in missing)
@@ -94,7 +92,7 @@ def test_stages_cover_the_network_but_for_its_classifier(backbone):
     network = torchvision_network(backbone.name)
     attribute, _ = CLASSIFIER[backbone.name]
     expected = {key for key in network.state_dict() if not key.startswith(f"{attribute}.")}
-    assert set(backbone.torchvision_state_dict()) == expected
+    assert set(backbone.library_state_dict()) == expected
 
 
 def test_published_parameter_counts():
@@ -207,7 +205,7 @@ def test_seed_decides_the_weights_and_global_state_stays():
 def test_random_weights_are_torchvisions():
     torch.manual_seed(7)
     expected = torchvision_network("mobilenet_v2").state_dict()
-    for key, value in build_backbone("mobilenet_v2", seed=7).torchvision_state_dict().items():
+    for key, value in build_backbone("mobilenet_v2", seed=7).library_state_dict().items():
         assert torch.equal(value, expected[key])
 
 
@@ -219,13 +217,13 @@ def test_without_weights_a_backbone_gives_no_scores():
 def test_state_round_trip_and_strictness():
     source = build_backbone("squeezenet1_1", seed=3)
     target = build_backbone("squeezenet1_1")
-    state = source.torchvision_state_dict()
-    target.load_torchvision_state_dict(state)
+    state = source.library_state_dict()
+    target.load_library_state_dict(state)
     x = images("squeezenet1_1")
     assert torch.equal(source(x), target(x))
     del state["features.0.weight"]
     with pytest.raises(RuntimeError, match="Missing"):
-        target.load_torchvision_state_dict(state)
+        target.load_library_state_dict(state)
 
 
 def test_misspelt_backbone():

@@ -19,12 +19,12 @@ from stats_tl.train.networks.reading import read_state_file
 
 @pytest.fixture(scope="module")
 def squeezenet():
-    return build_backbone("squeezenet1_1", seed=1).torchvision_state_dict()
+    return build_backbone("squeezenet1_1", seed=1).library_state_dict()
 
 
-def map_to_torchvision(state: dict, backbone: str, *, name: str) -> tuple[dict, list[str]]:
+def find_backbone(state: dict, backbone: str, *, name: str) -> tuple[dict, list[str]]:
     """Of a file with one group of tensors."""
-    placed = checkpoint.map_to_torchvision({"": state}, backbone, name=name)
+    placed = checkpoint.find_backbone({"": state}, backbone, name=name)
     return placed.state, placed.dropped
 
 
@@ -76,14 +76,14 @@ def test_radimagenets_layout(name, tmp_path):
     assert all(key.startswith("backbone.") for key in file.groups[""])
     if name == "resnet50":
         assert len(file.groups[""]) == 318  # as in the published file
-    state, dropped = map_to_torchvision(file.groups[""], name, name=path.name)
+    state, dropped = find_backbone(file.groups[""], name, name=path.name)
     assert dropped == []
     # Every tensor placed, each once.
     assert len(state) == len(file.groups[""])
     values = {state_digest({"": value}) for value in file.groups[""].values()}
     assert {state_digest({"": value}) for value in state.values()} == values
     backbone = build_backbone(name).eval()
-    backbone.load_torchvision_state_dict(state)
+    backbone.load_library_state_dict(state)
     with torch.no_grad():
         torch.testing.assert_close(backbone(x), expected, rtol=1e-5, atol=1e-6)
 
@@ -95,7 +95,7 @@ def test_inception_with_auxiliary_logits_is_shifted_back():
     assert list(children).index("AuxLogits") == 15
     sequence = nn.Sequential(*children.values())
     published = {f"backbone.{key}": value for key, value in sequence.state_dict().items()}
-    state, dropped = map_to_torchvision(published, "inception_v3", name="x.pt")
+    state, dropped = find_backbone(published, "inception_v3", name="x.pt")
     own = network.state_dict()
     assert same(state, {key: own[key] for key in state})
     assert len(state) + len(dropped) == len(published)
@@ -117,10 +117,10 @@ def test_whole_networks_with_and_without_wrappers(backbone, prefix):
         network = torchvision_network(backbone, **options)
     network = network.to_empty(device="cpu")
     own = {key: torch.zeros_like(value) for key, value in network.state_dict().items()}
-    state, dropped = map_to_torchvision(
+    state, dropped = find_backbone(
         {prefix + key: value for key, value in own.items()}, backbone, name="x.pt"
     )
-    expected = set(build_backbone(backbone).torchvision_state_dict())
+    expected = set(build_backbone(backbone).library_state_dict())
     assert set(state) == expected
     assert {key.removeprefix(prefix) for key in dropped} == set(own) - expected
     assert all(state[key].data_ptr() == own[key].data_ptr() for key in state)
@@ -129,24 +129,24 @@ def test_whole_networks_with_and_without_wrappers(backbone, prefix):
 def test_a_classifier_beside_the_wrapped_backbone_is_dropped(squeezenet):
     state = {f"module.backbone.{key}": value for key, value in squeezenet.items()}
     state |= {"module.head.weight": torch.zeros(2, 512), "module.head.bias": torch.zeros(2)}
-    mapped, dropped = map_to_torchvision(state, "squeezenet1_1", name="x.pt")
+    mapped, dropped = find_backbone(state, "squeezenet1_1", name="x.pt")
     assert same(mapped, squeezenet)
     assert dropped == ["module.head.bias", "module.head.weight"]
 
 
 def test_features_alone(squeezenet):
     alone = {key.removeprefix("features."): value for key, value in squeezenet.items()}
-    assert same(map_to_torchvision(alone, "squeezenet1_1", name="x.pt")[0], squeezenet)
+    assert same(find_backbone(alone, "squeezenet1_1", name="x.pt")[0], squeezenet)
 
 
 def test_missing_batch_counters_and_old_densenet_names():
-    own = build_backbone("densenet121", seed=1).torchvision_state_dict()
+    own = build_backbone("densenet121", seed=1).library_state_dict()
     old = {
         key.replace("norm1.", "norm.1.").replace("conv2.", "conv.2."): value
         for key, value in own.items()
         if not key.endswith("num_batches_tracked")
     }
-    assert same(map_to_torchvision(old, "densenet121", name="x.pth")[0], own)
+    assert same(find_backbone(old, "densenet121", name="x.pth")[0], own)
 
 
 @pytest.mark.parametrize(
@@ -245,19 +245,19 @@ def test_numbers_that_are_not_finite(tmp_path, squeezenet, suffix, value):
     path = write(tmp_path / f"x{suffix}", state)
     groups = read_state_file(path).groups
     with pytest.raises(UserError, match=r"features\.3\.squeeze\.weight holds numbers that are not"):
-        checkpoint.map_to_torchvision(groups, "squeezenet1_1", name=path.name)
+        checkpoint.find_backbone(groups, "squeezenet1_1", name=path.name)
 
 
 @pytest.mark.parametrize("wanted", BACKBONES)
 @pytest.mark.parametrize("given", BACKBONES)
 def test_the_wrong_architecture_is_named(wanted, given):
-    blank = build_backbone(given).torchvision_state_dict()
+    blank = build_backbone(given).library_state_dict()
     state = {key: torch.zeros_like(value) for key, value in blank.items()}
     if wanted == given:
-        map_to_torchvision(state, wanted, name="x.pt")
+        find_backbone(state, wanted, name="x.pt")
         return
     with pytest.raises(UserError, match=f"weights x.pt do not fit {wanted}: .*looks like {given}$"):
-        map_to_torchvision(state, wanted, name="x.pt")
+        find_backbone(state, wanted, name="x.pt")
 
 
 def test_what_does_not_fit_is_counted_and_named(squeezenet):
@@ -266,7 +266,7 @@ def test_what_does_not_fit_is_counted_and_named(squeezenet):
     state["features.0.bias"] = torch.zeros(65)
     state["features.13.surprise"] = torch.zeros(1)
     with pytest.raises(UserError) as caught:
-        map_to_torchvision(state, "squeezenet1_1", name="x.pt")
+        find_backbone(state, "squeezenet1_1", name="x.pt")
     message = str(caught.value)
     assert "1 missing (features.0.weight)" in message
     assert "1 of another shape (features.0.bias (65,) for (64,))" in message
@@ -276,7 +276,7 @@ def test_what_does_not_fit_is_counted_and_named(squeezenet):
 def test_strangers_look_like_nothing():
     state = {f"blocks.{i}.attn.qkv.weight": torch.zeros(3, 3) for i in range(12)}
     with pytest.raises(UserError, match=r"it looks like no backbone known here .*and 8 more\)"):
-        map_to_torchvision(state, "resnet50", name="vit.pt")
+        find_backbone(state, "resnet50", name="vit.pt")
 
 
 def test_digest_is_of_names_shapes_and_values():
@@ -294,7 +294,7 @@ def test_digest_is_of_names_shapes_and_values():
 
 def resnet18(**changes) -> dict:
     """A state dict of zeros, changed."""
-    blank = build_backbone("resnet18").torchvision_state_dict()
+    blank = build_backbone("resnet18").library_state_dict()
     return {key: torch.zeros_like(value) for key, value in blank.items()} | changes
 
 
@@ -311,7 +311,7 @@ def test_a_prefix_is_found_and_recorded_and_foreign_modules_are_dropped(prefix):
                "aux_classifier.0.weight", "last_linear.weight"]  # fmt: skip
     state = {prefix + key: value for key, value in resnet18().items()}
     state |= {key: torch.zeros(3) for key in foreign}
-    placed = checkpoint.map_to_torchvision({"": state}, "resnet18", name="x.pt")
+    placed = checkpoint.find_backbone({"": state}, "resnet18", name="x.pt")
     assert placed.label == prefix
     assert placed.notes == [f"found under {prefix!r}"]
     assert placed.dropped == sorted(foreign)
@@ -322,7 +322,7 @@ def test_numbers_of_a_compiled_part_of_a_network():
         "net." + key.replace("layer1.", "layer1._orig_mod."): value
         for key, value in resnet18().items()
     }
-    placed = checkpoint.map_to_torchvision({"": state}, "resnet18", name="x.pt")
+    placed = checkpoint.find_backbone({"": state}, "resnet18", name="x.pt")
     assert set(placed.state) == set(resnet18())
 
 
@@ -343,26 +343,26 @@ def test_of_several_networks_the_plan_says_which():
         r"say which in the plan's arm: network = \{ resnet18 = 'state_dict/student\.' \}"
     )
     with pytest.raises(UserError, match=message):
-        checkpoint.map_to_torchvision(several(), "resnet18", name="x.pt")
+        checkpoint.find_backbone(several(), "resnet18", name="x.pt")
     for name, bias in (("student.", 0), ("teacher", 1)):
-        placed = checkpoint.map_to_torchvision(
+        placed = checkpoint.find_backbone(
             several(), "resnet18", name="x.pt", network=f"state_dict/{name}"
         )
         assert placed.state["bn1.bias"].unique().item() == bias
     with pytest.raises(UserError, match=r"no resnet18 is under 'pupil'.*in the file: 'state_dict"):
-        checkpoint.map_to_torchvision(several(), "resnet18", name="x.pt", network="pupil")
+        checkpoint.find_backbone(several(), "resnet18", name="x.pt", network="pupil")
 
 
 def test_one_network_under_two_names_is_one():
     state = {
         f"{name}.{key}": value for name in ("model", "ema") for key, value in resnet18().items()
     }
-    assert checkpoint.map_to_torchvision({"": state}, "resnet18", name="x.pt").label == "ema."
+    assert checkpoint.find_backbone({"": state}, "resnet18", name="x.pt").label == "ema."
 
 
 @pytest.mark.parametrize("kind", ["resnet101", "resnet152", "SE"])
 def test_larger_networks_with_all_tensors_of_the_backbone_stay_out(kind):
-    state = build_backbone("resnet50").torchvision_state_dict()
+    state = build_backbone("resnet50").library_state_dict()
     if kind == "SE":
         state["layer1.0.se.fc1.weight"] = torch.zeros(16, 256, 1, 1)
     else:
@@ -371,13 +371,13 @@ def test_larger_networks_with_all_tensors_of_the_backbone_stay_out(kind):
         with torch.device("meta"):
             state = getattr(models, kind)().state_dict()
     with pytest.raises(UserError, match="the file looks like a larger network than resnet50"):
-        map_to_torchvision(state, "resnet50", name="x.pt")
+        find_backbone(state, "resnet50", name="x.pt")
 
 
 def test_monais_resnet_is_named():
     state = resnet18(**{"layer2.0.downsample.0.bias": torch.zeros(128)})
     with pytest.raises(UserError, match="MONAI's ResNet, whose first layer has stride 1"):
-        map_to_torchvision(state, "resnet18", name="x.pt")
+        find_backbone(state, "resnet18", name="x.pt")
 
 
 @pytest.mark.parametrize(
@@ -397,15 +397,15 @@ def test_tensors_that_are_no_weights_are_refused_by_name(tmp_path, make, kind):
     torch.save({"model": resnet18(**{"layer4.1.bn2.weight": make(torch.ones(512))})}, path)
     groups = read_state_file(path).groups
     with pytest.raises(UserError, match=rf"layer4\.1\.bn2\.weight is {kind}; expected numbers of"):
-        checkpoint.map_to_torchvision(groups, "resnet18", name=path.name)
+        checkpoint.find_backbone(groups, "resnet18", name=path.name)
 
 
 def test_numbers_too_large_for_float32():
     state = resnet18(**{"bn1.weight": torch.full((64,), 1e39, dtype=torch.float64)})
     with pytest.raises(UserError, match=r"bn1\.weight holds numbers up to 1\.0e\+39, too large"):
-        map_to_torchvision(state, "resnet18", name="x.pt")
+        find_backbone(state, "resnet18", name="x.pt")
 
 
 def test_numbers_of_other_modules_do_not_matter():
     state = resnet18(op_threshs=torch.full((18,), float("nan")))
-    assert map_to_torchvision(state, "resnet18", name="x.pt")[1] == ["op_threshs"]
+    assert find_backbone(state, "resnet18", name="x.pt")[1] == ["op_threshs"]

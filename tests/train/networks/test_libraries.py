@@ -52,7 +52,7 @@ def features_here(backbone: str, path: Path, x: torch.Tensor, **options) -> torc
     arm = Arm(name="own", source="checkpoint", files={backbone: path.name}, **options)
     weights = resolve_weights(arm, backbone, base=path.parent, seed=None)
     network = build_backbone(backbone).eval()
-    network.load_torchvision_state_dict(weights.state_dict)
+    network.load_library_state_dict(weights.state_dict)
     return network(x)
 
 
@@ -203,9 +203,9 @@ def test_names_and_shapes_of_the_libraries_are_mapped(name):
         key: torch.randn(shape, generator=generator) if shape else torch.tensor(3)
         for key, shape in entry["keys"].items()
     }
-    placed = checkpoint.map_to_torchvision({"": state}, entry["backbone"], name=name)
+    placed = checkpoint.find_backbone({"": state}, entry["backbone"], name=name)
     backbone = build_backbone(entry["backbone"])
-    backbone.load_torchvision_state_dict(placed.state)
+    backbone.load_library_state_dict(placed.state)
     assert len(placed.dropped) + len(backbone.state_dict()) >= len(state)
     # Every tensor that was not dropped is in the backbone.
     own = {checkpoint.state_digest({"": value}) for value in placed.state.values()}
@@ -231,7 +231,7 @@ def test_names_and_shapes_of_the_libraries_are_mapped(name):
 def test_a_configuration_that_names_another_function_is_refused(
     tmp_path, config, backbone, message
 ):
-    state = build_backbone(backbone, seed=1).torchvision_state_dict()
+    state = build_backbone(backbone, seed=1).library_state_dict()
     path = tmp_path / "model.safetensors"
     safetensors.torch.save_file(state, path)
     x = torch.zeros(1, 3, 64, 64)
@@ -242,14 +242,14 @@ def test_a_configuration_that_names_another_function_is_refused(
 
 
 def test_a_file_that_names_another_function_itself_is_refused(tmp_path):
-    state = build_backbone("resnet18", seed=1).torchvision_state_dict()
+    state = build_backbone("resnet18", seed=1).library_state_dict()
     torch.save({"state_dict": state, "arch": "resnetblur18"}, tmp_path / "x.pth.tar")
     with pytest.raises(UserError, match="the file says that it is of 'resnetblur18'"):
         features_here("resnet18", tmp_path / "x.pth.tar", torch.zeros(1, 3, 64, 64))
 
 
 def test_a_configurations_scaling_is_taken_over(tmp_path):
-    state = build_backbone("inception_v3", seed=1).torchvision_state_dict()
+    state = build_backbone("inception_v3", seed=1).library_state_dict()
     path = tmp_path / "model.safetensors"
     safetensors.torch.save_file(state, path)
     arm = Arm(name="own", source="checkpoint", files={"inception_v3": path.name})
@@ -264,7 +264,7 @@ def test_a_configurations_scaling_is_taken_over(tmp_path):
 
 def test_a_first_layer_of_one_channel(tmp_path):
     """The grey path is exact, and a scaling that differs between channels is refused."""
-    state = build_backbone("resnet18", seed=1).torchvision_state_dict()
+    state = build_backbone("resnet18", seed=1).library_state_dict()
     generator = torch.Generator().manual_seed(2)
     grey = torch.randn(64, 1, 7, 7, generator=generator)
     torch.save({**state, "conv1.weight": grey}, tmp_path / "grey.pt")

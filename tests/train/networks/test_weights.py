@@ -13,7 +13,7 @@ import torch
 
 from stats_tl.errors import UserError
 from stats_tl.study.plan import Arm
-from stats_tl.train.networks import weights as module
+from stats_tl.train.networks import published as module
 from stats_tl.train.networks.backbones import build_backbone
 from stats_tl.train.networks.weights import resolve_weights, save_backbone
 
@@ -40,7 +40,7 @@ def squeezenet():
 def file(tmp_path, squeezenet) -> Path:
     path = tmp_path / "weights" / "squeezenet.safetensors"
     path.parent.mkdir()
-    safetensors.torch.save_file(squeezenet.torchvision_state_dict(), path)
+    safetensors.torch.save_file(squeezenet.library_state_dict(), path)
     return path
 
 
@@ -75,7 +75,7 @@ def test_local_file_is_relative_to_the_plan_and_recorded_without_its_folder(
 ):
     plan = arm("checkpoint", files={"squeezenet1_1": "weights/squeezenet.safetensors"})
     loaded = resolve_weights(plan, "squeezenet1_1", base=tmp_path, seed=None)
-    expected = squeezenet.torchvision_state_dict()
+    expected = squeezenet.library_state_dict()
     assert set(loaded.state_dict) == set(expected)
     assert all(torch.equal(loaded.state_dict[key], value) for key, value in expected.items())
     assert loaded.record["origin"] == file.name
@@ -87,7 +87,7 @@ def test_local_file_is_relative_to_the_plan_and_recorded_without_its_folder(
 
 @pytest.mark.parametrize("suffix", [".safetensors", ".pt"])
 def test_half_precision_is_widened(tmp_path, squeezenet, suffix):
-    half = {key: value.half() for key, value in squeezenet.torchvision_state_dict().items()}
+    half = {key: value.half() for key, value in squeezenet.library_state_dict().items()}
     path = tmp_path / f"half{suffix}"
     save = safetensors.torch.save_file if suffix == ".safetensors" else torch.save
     save(half, path)
@@ -149,7 +149,7 @@ def densenet(tmp_path_factory) -> Path:
     """Stands in for RadImageNet's file, as its cache on the hub keeps it."""
     path = tmp_path_factory.mktemp("hub") / "snapshots" / "0123abc" / "DenseNet121.pt"
     path.parent.mkdir(parents=True)
-    torch.save(build_backbone("densenet121", seed=1).torchvision_state_dict(), path)
+    torch.save(build_backbone("densenet121", seed=1).library_state_dict(), path)
     return path
 
 
@@ -175,7 +175,7 @@ def test_trained_backbone_is_an_arm_of_the_next_study(tmp_path, squeezenet):
     path.write_bytes(data)
     plan = arm("checkpoint", files={"squeezenet1_1": path.name})
     loaded = resolve_weights(plan, "squeezenet1_1", base=tmp_path, seed=None)
-    for key, value in squeezenet.torchvision_state_dict().items():
+    for key, value in squeezenet.library_state_dict().items():
         assert torch.equal(loaded.state_dict[key], value)
     assert loaded.record["preprocessing"] == "symmetric"
     assert loaded.record["licence"] == "MIT"
@@ -227,7 +227,7 @@ def test_imagenet_is_fetched_once_into_torchs_cache(cache, squeezenet, monkeypat
 
     def download(url, path, hash_prefix, progress):
         calls.append((url, hash_prefix))
-        torch.save(squeezenet.torchvision_state_dict(), path)
+        torch.save(squeezenet.library_state_dict(), path)
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", download)
     monkeypatch.setattr(module, "_hash_in_name", lambda url: "")
@@ -282,7 +282,7 @@ def test_real_imagenet_weights(shared, tmp_path, backbone, name):
     plan = arm("imagenet", files={backbone: name})
     loaded = resolve_weights(plan, backbone, base=tmp_path, seed=None)
     network = build_backbone(backbone).eval()
-    network.load_torchvision_state_dict(loaded.state_dict)
+    network.load_library_state_dict(loaded.state_dict)
     assert loaded.record["origin"] == name
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
