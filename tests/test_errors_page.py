@@ -298,6 +298,13 @@ CAUSES = {
         "--folds", "2",
     ],
     ("folds of all repeats are numbered through", "report"): lambda w: w.scores(THROUGH),
+    ("readers have not read all cases", "report"): lambda w: w.scores(
+        pd.concat([SCORES.assign(reader="R0"), SCORES[SCORES.index % 40 > 1].assign(reader="R1")])
+        .drop(columns="fold"),
+    ),
+    ("a file of readers ends early", "report"): lambda w: [
+        "--scores", text("s.lrc", 'Title\nAmes\n"a" "b"\nL L\n1 2\n'),
+    ],
     ("each fold leaves out one case", "report"): lambda w: w.scores(
         SCORES.assign(fold=SCORES["case"].str[1:]),
     ),

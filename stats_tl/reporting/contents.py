@@ -37,6 +37,7 @@ from .tables.all_pairs import all_pairs
 from .tables.comparisons import significance
 from .tables.mixed import mixed_model
 from .tables.operating_points import operating_points
+from .tables.readers import readers
 from .tables.reproducibility import reproducibility
 from .tables.sample import sample
 from .tables.sensitivity import sensitivity
@@ -46,6 +47,7 @@ from .tables.subgroups import subgroups
 TABLES: tuple[Callable[[Material], Iterator[Section | Absent]], ...] = (
     sample,
     significance,
+    readers,
     sensitivity,
     mixed_model,
     all_pairs,

@@ -53,9 +53,9 @@ print(obuchowski_rockette_test(y_true, scores, readers="fixed"))
 # %%
 # From a table
 # ------------
-# The report takes the same data as a CSV. A reader stands in the column ``seed``: for this analysis
-# a reader and a training run are the same thing, one of several sources of scores that a
-# conclusion should go beyond.
+# The report takes the same data as a CSV with a column ``reader``, or a file of iMRMC
+# (``.imrmc``) or OR-DBM MRMC (``.lrc``). Its words are then about readers and cases, and
+# ``tables/readers`` has the AUC of each.
 
 frame = pd.concat(
     pd.DataFrame(
@@ -63,7 +63,7 @@ frame = pd.concat(
             "case": [f"case{i:03d}" for i in range(n)],
             "y_true": y_true,
             "arm": arm,
-            "seed": reader,
+            "reader": readers[reader],
             "score": scores[a, reader],
         }
     )

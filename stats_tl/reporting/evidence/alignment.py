@@ -82,6 +82,8 @@ class Aligned:
         The runs of the other designs, of the same arms and cases; empty in these themselves.
     hold_outs : bool
         Whether every repeat tests a random part of the cases, once; see :mod:`.designs`.
+    readers : mapping of int to str, or None
+        Seed of a run → the reader who gave its scores; None where models did.
     """
 
     setting: dict[str, str]
@@ -96,6 +98,7 @@ class Aligned:
     design: str = "cv"
     further: Mapping[str, Aligned] = field(default_factory=dict)
     hold_outs: bool = False
+    readers: Mapping[int, str] | None = None
 
     def arm(self, name: str) -> int:
         """Position of an arm."""
@@ -122,9 +125,9 @@ def check_scores(scores: pd.DataFrame) -> pd.DataFrame:
     scores : DataFrame
         One row per case and model: ``case, y_true, arm, score``; optional ``patient``,
         ``related_group`` (of images that no test may take as independent),
-        the keys ``task, backbone, head, unfreeze, repeat, fold, seed`` and ``design``:
-        ``half`` for extra two-fold repeats, ``halving`` for cross-validations of halves of the
-        patients, else ``cv``.
+        the keys ``task, backbone, head, unfreeze, repeat, fold, seed``, ``reader`` in place of
+        ``seed`` where people gave the scores, and ``design``: ``half`` for extra two-fold
+        repeats, ``halving`` for cross-validations of halves of the patients, else ``cv``.
 
     Returns
     -------
@@ -145,7 +148,9 @@ def check_scores(scores: pd.DataFrame) -> pd.DataFrame:
         )
     if scores.empty:
         raise UserError("there are no scores: the table is empty")
-    frame = scores[[c for c in scores.columns if c in {*_NEEDED, *_DEFAULTS, "seed", *_UNITS}]]
+    frame = scores[
+        [c for c in scores.columns if c in {*_NEEDED, *_DEFAULTS, "seed", "reader", *_UNITS}]
+    ]
     for name in frame.columns:
         missing = frame[name].isna()
         if name in _UNITS and missing.all():
@@ -157,7 +162,8 @@ def check_scores(scores: pd.DataFrame) -> pd.DataFrame:
             )
     frame = frame.assign(**{k: v for k, v in _DEFAULTS.items() if k not in frame.columns})
     if "seed" not in frame.columns:
-        frame["seed"] = 0
+        # A reader is numbered, in alphabetical order, as a training run is.
+        frame["seed"] = _sorted_codes(frame["reader"])[0] if "reader" in frame.columns else 0
     for name in ("repeat", "fold", "seed"):
         frame[name] = _whole_numbers(frame, name)
     wrong = ~frame["design"].isin(DESIGNS)
@@ -300,7 +306,11 @@ def complete_runs(
             gaps = [f"fold{'s' * (len(planned_folds) > 1)} {', '.join(map(str, planned_folds))} "
                     "not trained"]  # fmt: skip
         elif untested and not gaps and not aligned.hold_outs:
-            gaps = [f"{untested} of {a.size} cases are not tested in it"]
+            gaps = [
+                f"{untested} of {a.size} cases are not tested in it"
+                if not aligned.readers
+                else f"{untested} of {a.size} cases not read: {_listed(aligned.cases[a < 0])}"
+            ]
         if gaps:
             lacking.append(f"{where}: {'; '.join(gaps)}")
         else:
@@ -310,16 +320,20 @@ def complete_runs(
     return np.array(usable, dtype=np.intp), lacking
 
 
-def require_complete(lacking: Sequence[str]) -> None:
+def require_complete(lacking: Sequence[str], *, readers: bool = False) -> None:
     """Raise IncompleteError, with the list, unless nothing lacks."""
     if lacking:
         shown = [f"  - {line}" for line in lacking[: 3 * _LISTED]]
         if len(lacking) > len(shown):
             shown.append(f"  - and {len(lacking) - len(shown)} more")
-        raise IncompleteError(
-            "the pairs are not complete:\n" + "\n".join(shown) + "\nTrain what is missing "
-            "(`python -m stats_tl.run_grid`), or report the complete runs with --allow-incomplete"
+        mend = (
+            "The test needs every reader to have read every case in both arms. Leave these cases "
+            "out for all readers, or report the readers who have read all with --allow-incomplete"
+            if readers
+            else "Train what is missing (`python -m stats_tl.run_grid`), or report the complete "
+            "runs with --allow-incomplete"
         )
+        raise IncompleteError("\n".join(["the pairs are not complete:", *shown, mend]))
 
 
 def _align_setting(setting: dict[str, str], frame: pd.DataFrame) -> Aligned:
@@ -350,7 +364,11 @@ def _align_setting(setting: dict[str, str], frame: pd.DataFrame) -> Aligned:
         for design, (runs, folds, scores) in arrays.items()
     }
     own = found.pop("cv")
-    return replace(own, further=found)
+    readers = None
+    if "reader" in frame.columns:
+        pairs = frame[["seed", "reader"]].drop_duplicates()
+        readers = dict(zip(pairs["seed"].tolist(), pairs["reader"].astype(str), strict=True))
+    return replace(own, further=found, readers=readers)
 
 
 def _units(
@@ -454,6 +472,8 @@ def _describe(setting: dict[str, str]) -> str:
 
 
 def _where(aligned: Aligned, repeat: int, seed: int) -> str:
+    if aligned.readers:
+        return f"{_describe(aligned.setting)}reader {aligned.readers[seed]}"
     seeds = {seed for _, seed in aligned.runs}
     tail = f", seed {seed}" if len(seeds) > 1 or (seeds and seed not in seeds) else ""
     return f"{_describe(aligned.setting)}{DESIGNS[aligned.design]} {repeat}{tail}"

@@ -35,6 +35,7 @@ NEEDED = ("case", "y_true", "arm", "score")
 ROW = "row"
 OPTIONAL = (
     "patient",
+    "reader",
     "task",
     "backbone",
     "head",
@@ -124,6 +125,11 @@ def arrange(
             frame = frame.assign(**{name: value})
     if arms:
         frame = _long(frame, arms, columns or {})
+    if {"reader", "seed"} <= set(frame.columns):
+        raise UserError(
+            "the table has a column 'reader' and a column 'seed': scores are those of readers or "
+            "of training runs; leave one of them out"
+        )
     absent = [name for name in NEEDED if name not in frame.columns]
     if absent:
         found = ", ".join(map(str, frame.columns))

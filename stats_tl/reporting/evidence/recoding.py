@@ -23,7 +23,7 @@ _PARTS = {
 }
 _PART = re.compile(r"([A-Za-z]+)[ _-]?0*(\d+)")
 _FORMS = "whole numbers, Fold1, Fold1.Rep1, Resample01 or Repeat1"
-_KEYS = ("task", "backbone", "head", "unfreeze", "arm", "seed")
+_KEYS = ("task", "backbone", "head", "unfreeze", "arm", "seed", "reader")
 
 
 def recode_labels(frame: pd.DataFrame, positive: str | None) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import hashlib
 import io
 import re
 from codecs import getincrementaldecoder
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,13 +24,24 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from ...errors import UserError
+from .mrmc import is_imrmc, read_imrmc, read_lrc
 from .weka import is_weka, read_weka
 
 #: A column of row numbers or names without a heading, and how ``--columns`` calls it.
 UNNAMED = ""
 INDEX = "index"
 #: Identifiers are text: 007 and 7 are two cases, and "NA" may be a name.
-TEXT_COLUMNS = ("case", "patient", "arm", "design", "task", "backbone", "head", "unfreeze")
+TEXT_COLUMNS = (
+    "case",
+    "patient",
+    "reader",
+    "arm",
+    "design",
+    "task",
+    "backbone",
+    "head",
+    "unfreeze",
+)
 _MOST_BYTES = 4 * 2**30
 _LONGEST_LINE = 2**20
 _HEAD_BYTES = 2**16
@@ -74,7 +85,8 @@ def read_table(
     ----------
     path : Path
         Delimited text in UTF-8 (separated by commas, semicolons, tabs, bars or single blanks;
-        with decimal commas where the separator is none), Parquet, or what WEKA or Orange writes.
+        with decimal commas where the separator is none), Parquet, or what WEKA, Orange, iMRMC
+        (``.imrmc``) or OR-DBM MRMC (``.lrc``) write.
     columns : mapping of str to str, optional
         Our name → the file's name of a column.
     names : sequence of str, optional
@@ -104,11 +116,21 @@ def read_table(
         text = {(columns or {}).get(name, name) for name in TEXT_COLUMNS}
         if parquet:
             frame = _of_arrow(pq.read_table(path), text)
-        elif is_weka(head.decode("utf-8-sig", "replace").splitlines()):
-            frame = read_weka(path.read_text(encoding="utf-8-sig"))
+        elif (reader := _own_reader(path, head)) is not None:
+            frame = reader(path.read_text(encoding="utf-8-sig"))
         else:
             frame = _read_text(path, _dialect(head, text, names), text)
     return frame, digest
+
+
+def _own_reader(path: Path, head: bytes) -> Callable[[str], pd.DataFrame] | None:
+    """The reader of a format that is no table; None for delimited text."""
+    if path.suffix.lower() == ".lrc":
+        return read_lrc
+    lines = head.decode("utf-8-sig", "replace").splitlines()
+    if is_imrmc(lines):
+        return read_imrmc
+    return read_weka if is_weka(lines) else None
 
 
 @contextmanager

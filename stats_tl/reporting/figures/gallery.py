@@ -84,25 +84,28 @@ def roc(material: Material) -> Drawing | Absent:
     )
     crossed = any(len(np.unique(s.folds[0])) > 1 for s in settings)
     several = any(len(s.folds) > 1 for s in settings)
+    run = "reader" if material.of_readers else "training run"
     average = ""
     if crossed:
         average = ", averaged vertically over the test folds of a repeat"
         average += " and then over repeats" if several else ""
         average += "; scores of different models were never ranked together"
     elif several:
-        average = ", averaged vertically over training runs"
+        average = f", averaged vertically over {run}s"
     caption = (
         f"ROC curves{average}. Bands are pointwise {_level(material)} confidence bands for new "
         f"{_units(material)}{_clustered(material)}, from the variance of one "
-        f"{'repeat' if crossed else 'training run'}; they do not cover the whole curve "
+        f"{'repeat' if crossed else run}; they do not cover the whole curve "
         "simultaneously, and their overlap is not a test of a difference."
     )
     if several:
-        what = "repeats" if crossed else "training runs"
+        what = "repeats" if crossed else f"{run}s"
+        varying = f"{'splitting and ' if crossed else ''}training on"
+        if material.of_readers:
+            varying = "reading"
         caption += (
             f" Thin lines are the lowest and highest of the {what} at each point; they show the "
-            f"variability of {'splitting and ' if crossed else ''}training on the same "
-            f"{_units(material)} "
+            f"variability of {varying} the same {_units(material)} "
             "and are not a confidence interval."
         )
     caption += f" Numbers are AUCs ({_level(material)} confidence interval).{_shown(why)}"

@@ -224,9 +224,14 @@ def _limits(rows: list[dict[str, Any]], analysis: Mapping[str, Any]) -> list[str
             "Training and test cases come from the same collection; performance elsewhere was not "
             "studied."
         )
+    better = (
+        ""
+        if any(row["test"] == "mrmc" for row in rows)
+        else "whether a reader decides better with such a model, nor "
+    )
     limits.append(
-        "The AUC measures how well cases are ranked. It does not show whether a reader decides "
-        "better with such a model, nor whether patients benefit."
+        f"The AUC measures how well cases are ranked. It does not show {better}whether patients "
+        "benefit."
     )
     if len(rows) > 1 and analysis["correction"] != "none":
         limits.append("P values are adjusted for the number of comparisons.")

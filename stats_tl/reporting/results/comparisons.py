@@ -210,11 +210,13 @@ def compare_study(
     lacking: list[str] = []
     arms: set[str] = set()
     waiting = missing_by_setting(missing)
+    readers = False
     for frame in frames:
         known = missing is not None
         parts = [frame] if isinstance(frame, Aligned) else align(check_scores(frame), planned=known)
         for aligned in parts:
             arms.update(aligned.arms)
+            readers |= bool(aligned.readers)
             planned = waiting.pop(tuple(aligned.setting.values()), {})
             found, gaps = _compare_setting(aligned, reference, options, planned)
             rows += found
@@ -224,7 +226,7 @@ def compare_study(
     for setting in waiting:
         lacking.append(f"{' / '.join(word for word in setting if word)}: not trained")
     if not allow_incomplete:
-        require_complete(lacking)
+        require_complete(lacking, readers=readers)
     if not rows:
         have = ", ".join(sorted(arms)) or "none"
         raise UserError(
@@ -377,6 +379,7 @@ def _compare(
             repeats,
             groups=groups,
             **further_scores(aligned, arm, reference, further),
+            readers=bool(aligned.readers),
             confidence_level=level,
         )
     except ValueError as error:

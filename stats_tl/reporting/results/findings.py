@@ -86,7 +86,8 @@ def test_findings(material: Material) -> list[Finding]:
     """About a table of tests, which use complete runs only."""
     table = material.comparisons
     found = []
-    if ((table["n_folds"] <= 1) & ~of_hold_outs(table)).any():
+    read = any(aligned.readers for aligned in material.settings)
+    if ((table["n_folds"] <= 1) & ~of_hold_outs(table)).any() and not read:
         found.append(Finding("single-test-set"))
     found = [
         *score_findings(material),

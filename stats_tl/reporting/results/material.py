@@ -130,6 +130,11 @@ class Material:
             for _, row in self.comparisons.iterrows()
         )
 
+    @property
+    def of_readers(self) -> bool:
+        """Whether people gave the scores: a reader study."""
+        return any(aligned.readers for aligned in self.settings)
+
     def aligned(self, row: pd.Series) -> Aligned:
         """The scores that a row of `comparisons` was computed from."""
         wanted = {key: str(row[key]) for key in SETTING}
@@ -213,6 +218,8 @@ def gather_material(
         mixed=(
             no_mixed_model("random hold-outs share test cases, which the model does not know")
             if any(aligned.hold_outs for aligned in settings)
+            else no_mixed_model("the test of the reader study has readers and cases as random")
+            if any(aligned.readers for aligned in settings)
             else mixed_report(
                 aucs, options.reference, confidence_level=1 - options.alpha, labels=shown
             )

@@ -6,6 +6,7 @@ design                                      primary test
 repeated cross-validation                   :func:`~stats_tl.stats.repeated_cv_test`
 one test set, one model an arm              :func:`~stats_tl.stats.delong_test`
 one test set, several training runs an arm  :func:`~stats_tl.stats.obuchowski_rockette_test`
+a reader study (MRMC)                       :func:`~stats_tl.stats.obuchowski_rockette_test`
 random hold-outs                            :func:`~stats_tl.stats.corrected_resampled_ttest`
 ==========================================  =====================================
 
@@ -16,7 +17,14 @@ only, and never stacked over repeats. Several training seeds of a fold are avera
 
 from __future__ import annotations
 
-__all__ = ["PairComponents", "PairResult", "compare_pair", "of_hold_outs", "pair_components"]
+__all__ = [
+    "PairComponents",
+    "PairResult",
+    "compare_pair",
+    "has_own_intervals",
+    "of_hold_outs",
+    "pair_components",
+]
 
 import dataclasses
 import math
@@ -49,6 +57,8 @@ from .aucs import auc_of
 #: What a conclusion is about; {units} are patients, or images where nobody knows the patients.
 PROCEDURES = "training procedures, for new {units} and new training runs at this sample size"
 MODELS = "these fitted models, for new {units}"
+READERS = "these modalities, for new readers and new {units}"
+READER = "this reader, for new {units}"
 RETRAINED = "training on this training set, for new {units} and new training runs"
 
 
@@ -62,7 +72,8 @@ class PairResult:
         Of the test that the design calls for; candidate minus reference.
     test : str
         Its short name: ``repeat-delong``, ``learning-curve``, ``larger-variance``,
-        ``nadeau-bengio``, ``delong`` or ``obuchowski-rockette``.
+        ``nadeau-bengio``, ``delong``, ``obuchowski-rockette`` (training runs) or ``mrmc`` (the
+        same, of readers).
     estimand : str
         What the conclusion is about, with ``{units}`` for what the cases are drawn from.
     intervals : tuple of two ConfidenceInterval
@@ -108,6 +119,7 @@ def compare_pair(
     groups: Any = None,
     half: Extra | None = None,
     halvings: Extra | None = None,
+    readers: bool = False,
     confidence_level: float = 0.95,
 ) -> PairResult:
     """Compare a candidate with the reference by the test that the design calls for.
@@ -127,6 +139,8 @@ def compare_pair(
         Of extra repeats of two-fold cross-validation, shape (extra repeats, cases).
     halvings : tuple (scores_a, scores_b, folds), optional
         Of cross-validations of halves of the patients, shape (rows, cases).
+    readers : bool, optional
+        Whether the runs are people who gave the scores.
     confidence_level : float, optional
 
     Returns
@@ -176,8 +190,10 @@ def compare_pair(
                 repeats=repeats, half=half, halvings=halvings, **options,
             )  # fmt: skip
         if len(scores_a) == 1:
-            return _one_model(y_true, scores_a[0], scores_b[0], **options)
-        return _retrained(y_true, scores_a, scores_b, **options)
+            found = _one_model(y_true, scores_a[0], scores_b[0], **options)
+            return dataclasses.replace(found, estimand=READER) if readers else found
+        found = _retrained(y_true, scores_a, scores_b, **options)
+    return dataclasses.replace(found, test="mrmc", estimand=READERS) if readers else found
 
 
 def _cross_validated(y_true: Any, a: Any, b: Any, folds: Any, **options: Any) -> PairResult:
@@ -257,6 +273,11 @@ def _held_out(
         corrected_t=primary.pvalue,
         n_folds=1,
     )
+
+
+def has_own_intervals(table: pd.DataFrame) -> pd.Series:
+    """Which rows have intervals of AUCs with the variance of the test, not on the logit scale."""
+    return of_hold_outs(table) | table["test"].isin(["obuchowski-rockette", "mrmc"])
 
 
 def of_hold_outs(table: pd.DataFrame) -> pd.Series:

@@ -178,7 +178,7 @@ def _pvalue_columns(table: pd.DataFrame) -> list[tuple[str, str]]:
     shown = [(header, key) for header, key in columns if table[key].notna().any()]
     if curve:
         shown.append(("Raw", "pvalue"))
-    elif (table["test"] == "obuchowski-rockette").any():
+    elif table["test"].isin(["obuchowski-rockette", "mrmc"]).any():
         shown.append(("MRMC", "pvalue"))
     return [*shown, ("Adjusted", "pvalue_adjusted")]
 
@@ -230,6 +230,8 @@ def _panel(task: str, rows: pd.DataFrame) -> str:
         return f"{text}; {_range(rows['n_repeats'])} random hold-outs" + (
             f", {_count(rows['n_seeds'], 'seed')}" if (rows["n_seeds"] > 1).any() else ""
         )
+    if (rows["test"] == "mrmc").all():
+        return f"{text}; {_count(runs, 'reader')}"
     text += "; one test set"
     return text + (f", {_count(runs, 'training run')}" if (runs > 1).any() else "")
 

@@ -46,7 +46,7 @@ from ..results.findings import (
     test_findings,
 )
 from ..results.material import Material
-from ..results.pairs import of_hold_outs
+from ..results.pairs import has_own_intervals, of_hold_outs
 
 #: More gaps than this are counted, not listed.
 _MOST_GAPS = 8
@@ -61,6 +61,8 @@ _TESTS = {
     "nadeau-bengio": "Nadeau and Bengio’s corrected resampled t test",
     "delong": "DeLong’s test",
     "obuchowski-rockette": "the Obuchowski–Rockette test with Hillis’s degrees of freedom",
+    "mrmc": "the Obuchowski–Rockette test, with readers and cases as random and Hillis’s degrees "
+    "of freedom",
 }
 
 
@@ -245,7 +247,8 @@ def _numbers_note(table: pd.DataFrame) -> str:
     held_out = of_hold_outs(table)
     if held_out.any():
         average += "AUCs of random hold-outs are means over these. "
-    scale = "on the logit scale" if not held_out.all() else "with the variance of the same test"
+    own = has_own_intervals(table).all()
+    scale = "with the variance of the same test" if own else "on the logit scale"
     return (
         f"{average}Confidence intervals (CI) have a level of {level}; those of an AUC were "
         f"computed {scale}, and those of a difference belong to the test that is "
@@ -270,8 +273,9 @@ def _test_sentences(table: pd.DataFrame) -> Iterator[str]:
             "“Corr. t” is Nadeau and Bengio’s corrected resampled t test over the random "
             "hold-outs; all other cases are taken to have been training cases."
         )
-    if (table["test"] == "obuchowski-rockette").any():
-        yield f"“MRMC” is {_TESTS['obuchowski-rockette']}{clustered}."
+    for test in ("obuchowski-rockette", "mrmc"):
+        if (table["test"] == test).any():
+            yield f"“MRMC” is {_TESTS[test]}{clustered}."
     if used.any():
         tests = join_words([_TESTS[test] for test in _unique(table["test"])])
         yield (

@@ -66,7 +66,8 @@ def reproducibility_facts(material: Material) -> pd.DataFrame:
     source = "run archive" if archived else "table of predictions"
     facts.append(("Evidence", "source", source))
     facts.append(("Evidence", "SHA-256", evidence.digest or "not known"))
-    facts.append(("Evidence", "trained models", str(len(evidence.cells))))
+    what = "readers × arms" if material.of_readers else "trained models"
+    facts.append(("Evidence", what, str(len(evidence.cells))))
     plan = options.plan_sha256 or "no plan was given"
     of = f" ({options.plan_source})" if options.plan_source else ""
     facts.append(("Evidence", "SHA-256 of the analysis plan", plan + of))
@@ -78,6 +79,8 @@ def reproducibility_facts(material: Material) -> pd.DataFrame:
             design = ", ".join(
                 plural(int(row[f"n_{word}s"]), word) for word in ("repeat", "fold", "seed")
             )
+            if material.of_readers:
+                design = plural(int(row["n_seeds"]), "reader")
             facts.append(("Design", material.labels.task(row["task"]) or "all cases", design))
     return pd.DataFrame(facts, columns=["section", "item", "value"])
 

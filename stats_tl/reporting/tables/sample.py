@@ -20,7 +20,11 @@ def sample(material: Material) -> Iterator[Section]:
     """The table of the sample, from the material of a report."""
     cautions = general_notes(material)
     table = sample_text_table(
-        material.sample, title=material.title, cautions=cautions, labels=material.labels
+        material.sample,
+        title=material.title,
+        cautions=cautions,
+        labels=material.labels,
+        readers=material.of_readers,
     )
     yield Section(table, material.sample)
 
@@ -31,18 +35,22 @@ def sample_text_table(
     title: str = "",
     cautions: Sequence[str] = (),
     labels: Labels | None = None,
+    readers: bool = False,
 ) -> Table:
     """Table 1: patients, images, events and design of each task."""
     sample = (labels or Labels()).applied(sample)
+    runs: list[tuple[Column, str]] = [
+        (Column("Repeats", "right", "Cross-validation"), "n_repeats"),
+        (Column("Folds", "right", "Cross-validation"), "n_folds"),
+        (Column("Seeds", "right", "Cross-validation"), "n_seeds"),
+    ]
     columns: list[tuple[Column, str]] = [
         (Column("All", "right", "Patients"), "n_patients"),
         (Column("With event", "right", "Patients"), "n_patients_events"),
         (Column("All", "right", "Images"), "n_cases"),
         (Column("Events", "right", "Images"), "n_events"),
         (Column("Events, %", "right", "Images"), "prevalence"),
-        (Column("Repeats", "right", "Cross-validation"), "n_repeats"),
-        (Column("Folds", "right", "Cross-validation"), "n_folds"),
-        (Column("Seeds", "right", "Cross-validation"), "n_seeds"),
+        *([(Column("Readers", "right"), "n_seeds")] if readers else runs),
         (Column("Train", "right", "Images per fold"), "n_train"),
         (Column("Tune", "right", "Images per fold"), "n_validation"),
         (Column("Test", "right", "Images per fold"), "n_test"),

@@ -26,7 +26,7 @@ from ..rendering.labels import (
 )
 from ..rendering.numbers import format_count
 from ..results.material import Material
-from ..results.pairs import of_hold_outs
+from ..results.pairs import has_own_intervals, of_hold_outs
 from ..tables.notes import CURVE_TESTS, case_units, training_source
 
 _CITATIONS = {
@@ -118,10 +118,18 @@ def _runs(own: pd.DataFrame) -> str:
     if of_hold_outs(own).all():
         return f"{n_repeats} random hold-outs (Monte Carlo cross-validation){seeds}"
     runs = n_repeats * n_seeds
+    if (own["test"] == "mrmc").all():
+        return f"a study in which each of {runs} readers read all of them with every arm"
     return "one fixed test set" + (f", with {runs} training runs of each arm" if runs > 1 else "")
 
 
 def _models(material: Material) -> Iterator[str]:
+    if material.of_readers:
+        yield (
+            "The scores were given by readers; their experience, the order of reading and the time "
+            "between readings are not known to this analysis."
+        )
+        return
     if material.evidence.source != "archive":
         yield (
             "The predictions were made by models trained elsewhere; how these were trained, tuned "
@@ -214,7 +222,7 @@ def _primary(material: Material) -> Iterator[str]:
     yield from _tests(rows)
     for estimand in dict.fromkeys(rows["estimand"]):
         yield f"The conclusions apply to {estimand}."
-    scale = "with the same variance" if of_hold_outs(rows).all() else "on the logit scale"
+    scale = "with the same variance" if has_own_intervals(rows).all() else "on the logit scale"
     yield (
         f"Confidence intervals have a level of {100 * (1 - options.alpha):g} %, and those of a "
         f"single AUC were computed {scale}. Differences are candidate − reference, and "
@@ -280,6 +288,9 @@ _TESTS = {
     "folds [@nadeau2003].",
     "delong": "Differences in AUC were tested by DeLong’s test for paired curves "
     "[@delong1988]{patients}.",
+    "mrmc": "Differences in AUC were tested by the method of Obuchowski and Rockette "
+    "[@obuchowski1995], with readers and cases as random and Hillis’s degrees of freedom "
+    "[@hillis2007]{patients}.",
     "obuchowski-rockette": "Differences in AUC were tested by the method of Obuchowski and "
     "Rockette [@obuchowski1995], with training runs as readers and Hillis’s degrees of freedom "
     "[@hillis2007]{patients}.",
