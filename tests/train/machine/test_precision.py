@@ -15,8 +15,8 @@ from stats_tl.train.machine.precision import (
     lower_precision,
 )
 from stats_tl.train.networks.backbones import build_backbone
-from stats_tl.train.networks.staged import freeze
 from stats_tl.train.networks.heads import build_head
+from stats_tl.train.networks.staged import freeze
 
 CPU = torch.device("cpu")
 
