@@ -32,6 +32,7 @@ WarningCode = Literal[
     "two-folds",
     "few-folds",
     "few-units",  # few cases or patients, in all or of the rarer class
+    "over-cautious",  # the standard error is known to be too large
     "small-counts",  # a metric rests on few cases of a kind
     "near-chance",
     "negative-covariance",

@@ -66,7 +66,7 @@ def further_runs(
 
 def further_scores(
     aligned: Aligned, arm: str, reference: str, runs: Mapping[str, np.ndarray]
-) -> dict[str, Extra]:
+) -> dict[str, Any]:
     """Scores of these runs, under the names that the tests of two arms give them.
 
     Raises

@@ -55,8 +55,17 @@ class FoldCells(NamedTuple):
         return first
 
 
-def fold_cells(labels: np.ndarray, folds: Any, n_repeats: int, *, name: str = "folds") -> FoldCells:
+def fold_cells(
+    labels: np.ndarray,
+    folds: Any,
+    n_repeats: int,
+    *,
+    name: str = "folds",
+    what: str | None = "its AUC",
+) -> FoldCells:
     """Check the fold numbers and lay out the cells.
+
+    `what` is not defined in a fold that lacks a class; None where that is no matter.
 
     Raises
     ------
@@ -101,19 +110,19 @@ def fold_cells(labels: np.ndarray, folds: Any, n_repeats: int, *, name: str = "f
     total = np.bincount(index.ravel(), minlength=n_cells)
     n_positive = np.bincount(index[:, labels].ravel(), minlength=n_cells)
     empty = np.flatnonzero((n_positive == 0) | (n_positive == total))
-    if empty.size:
+    if empty.size and what is not None:
         repeat, fold = divmod(int(empty[0]), n_folds)
         missing = "positive" if n_positive[empty[0]] == 0 else "negative"
         raise ValueError(
             f"`{name}`: fold {names[repeat][fold]} of repeat {repeat} has no {missing} case "
-            f"({empty.size} of {n_cells} folds lack a class), so that its AUC is not defined; "
+            f"({empty.size} of {n_cells} folds lack a class), so that {what} is not defined; "
             "stratify the folds by label or use fewer."
         )
     return FoldCells(index, n_repeats, n_folds, n_positive, total - n_positive)
 
 
 def extra_runs(
-    value: Any, labels: np.ndarray, *, name: str
+    value: Any, labels: np.ndarray, *, name: str, what: str | None = "its AUC"
 ) -> tuple[np.ndarray, np.ndarray, FoldCells]:
     """Scores of both arms and folds of further cross-validations of the same cases.
 
@@ -125,7 +134,7 @@ def extra_runs(
     if not isinstance(value, tuple | list) or len(value) != 3:
         raise ValueError(f"`{name}` must be a tuple (scores_a, scores_b, folds).")
     a, b = score_pair(value[0], value[1], labels.size, (f"{name}[0]", f"{name}[1]"))
-    return a, b, fold_cells(labels, value[2], len(a), name=f"{name}[2]")
+    return a, b, fold_cells(labels, value[2], len(a), name=f"{name}[2]", what=what)
 
 
 def _numbered(numbers: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:

@@ -13,7 +13,7 @@ independent cases whatever the folds: for k = l the factor is the usual n_k / (n
 
 from __future__ import annotations
 
-__all__ = ["fold_covariance", "fold_variance"]
+__all__ = ["classes_of", "fold_covariance", "fold_variance"]
 
 from dataclasses import dataclass
 
@@ -23,16 +23,18 @@ from .fold_cells import FoldCells
 
 
 def fold_covariance(
-    components: np.ndarray, labels: np.ndarray, codes: np.ndarray | None, cells: FoldCells
+    components: np.ndarray, labels: np.ndarray | None, codes: np.ndarray | None, cells: FoldCells
 ) -> np.ndarray:
     """Covariance between arms and repeats of the means over folds of structural components.
 
     Parameters
     ----------
     components : ndarray of shape (arms, repeats, n)
-        Placement values within folds, or differences of them.
-    labels : ndarray of bool, shape (n,)
-        True for positive cases.
+        Placement values within folds, or differences of them; of other metrics, the components
+        that :meth:`.Metric.within` gives.
+    labels : ndarray of bool, shape (n,), or None
+        True for positive cases. None for a metric that is a mean over all cases: its estimate
+        varies about the fold's mean over both classes.
     codes : ndarray of int, shape (n,), or None
         Patient of each case (0, ..., G - 1). None for independent cases.
     cells : FoldCells
@@ -42,6 +44,10 @@ def fold_covariance(
     -------
     ndarray of shape (arms, repeats, arms, repeats)
     """
+    if labels is None:
+        (own,) = classes_of(None, cells)
+        every = _Deviations.of(components, own, codes, cells)
+        return every.covariance(every)
     positive, negative = _by_class(components, labels, codes, cells)
     total: np.ndarray = positive.covariance(positive) + negative.covariance(negative)
     if codes is not None:
@@ -51,16 +57,26 @@ def fold_covariance(
 
 
 def fold_variance(
-    components: np.ndarray, labels: np.ndarray, codes: np.ndarray | None, cells: FoldCells
+    components: np.ndarray, labels: np.ndarray | None, codes: np.ndarray | None, cells: FoldCells
 ) -> np.ndarray:
     """The diagonal of :func:`fold_covariance`, shape (arms, repeats), for less."""
-    if codes is None:
+    if codes is None and labels is None:
+        (own,) = classes_of(None, cells)
+        return _Deviations.of(components, own, codes, cells).variance()
+    if codes is None and labels is not None:
         positive, negative = _by_class(components, labels, codes, cells)
         total: np.ndarray = positive.variance() + negative.variance()
         return total
     return np.stack(
         [fold_covariance(arm[None], labels, codes, cells)[0, :, 0].diagonal() for arm in components]
     )
+
+
+def classes_of(labels: np.ndarray | None, cells: FoldCells) -> tuple[np.ndarray, ...]:
+    """Cases within which an estimate varies: either class, or all where `labels` is None."""
+    if labels is None:
+        return (np.ones(cells.cell.shape[1], dtype=bool),)
+    return labels, ~labels
 
 
 def _by_class(

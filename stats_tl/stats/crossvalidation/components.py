@@ -25,10 +25,14 @@ from typing import Any
 
 import numpy as np
 
-from .._shared.fold_cells import FoldCells, extra_runs, fold_cells, placements_within
-from .._shared.fold_covariance import fold_covariance, fold_variance
-from .._shared.paired_sample import CaseSample, score_pair
-from .elasticity import Elasticity, TwoArmMeans, combine, half_elasticity
+from .._shared.fold_cells import FoldCells, extra_runs, placements_within
+from .._shared.fold_covariance import classes_of, fold_covariance, fold_variance
+from .._shared.paired_sample import CaseSample
+from ..metrics.base import Metric
+from ..metrics.estimate import obstacle_of
+from ..procedure import ResultWarning
+from .arms import AUC, FoldMetric
+from .elasticity import Elasticity, TwoArmMeans, combine, half_elasticity, neutral_prior
 from .elasticity import prior as prior_elasticity
 from .halvings import case_ratio
 from .training import (
@@ -36,6 +40,7 @@ from .training import (
     Covariance,
     TrainingEvidence,
     composition_covariance,
+    metric_noise,
     reference_noise,
 )
 
@@ -51,9 +56,9 @@ class CVComponents:
     Attributes
     ----------
     estimate : float
-        Mean difference in AUC, candidate minus reference.
+        Mean difference in AUC, or in `metric`, candidate minus reference.
     aucs : tuple of float
-        Mean AUC of candidate and reference over folds and repeats.
+        Mean AUC, or `metric`, of candidate and reference over folds and repeats.
     case_variance, shared_variance, repeat_variance : float
         See the module's notation. `shared_variance` may be negative by chance;
         it and `repeat_variance` are NaN with one repeat.
@@ -81,8 +86,12 @@ class CVComponents:
         Independent units (patients or cases), in all and of the rarer class.
     straddling : int
         Patients with cases in different folds of one repeat: leakage.
+    metric : Metric
+        What was compared.
+    notes : tuple of ResultWarning
+        What the metric says of these cases.
     differences : numpy.ndarray of shape (repeats, folds)
-        AUC differences of every fold.
+        AUC differences (or of the metric) of every fold.
     """
 
     estimate: float
@@ -108,7 +117,20 @@ class CVComponents:
     straddling: int
     elasticity_sources: dict[str, Elasticity] = field(repr=False)
     evidence: TrainingEvidence = field(repr=False, compare=False)
+    metric: Metric = field(repr=False)
+    notes: tuple[ResultWarning, ...] = field(repr=False)
     differences: np.ndarray = field(repr=False, compare=False)
+
+    @property
+    def reported(self) -> tuple[float, float]:
+        """`aucs`, or likelihood ratios in place of their logarithms."""
+        a, b = self.aucs
+        return (math.exp(a), math.exp(b)) if self.metric.interval == "log" else (a, b)
+
+    @property
+    def label(self) -> str | None:
+        """The metric in words; None of the AUC."""
+        return None if self.metric.name == AUC else self.metric.label
 
     @property
     def through_cases(self) -> float:
@@ -145,6 +167,8 @@ def repeated_cv_components(
     groups: Any = None,
     half: tuple[Any, Any, Any] | None = None,
     halvings: tuple[Any, Any, Any] | None = None,
+    metric: str | Metric = "roc_auc",
+    threshold: Any = None,
 ) -> CVComponents:
     """Variance components of a paired repeated cross-validation.
 
@@ -163,6 +187,8 @@ def repeated_cv_components(
     halvings : tuple (scores_a, scores_b, folds), optional
         The same for cross-validations of random halves of the patients, see
         :func:`repeated_cv_test`.
+    metric, threshold
+        As in :func:`repeated_cv_test`.
 
     Returns
     -------
@@ -198,25 +224,30 @@ def repeated_cv_components(
     >>> print(f"{parts.estimate:.4f} {parts.case_variance:.5f} {parts.shared_variance:.5f}")
     0.0406 0.00074 0.00029
     """
-    sample = CaseSample.of(y_true, groups)
+    study = FoldMetric.of(y_true, scores_a, groups, metric, threshold)
+    if half is not None and not study.is_auc:
+        raise ValueError(
+            f"`half` tells of the learning curve of the AUC, not of metric {study.metric.name!r}; "
+            "leave it out, or give `halvings`."
+        )
+    sample, within = study.sample, study.labels
     labels, codes = sample.labels, sample.codes
-    a, b = score_pair(scores_a, scores_b, labels.size)
-    cells = fold_cells(labels, folds, a.shape[0])
-    aucs_a, placed_a = placements_within(labels, a, cells)
-    aucs_b, placed_b = placements_within(labels, b, cells)
+    a, b, cells = study.scored(scores_a, scores_b, folds)
+    aucs_a, placed_a = study.within(a, cells)
+    aucs_b, placed_b = study.within(b, cells)
     differences = aucs_a - aucs_b
     m = cells.n_repeats
-    sample.obstacle()  # refuses one patient in a class
+    obstacle_of(study.metric, sample)  # refuses one patient in a class
     placed = placed_a - placed_b
-    matrix = fold_covariance(placed[None], labels, codes, cells)[0, :, 0]
+    matrix = fold_covariance(placed[None], within, codes, cells)[0, :, 0]
     case_variance = float(np.trace(matrix)) / m
-    arms = fold_variance(np.stack([placed_a, placed_b]), labels, codes, cells).mean(axis=1)
+    arms = fold_variance(np.stack([placed_a, placed_b]), within, codes, cells).mean(axis=1)
     shared = repeat = math.nan
     if m > 1:
         shared = float(matrix.sum() - np.trace(matrix)) / (m * (m - 1))
         repeat = float(differences.mean(axis=1).var(ddof=1))
     aucs = (float(aucs_a.mean()), float(aucs_b.mean()))
-    curves = {PRIOR: prior_elasticity(sum(aucs) / 2)}
+    curves = {PRIOR: prior_elasticity(sum(aucs) / 2) if study.is_auc else neutral_prior()}
     n_half = 0
     if half is not None:
         pooled = (placed_a + placed_b).mean(axis=0) / 2
@@ -228,15 +259,14 @@ def repeated_cv_components(
     different = partition[:, None] != partition
     excess = math.nan
     if different.any():
-        some = np.argsort(differences.mean(axis=1))[:: max(m // FEW_REPEATS, 1)]
-        noise = reference_noise(labels, a, b, cells, some)
+        noise = _noise(study, (a, b), cells, differences)
         seen = case_variance - float(matrix[different].mean()) - noise
         excess = max(seen, 0.0) * (cells.n_folds - 1) / 2
     evidence = TrainingEvidence(
         shared=max(np.nan_to_num(shared), LEAST_SHARE * case_variance, 0.0),
         excess=excess,
         curve=combine(*curves.values()),
-        composition=composition_covariance(placed, labels, cells, partition),
+        composition=composition_covariance(placed, within, cells, partition),
     )
     found, n_halvings = evidence.estimate(), 0
     sources = {**curves, **evidence.sources()}
@@ -247,6 +277,7 @@ def repeated_cv_components(
             sample,
             halvings,
             placed.mean(axis=0),
+            metric=study,
             excess=case_variance / shared - 1 if shared > 0 else math.nan,
             n_folds=cells.n_folds,
         )
@@ -255,7 +286,6 @@ def repeated_cv_components(
             c = evidence.shared
             found = Covariance((ratio.value - 1) * c / 2, ratio.variance * (c / 2) ** 2)
             sources[HALVINGS] = evidence.as_elasticity(found)
-    minority = min(_count(codes, labels), _count(codes, ~labels))
     return CVComponents(
         estimate=float(differences.mean()),
         aucs=aucs,
@@ -263,7 +293,7 @@ def repeated_cv_components(
         arm_variances=(float(arms[0]), float(arms[1])),
         shared_variance=shared,
         repeat_variance=repeat,
-        shared_error=_error_of_variance(placed.mean(axis=0), labels, codes),
+        shared_error=_error_of_variance(placed.mean(axis=0), classes_of(within, cells), codes),
         **_training(evidence, found),
         n_half_repeats=n_half,
         n_halvings=n_halvings,
@@ -273,12 +303,28 @@ def repeated_cv_components(
         n_cases=labels.size,
         n_groups=sample.n_groups,
         n_units=sample.n_units,
-        n_minority=minority,
+        n_minority=_minority(study),
         straddling=0 if codes is None else _straddling(codes, cells),
         elasticity_sources=sources,
         evidence=evidence,
+        metric=study.metric,
+        notes=study.cautions(a, b),
         differences=differences,
     )
+
+
+def _noise(
+    study: FoldMetric,
+    arms: tuple[np.ndarray, np.ndarray],
+    cells: FoldCells,
+    differences: np.ndarray,
+) -> float:
+    """What V exceeds C by through few partners alone."""
+    labels = study.sample.labels
+    if not study.is_auc:
+        return metric_noise(study.metric, labels, arms, cells)
+    some = np.argsort(differences.mean(axis=1))[:: max(cells.n_repeats // FEW_REPEATS, 1)]
+    return reference_noise(labels, *arms, cells, some)
 
 
 def _from_half(
@@ -300,11 +346,11 @@ def _from_half(
 
 
 def _error_of_variance(
-    components: np.ndarray, labels: np.ndarray, codes: np.ndarray | None
+    components: np.ndarray, classes: tuple[np.ndarray, ...], codes: np.ndarray | None
 ) -> float:
     """Standard error of the variance of a mean of placement values, by fourth moments."""
     variance = 0.0
-    for own in (labels, ~labels):
+    for own in classes:
         values = components[own] - components[own].mean()
         if codes is not None:
             sums = np.bincount(codes[own], weights=values)[np.unique(codes[own])]
@@ -312,6 +358,14 @@ def _error_of_variance(
         square = values**2
         variance += float(np.mean(square**2) - np.mean(square) ** 2) / values.size**3
     return math.sqrt(max(variance, 0.0))
+
+
+def _minority(study: FoldMetric) -> int:
+    """Units of the rarer class, or all where there are no classes."""
+    sample = study.sample
+    if study.metric.needs == "values":
+        return sample.n_units
+    return min(_count(sample.codes, own) for own in (sample.labels, ~sample.labels))
 
 
 def _count(codes: np.ndarray | None, selected: np.ndarray) -> int:

@@ -13,6 +13,7 @@ __all__ = [
     "TwoArmMeans",
     "combine",
     "half_elasticity",
+    "neutral_prior",
     "prior",
 ]
 
@@ -26,6 +27,8 @@ from .._shared.placements import component_covariance
 
 # Set on the selection half of the calibration study, before its other half was seen.
 PRIOR_SLOPE, PRIOR_SD, PRIOR_MOST = 0.08, 0.12, 0.5
+# Of other metrics than the AUC: that of an AUC of .8.
+PRIOR_NEUTRAL = 0.1
 
 
 class TwoArmMeans(NamedTuple):
@@ -58,6 +61,11 @@ def prior(auc: float) -> Elasticity:
     z = abs(float(scipy.special.ndtri(auc)))
     value = PRIOR_MOST if z <= PRIOR_SLOPE / PRIOR_MOST else PRIOR_SLOPE / z
     return Elasticity(value, PRIOR_SD**2)
+
+
+def neutral_prior() -> Elasticity:
+    """What is assumed of a metric without a learning curve that was studied."""
+    return Elasticity(PRIOR_NEUTRAL, PRIOR_SD**2)
 
 
 def combine(*estimates: Elasticity) -> Elasticity:

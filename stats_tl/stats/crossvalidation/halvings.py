@@ -35,10 +35,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .._shared.fold_cells import FoldCells, extra_runs, placements_within
-from .._shared.fold_covariance import fold_covariance
+from .._shared.fold_cells import FoldCells
+from .._shared.fold_covariance import classes_of, fold_covariance
 from .._shared.paired_sample import CaseSample
-from .._shared.placements import component_covariance
+from .arms import FoldMetric
 
 FEWEST_HALVINGS = 5
 # Halves that are less alike than this are not halves.
@@ -69,6 +69,7 @@ def case_ratio(
     halvings: tuple[Any, Any, Any],
     placed: np.ndarray,
     *,
+    metric: FoldMetric,
     excess: float,
     n_folds: int,
 ) -> CaseRatio:
@@ -83,6 +84,7 @@ def case_ratio(
     placed : ndarray of shape (n,)
         Difference between the arms of the placement values in the cross-validation of all
         cases, averaged over repeats.
+    metric : FoldMetric
     excess : float
         E of that cross-validation.
     n_folds : int
@@ -97,10 +99,9 @@ def case_ratio(
     ValueError
         If these are not such scores, or of too few halvings.
     """
-    labels = sample.labels
-    a, b, cells = extra_runs(halvings, labels, name="halvings")
+    a, b, cells = metric.extra(halvings, name="halvings")
     second, rows_of = _halves(cells, sample, n_folds)
-    (aucs_a, placed_a), (aucs_b, placed_b) = (placements_within(labels, s, cells) for s in (a, b))
+    (aucs_a, placed_a), (aucs_b, placed_b) = (metric.within(s, cells) for s in (a, b))
     results = (aucs_a - aucs_b).reshape(len(a), 2, n_folds).mean(axis=2)
     differences = placed_a - placed_b
     table = []
@@ -109,10 +110,10 @@ def case_ratio(
         contrast = float(of_half.mean(axis=0) @ [1, -1])
         noise = float(of_half.var(axis=0, ddof=1).mean()) / len(rows)
         matrix = fold_covariance(
-            differences[None, rows], labels, sample.codes, cells.of_repeats(rows)
+            differences[None, rows], metric.labels, sample.codes, cells.of_repeats(rows)
         )[0, :, 0]
         within, m = float(np.trace(matrix)), len(rows)
-        expected = _difference_of_halves(placed, labels, second[rows[0]])
+        expected = _difference_of_halves(placed, classes_of(metric.labels, cells), second[rows[0]])
         # The halves share no patient: the covariance of their mean is half of a half's.
         table.append(
             (
@@ -124,7 +125,7 @@ def case_ratio(
             )
         )
     values = np.array(table)
-    known = 2 * float(component_covariance(placed[None], labels, sample.codes)[0, 0])
+    known = 2 * metric.variance_of_mean(placed)
     n = len(values)
     without = (values.sum(axis=0) - values) / (n - 1)
     jackknife = np.array([_ratio(row, known, excess) for row in without])
@@ -148,11 +149,13 @@ def _ratio(means: np.ndarray, known: float, excess: float) -> float:
     return max(1 + (ratio - 1) * factor, 0.0)
 
 
-def _difference_of_halves(placed: np.ndarray, labels: np.ndarray, second: np.ndarray) -> float:
+def _difference_of_halves(
+    placed: np.ndarray, classes: tuple[np.ndarray, ...], second: np.ndarray
+) -> float:
     """First half less second, of the sum over classes of the mean placement."""
     sign = np.where(second, -1.0, 1.0)
     total = 0.0
-    for own in (labels, ~labels):
+    for own in classes:
         size = np.where(second, np.sum(second & own), np.sum(~second & own))
         total += float((sign * placed / size)[own].sum())
     return total

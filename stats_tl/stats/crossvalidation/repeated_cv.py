@@ -24,8 +24,10 @@ from typing import Any
 from .._shared.degenerate import ALIKE, CARRIES_NO_VARIANCE, perfect, warn_degenerate
 from .._shared.inference import Hypothesis, SampleSize, conclude
 from .._shared.validation import check_option
+from ..metrics.base import Metric
 from ..procedure import ElasticitySource, Procedure, ResultWarning
 from ..results import TestResult
+from .arms import AUC
 from .components import HALF, HALVINGS, CVComponents, repeated_cv_components
 from .resampled import corrected_resampled_ttest
 
@@ -50,6 +52,8 @@ def repeated_cv_test(
     groups: Any = None,
     half: tuple[Any, Any, Any] | None = None,
     halvings: tuple[Any, Any, Any] | None = None,
+    metric: str | Metric = "roc_auc",
+    threshold: Any = None,
     method: str = "auto",
     alternative: str = "two-sided",
     null_value: float = 0.0,
@@ -59,11 +63,11 @@ def repeated_cv_test(
 
     Parameters
     ----------
-    y_true : array_like of shape (n,)
-        Reference standard, 0 or 1.
+    y_true : array_like of shape (n,), or None
+        Reference standard, 0 or 1; None for a metric of values ('mean').
     scores_a, scores_b : array_like of shape (repeats, n)
-        Out-of-fold scores of candidate and reference; scores are compared within a fold of
-        a repeat only. One repeat may be given as shape (n,).
+        Out-of-fold scores (probabilities, values) of candidate and reference; scores are compared
+        within a fold of a repeat only. One repeat may be given as shape (n,).
     folds : array_like of int, shape (repeats, n)
         Fold in which each case was tested, the same for both arms. Every case must be
         tested once in every repeat.
@@ -79,6 +83,13 @@ def repeated_cv_test(
         second. Every halving needs two rows, repeats with other folds. Twenty halvings, forty
         rows, measure what training adds to the variance for any learner; `half` is then
         of no use.
+    metric : str or Metric, default "roc_auc"
+        What is compared: one of :func:`metric_names`, or what :func:`get_metric` returns. The
+        estimand is its mean over folds.
+    threshold : float or array_like of shape (repeats, folds), or a tuple of two, optional
+        Of metrics of decisions, for both arms or (candidate, reference): scores that reach it are
+        called positive. Fix it on the tuning cases of every fold; folds in the order of their
+        numbers. Of 'net_benefit' one number.
     method : {"auto", "learning-curve", "repeat-delong", "larger-variance", "nadeau-bengio"}
         Variance of the mean difference, see Notes. "larger-variance" is the larger of
         the first two.
@@ -101,8 +112,8 @@ def repeated_cv_test(
     ------
     ValueError
         If shapes disagree, a score is NaN, a case is not tested in a repeat, a fold lacks a
-        class, a method needs more than the one repeat given, or all cases of a class belong
-        to one patient.
+        class, the metric is not defined in a fold or gets what it cannot use, a method needs more
+        than the one repeat given, or all cases of a class belong to one patient.
 
     Warns
     -----
@@ -146,6 +157,15 @@ def repeated_cv_test(
     with trees near chance, where the result warns (mean AUC of 0.6 or less). The table is in
     ``analysis/calibration``; :mod:`stats_tl.calibration` simulates a design of your own.
 
+    Of another `metric` the components of the cases (value of the fold plus influence) take the
+    place of placement values, and cases vary within classes or, where the metric depends on the
+    prevalence, over all cases. The excess of V over C says of B what it does for the AUC:
+    where a learner minimises the metric itself, two cases influence each other exactly alike.
+    The noise of few partners is nought for means over cases, and otherwise computed by dealing
+    one repeat's scores into the folds of others; in place of the AUC's learning curve
+    stands a prior of 0.1. `half` is of no use. The result warns where a metric rests on few
+    cases. ``docs/which_test.md`` has simulated error rates.
+
     Do not use it for one trained model on an external test set, nor for several seeds on one
     split: the first is DeLong's test, the second Obuchowski-Rockette's.
 
@@ -184,7 +204,15 @@ def repeated_cv_test(
     hypothesis = Hypothesis(alternative, null_value, confidence_level)
     check_option(method, METHODS, name="method")
     parts = repeated_cv_components(
-        y_true, scores_a, scores_b, folds, groups=groups, half=half, halvings=halvings
+        y_true,
+        scores_a,
+        scores_b,
+        folds,
+        groups=groups,
+        half=half,
+        halvings=halvings,
+        metric=metric,
+        threshold=threshold,
     )
     return infer_from_components(parts, method=method, hypothesis=hypothesis)
 
@@ -277,28 +305,30 @@ def infer_from_components(
         )
         return dataclasses.replace(
             result,
-            estimates=parts.aucs,
+            estimates=parts.reported,
             n_cases=parts.n_cases,
             n_groups=parts.n_groups,
             procedure=procedure,
-            method=sentence(procedure),
+            method=sentence(procedure, parts.label),
             warnings=notes + result.warnings,
         )
     variance, df = estimate_variance(chosen, parts)
     standard_error = math.sqrt(variance)
-    found = hypothesis.wald(parts.estimate, standard_error, df=df, bounds=(-1.0, 1.0))
+    found = hypothesis.wald(
+        parts.estimate, standard_error, df=df, bounds=parts.metric.difference_bounds
+    )
     if math.isnan(found.statistic):
         notes += (warn_degenerate(CARRIES_NO_VARIANCE),)
     elif standard_error == 0 and hypothesis.null_value == 0:
-        perfect_aucs = parts.aucs[0] in (0.0, 1.0)
+        perfect_aucs = parts.metric.name == AUC and parts.aucs[0] in (0.0, 1.0)
         notes += (warn_degenerate(perfect(parts.aucs[0])) if perfect_aucs else ALIKE,)
     return conclude(
         hypothesis,
         found,
-        estimates=parts.aucs,
+        estimates=parts.reported,
         size=SampleSize(parts.n_cases, parts.n_groups),
         procedure=procedure,
-        method=sentence(procedure),
+        method=sentence(procedure, parts.label),
         warnings=notes,
     )
 
@@ -317,6 +347,8 @@ def _procedure(parts: CVComponents, method: str) -> Procedure:
         n_seeds=1,
         n_half_repeats=parts.n_half_repeats,
         n_halvings=parts.n_halvings,
+        metric=parts.metric.name,
+        higher_is_better=parts.metric.higher_is_better,
         elasticity=parts.elasticity,
         elasticity_error=parts.elasticity_error,
         elasticity_sources=tuple(
@@ -325,11 +357,12 @@ def _procedure(parts: CVComponents, method: str) -> Procedure:
     )
 
 
-def sentence(procedure: Procedure) -> str:
-    """What a repeated cross-validation test did, in words."""
+def sentence(procedure: Procedure, label: str | None = None) -> str:
+    """What a repeated cross-validation test did, in words; `label` of a metric not the AUC."""
     seeds = procedure.n_seeds or 1
+    what = "" if label is None else f" of the {label}"
     return (
-        f"Repeated cross-validation test ({procedure.variance}, {_reason(procedure)}; "
+        f"Repeated cross-validation test{what} ({procedure.variance}, {_reason(procedure)}; "
         f"{procedure.n_repeats} x {procedure.n_folds}-fold"
         f"{', clustered by patient' if procedure.clustered else ''}): {ESTIMAND}"
         + (f"; averaged over {seeds:g} training seeds" if seeds > 1 else "")
@@ -418,7 +451,7 @@ def total_variance(
 
 def cautions(chosen: str, parts: CVComponents) -> tuple[ResultWarning, ...]:
     """Where the simulation study shows the chosen test to fail, or does not reach."""
-    return (*_design_cautions(chosen, parts), *_data_cautions(chosen, parts))
+    return (*_design_cautions(chosen, parts), *_data_cautions(chosen, parts), *parts.notes)
 
 
 def _design_cautions(chosen: str, parts: CVComponents) -> Iterator[ResultWarning]:
@@ -468,7 +501,7 @@ def _data_cautions(chosen: str, parts: CVComponents) -> Iterator[ResultWarning]:
         )
     if chosen in ("learning-curve", "larger-variance"):
         mean = sum(parts.aucs) / 2
-        if mean <= NEAR_CHANCE and min(parts.aucs) >= REVERSED:
+        if parts.metric.name == AUC and mean <= NEAR_CHANCE and min(parts.aucs) >= REVERSED:
             yield ResultWarning(
                 "near-chance",
                 f"the mean AUC is {mean:.2f}, and near chance the influence of training cases is "

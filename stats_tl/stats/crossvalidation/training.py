@@ -25,7 +25,13 @@ them; ``analysis/calibration/README.md`` has the figures.
 
 from __future__ import annotations
 
-__all__ = ["Covariance", "TrainingEvidence", "composition_covariance", "reference_noise"]
+__all__ = [
+    "Covariance",
+    "TrainingEvidence",
+    "composition_covariance",
+    "metric_noise",
+    "reference_noise",
+]
 
 import itertools
 import math
@@ -36,6 +42,9 @@ import numpy as np
 import scipy
 
 from .._shared.fold_cells import FoldCells
+from .._shared.fold_covariance import classes_of, fold_covariance
+from ..metrics.base import Metric, UndefinedMetricError
+from ..metrics.means import CaseMean
 from .elasticity import Elasticity
 
 # Set by a search over a grid on the designs of analysis/calibration/other_learners.py.
@@ -47,6 +56,8 @@ ONE_PARTITION, ONE_PARTITION_SPREAD = 0.4, 0.3
 LEAST_SHARE = 0.05
 # Cases of a class and fold that the reference noise is computed from.
 MOST_CASES = 32
+# Repeats whose folds it is computed from for other metrics.
+NOISE_REPEATS = 4
 
 
 class Covariance(NamedTuple):
@@ -125,15 +136,17 @@ class TrainingEvidence:
 
 
 def composition_covariance(
-    placements: np.ndarray, labels: np.ndarray, cells: FoldCells, partition: np.ndarray
+    placements: np.ndarray, labels: np.ndarray | None, cells: FoldCells, partition: np.ndarray
 ) -> Covariance:
     """B from how the AUC of a fold follows the ease of its cases.
 
     Parameters
     ----------
     placements : ndarray of shape (repeats, n)
-        Differences between the arms of the placement values within folds.
-    labels : ndarray of bool, shape (n,)
+        Differences between the arms of the placement values within folds, or of the components
+        of another metric.
+    labels : ndarray of bool, shape (n,), or None
+        None for a metric that is a mean over all cases.
     cells : FoldCells
     partition : ndarray of int, shape (repeats,)
         From :meth:`FoldCells.partitions`. Repeats with the same one are averaged: they say nothing
@@ -152,18 +165,22 @@ def composition_covariance(
         cells = cells.of_repeats(first)
     m, k = cells.n_repeats, cells.n_folds
     centred = placements.copy()
-    for own in (labels, ~labels):
+    classes = classes_of(labels, cells)
+    for own in classes:
         centred[:, own] -= placements[:, own].mean(axis=1, keepdims=True)
     # Column (repeat, fold) averages over the positives and over the negatives of that fold.
-    share = 1 / np.where(labels, cells.n_positive[cells.cell], cells.n_negative[cells.cell])
-    n = labels.size
+    n = centred.shape[1]
+    sizes = (cells.n_positive + cells.n_negative)[cells.cell]
+    if labels is not None:
+        sizes = np.where(labels, cells.n_positive[cells.cell], cells.n_negative[cells.cell])
+    share = 1 / sizes
     averages = scipy.sparse.csr_array(
         (share.T.ravel(), cells.cell.T.ravel(), np.arange(0, n * m + 1, m)), shape=(n, m * k)
     )
     means = (centred @ averages).reshape(m, m, k)  # of repeat l, over fold k of repeat m
     itself = np.arange(m)
     # The positives' and the negatives' average of its own repeat both are the AUC's deviation.
-    auc = means[itself, itself] / 2
+    auc = means[itself, itself] / len(classes)
     others = means.sum(axis=0) - means[itself, itself]
     squares = (means**2).sum(axis=0) - means[itself, itself] ** 2
     product = float((auc * others).sum()) / (m - 1)
@@ -211,6 +228,30 @@ def reference_noise(
         total += 2 * mean_square / (n1 * n0)
         counted += 1
     return total / (counted * k) if counted else 0.0
+
+
+def metric_noise(
+    metric: Metric, labels: np.ndarray, arms: tuple[np.ndarray, np.ndarray], cells: FoldCells
+) -> float:
+    """:func:`reference_noise` of any metric: the same values, dealt into the folds of repeats.
+
+    The component of a case then varies between repeats by its partners alone. Means over cases have
+    no partners.
+    """
+    rows = np.arange(min(cells.n_repeats, NOISE_REPEATS))
+    if isinstance(metric, CaseMean) or rows.size < 2:
+        return 0.0
+    some = cells.of_repeats(rows)
+    fixed = (np.broadcast_to(own[0], (rows.size, own.shape[1])) for own in arms)
+    try:
+        one, other = (metric.within(labels, own, some)[1] for own in fixed)
+    except UndefinedMetricError:
+        return 0.0
+    within = labels if metric.by_class else None
+    matrix = fold_covariance((one - other)[None], within, None, some)[0, :, 0]
+    own = float(np.trace(matrix)) / rows.size
+    shared = (float(matrix.sum()) - float(np.trace(matrix))) / (rows.size * (rows.size - 1))
+    return max(own - shared, 0.0)
 
 
 def _wins(scores: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ __all__ = [
     "specificity_at_sensitivity",
 ]
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -258,7 +259,7 @@ class RocPoint(RankMetric):
         ordered = np.sort(signed[setting])
         place = min(int(np.ceil(self.at * ordered.size - 1e-9)), ordered.size) - 1
         cut = ordered[max(place, 0)]
-        normal = scipy.stats.norm.ppf(scipy.stats.rankdata(signed) / (signed.size + 1))
+        normal = _normal_scores(signed)
         centre = float(normal[np.argmin(np.abs(signed - cut))])
         density = [_density(normal[own], centre) for own in (moved, setting)]
         slope = density[0] / density[1] if density[1] > 0 else 0.0
@@ -284,12 +285,25 @@ def _density(values: np.ndarray, at: float) -> float:
     """Normal kernel density at a point, with Silverman's bandwidth."""
     if values.size < 2:
         return 0.0
-    quartiles = np.subtract(*np.percentile(values, [75, 25])) / 1.349
+    ordered = np.sort(values)
+    quarter = values.size // 4
+    quartiles = (ordered[-1 - quarter] - ordered[quarter]) / 1.349
     spread = min(float(values.std(ddof=1)), float(quartiles) or np.inf)
-    width = 0.9 * spread * values.size ** (-0.2)
+    width = float(0.9 * spread * values.size ** (-0.2))
     if width <= 0:
         return 0.0
-    return float(scipy.stats.norm.pdf((at - values) / width).mean() / width)
+    heights = np.exp(-(((at - values) / width) ** 2) / 2)
+    return float(heights.mean()) / (width * math.sqrt(2 * math.pi))
+
+
+def _normal_scores(values: np.ndarray) -> np.ndarray:
+    """Normal quantiles of the mid-ranks."""
+    order, starts = tie_groups(values)
+    stops = np.append(starts[1:], values.size)
+    ranks = np.empty(values.size)
+    ranks[order] = np.repeat((starts + stops + 1) / 2, stops - starts)
+    scores: np.ndarray = scipy.special.ndtri(ranks / (values.size + 1))
+    return scores
 
 
 def _point(name: str, given: str, at: float) -> Metric:

@@ -193,12 +193,12 @@ def test_points_of_the_curve_vary_as_their_influences_say(given):
     metric = get_metric(f"{other}_at_{given}", **{given: 0.85})
     rng = np.random.default_rng(8)
     values, variances = [], []
-    for _ in range(800):
+    for _ in range(400):
         y = np.arange(400) < 160
         value, influence = metric.evaluate(y, 1.2 * y + rng.normal(size=400))
         values.append(value)
         variances.append(np.sum(influence**2))
-    assert np.mean(variances) == pytest.approx(np.var(values), rel=0.15)
+    assert np.mean(variances) == pytest.approx(np.var(values), rel=0.2)
 
 
 def test_what_is_not_defined_is_said():
