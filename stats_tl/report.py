@@ -206,6 +206,12 @@ def build_parser() -> argparse.ArgumentParser:
         help=f"some of {','.join(FORMATS)} (default: all)",
     )
     where.add_argument(
+        "--layout",
+        metavar="ROOM",
+        help="what the LaTeX tables have to fit: one-column, two-column (across both), landscape, "
+        "or a width in millimetres (default: A4 with margins of 25 mm, as all.tex)",
+    )
+    where.add_argument(
         "--check",
         action="store_true",
         help="write nothing; exit with 1 if the tables in the output folder differ",
@@ -277,6 +283,7 @@ def report(
             allow_incomplete=options.allow_incomplete,
             allow_leakage=options.allow_leakage,
             formats=formats,
+            layout=options.layout,
             labels=labels(options),
             progress=progress,
         )
@@ -331,6 +338,7 @@ def grid_report(options: argparse.Namespace, formats: list[str]) -> GridReport:
         digest=digest,
         allow_incomplete=options.allow_incomplete,
         formats=formats,
+        layout=options.layout,
         labels=labels(options),
     )
 

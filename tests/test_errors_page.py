@@ -258,6 +258,7 @@ CAUSES = {
     ("the output folder is a file", "run_grid"): runs_is_a_file,
     ("there is no archive", "report"): lambda w: ["--runs", "nowhere"],
     ("a format is unknown", "report"): lambda w: ["--format", "pdf"],
+    ("a layout is unknown", "report"): lambda w: [*w.scores(SCORES), "--layout", "wide"],
     ("the archive is damaged", "report"): lambda w: ["--runs", w.damaged()],
     ("a number of 5,000 digits", "report"): lambda w: [
         *w.scores(SCORES), "--plan", text("p.toml", LONG),

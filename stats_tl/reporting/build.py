@@ -22,6 +22,7 @@ from .rendering.encoding import csv_bytes, json_bytes
 from .rendering.files import VERSION_LINE
 from .rendering.labels import SYNTHETIC
 from .rendering.latex import latex_document, latex_table
+from .rendering.layout import PAGE, Layout, parse_layout
 from .rendering.parts import Absent, RenderedDrawing, Section, Words
 from .rendering.table import Table
 from .results.audit import audit_findings
@@ -98,6 +99,7 @@ def build_report(
     allow_leakage: bool = False,
     formats: Collection[str] = FORMATS,
     labels: Mapping[str, Mapping[str, str]] | None = None,
+    layout: str | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
     """Compute and render a report; writes nothing.
@@ -116,6 +118,9 @@ def build_report(
     labels : mapping of str to mapping, optional
         Labels by kind (``arms``, ``tasks``, …) and name, as from
         :func:`~stats_tl.study.labels.read_labels`; they prevail over those of the plan.
+    layout : str, optional
+        Room for the LaTeX tables: ``one-column``, ``two-column``, ``landscape`` or a width in
+        millimetres; the page of ``all.tex`` where it is left out.
     progress : callable, optional
         Called as ``progress(step, done, total)`` when a step begins.
 
@@ -130,6 +135,7 @@ def build_report(
     IncompleteError
         If pairs are incomplete and `allow_incomplete` is false.
     """
+    room = PAGE if layout is None else parse_layout(layout)
     drawn = bool({"figures", "html", "docx"} & set(formats))
     steps = _Steps(progress, 3 + len(contents.TABLES) + drawn)
     steps("reading the scores")
@@ -161,7 +167,7 @@ def build_report(
             files[f"tables/{section.name}.csv"] = csv_bytes(section.numbers)
     if "latex" in formats:
         for section in sections:
-            text = latex_table(section.table, provenance=provenance)
+            text = latex_table(section.table, provenance=provenance, layout=room)
             files[f"tables/{section.name}.tex"] = text.encode("ascii")
     if "figures" in formats:
         for drawing in figures:
@@ -186,7 +192,7 @@ def build_report(
     if "docx" in formats:
         files["report.docx"] = _word_document(material, sections, figures, words, provenance)
     if "latex" in formats:
-        files["all.tex"] = _document(material, files, figures, provenance)
+        files["all.tex"] = _document(material, files, figures, provenance, room)
     return Report(
         material=material,
         sections=sections,
@@ -238,13 +244,18 @@ def _document(
     files: dict[str, bytes],
     figures: Sequence[RenderedDrawing],
     provenance: Sequence[str],
+    layout: Layout,
 ) -> bytes:
     captions = {f"figures/{drawing.name}.pdf": drawing.caption for drawing in figures}
     shown: list[str] = [path for path in ("methods.tex", "results.tex") if path in files]
     shown += [p for p in files if p.startswith("tables/") and p.endswith(".tex")]
     shown += [path for path in files if path.endswith(".pdf")]
     text = latex_document(
-        material.title or material.name, shown, captions=captions, provenance=provenance
+        material.title or material.name,
+        shown,
+        captions=captions,
+        provenance=provenance,
+        layout=layout,
     )
     return text.encode("ascii")
 

@@ -19,6 +19,7 @@ from ..rendering.encoding import SUMMARY_VERSION, csv_bytes, json_bytes, plain, 
 from ..rendering.files import VERSION_LINE
 from ..rendering.labels import Labels
 from ..rendering.latex import latex_document, latex_table
+from ..rendering.layout import PAGE, parse_layout
 from ..rendering.numbers import format_number
 from ..rendering.parts import Absent, Section
 from ..rendering.table import Cell, Column, Panel, Row, Table
@@ -51,6 +52,7 @@ def build_grid_report(
     allow_incomplete: bool = False,
     formats: Collection[str] = ("latex", "csv", "words", "json"),
     labels: Mapping[str, Mapping[str, str]] | None = None,
+    layout: str | None = None,
 ) -> GridReport:
     """Fit and render; writes nothing.
 
@@ -67,6 +69,8 @@ def build_grid_report(
     formats : collection of {"latex", "csv", "words", "json"}, optional
     labels : mapping of str to mapping, optional
         Labels by kind and name, as from :func:`~stats_tl.study.labels.read_labels`.
+    layout : str, optional
+        Room for the LaTeX tables, as for :func:`~stats_tl.reporting.build_report`.
 
     Returns
     -------
@@ -77,6 +81,7 @@ def build_grid_report(
     UserError
         If there is no reference, or the table does not allow the model.
     """
+    room = PAGE if layout is None else parse_layout(layout)
     if options.reference is None:
         arms = ", ".join(sorted(set(frame["arm"])))
         raise UserError(f"which arm is the reference? Say --reference NAME; arms: {arms}")
@@ -102,7 +107,7 @@ def build_grid_report(
         if "csv" in formats:
             files[f"tables/{section.name}.csv"] = csv_bytes(section.numbers)
         if "latex" in formats:
-            text = latex_table(section.table, provenance=provenance)
+            text = latex_table(section.table, provenance=provenance, layout=room)
             files[f"tables/{section.name}.tex"] = text.encode("ascii")
     if "words" in formats:
         files |= _texts(shown, options, provenance)
@@ -111,7 +116,8 @@ def build_grid_report(
     if "latex" in formats:
         inputs: list[str] = [path for path in ("methods.tex", "results.tex") if path in files]
         inputs += [path for path in files if path.startswith("tables/") and path.endswith(".tex")]
-        files["all.tex"] = latex_document(name, inputs, provenance=provenance).encode("ascii")
+        text = latex_document(name, inputs, provenance=provenance, layout=room)
+        files["all.tex"] = text.encode("ascii")
     return GridReport(name, fit, sections, (), sections[0].table, files)
 
 

@@ -7,7 +7,7 @@ standard font has is shown by its code point.
 
 from __future__ import annotations
 
-__all__ = ["escape"]
+__all__ = ["escape", "pieces"]
 
 import re
 import unicodedata
@@ -135,6 +135,8 @@ _GREEK = {
 _KNOWN = {**_ASCII, **_LETTERS, **_SYMBOLS, **_GREEK}
 _BREAKABLE = "_-./+:"
 _LONG = 16
+#: How the code point of a character that no standard font has begins; any may end a line.
+_CODE = "{[}U+"
 
 
 def escape(text: str, *, breakable: bool = False) -> str:
@@ -158,18 +160,33 @@ def escape(text: str, *, breakable: bool = False) -> str:
     >>> print(escape("50 % of net_1 & Gómez"))
     50 \% of net\_1 \& G\'{o}mez
     """
-    pieces = []
     # Composed, so that a letter and its combining accent are one character where possible.
-    for word in re.split(r"(\s+)", unicodedata.normalize("NFC", str(text))):
-        run = 0
-        for character in word:
-            pieces.append(_escape_character(character))
-            run += 1
-            if breakable and len(word) > _LONG and (character in _BREAKABLE or run == _LONG):
-                pieces.append(r"\allowbreak{}")
-                run = 0
+    words = re.split(r"(\s+)", unicodedata.normalize("NFC", str(text)))
+    between = r"\allowbreak{}" if breakable else ""
+    escaped = (
+        between.join("".join(map(_escape_character, piece)) for piece in pieces(word))
+        for word in words
+    )
     # An empty group only matters before a character that would complete a ligature.
-    return re.sub(r"(?<=[-'`,?!])\{\}(?![-'`,?!])", "", "".join(pieces))
+    return re.sub(r"(?<=[-'`,?!])\{\}(?![-'`,?!])", "", "".join(escaped))
+
+
+def pieces(word: str) -> list[str]:
+    """Parts of a word between which its line may end.
+
+    Examples
+    --------
+    >>> pieces("resnet50_radimagenet-v2"), pieces("5-fold"), pieces("日本 x")
+    (['resnet50_', 'radimagenet-', 'v2'], ['5-fold'], ['日', '本', ' x'])
+    """
+    parts, part = [], ""
+    for character in word:
+        part += character
+        long = len(word) > _LONG and (character in _BREAKABLE or len(part) == _LONG)
+        if long or _escape_character(character).startswith(_CODE):
+            parts.append(part)
+            part = ""
+    return [*parts, part] if part or not parts else parts
 
 
 def _escape_character(character: str) -> str:
@@ -185,4 +202,4 @@ def _escape_character(character: str) -> str:
         accent = _ACCENTS.get(unicodedata.name(decomposed[1], "").removeprefix("COMBINING "))
         if accent is not None:
             return f"{accent}{{{decomposed[0]}}}"
-    return f"{{[}}U+{ord(character):04X}{{]}}"
+    return f"{_CODE}{ord(character):04X}{{]}}"

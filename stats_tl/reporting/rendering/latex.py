@@ -16,13 +16,21 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from .decimals import Decimals
 from .escaping import escape
-from .table import Cell, Column, Panel, Row, Table
+from .fitting import BODY_SIZE, LEADING, SMALL_SIZE, Part, fitted
+from .layout import PAGE, Layout
+from .table import Cell, Column, Panel, Table
 
 _HEADINGS = {"methods.tex": "Statistical analysis", "results.tex": "Results"}
 PACKAGES = ("booktabs", "threeparttable")
 
 
-def latex_table(table: Table, *, provenance: Sequence[str] = (), max_rows: int = 24) -> str:
+def latex_table(
+    table: Table,
+    *,
+    provenance: Sequence[str] = (),
+    layout: Layout = PAGE,
+    max_rows: int | None = None,
+) -> str:
     r"""A table as one or more ``table`` floats.
 
     Parameters
@@ -30,23 +38,26 @@ def latex_table(table: Table, *, provenance: Sequence[str] = (), max_rows: int =
     table : Table
     provenance : sequence of str
         Lines for the comment at the top: where the numbers come from.
-    max_rows : int
-        Rows of one float. A longer table goes on in the next, with caption, header and
-        notes again.
+    layout : Layout, optional
+        Room for a float. A wider or taller table goes on in the next, with caption and header
+        again, and the notes below the last.
+    max_rows : int, optional
+        Most rows of a float, where fewer are wanted than there is room for.
 
     Returns
     -------
     str
         LaTeX that needs the packages named in its first lines and nothing else.
     """
-    loads = ["% Needs: " + " ".join(rf"\usepackage{{{name}}}" for name in PACKAGES)]
-    head = [f"% {line}" for line in provenance] + loads
-    parts = list(_parts(table.body, max_rows))
-    floats = [
-        _float(table, part, continued=number > 0, last=number == len(parts) - 1)
-        for number, part in enumerate(parts)
-    ]
+    needed = " ".join(rf"\usepackage{{{name}}}" for name in _packages(layout))
+    head = [*(f"% {line}" for line in provenance), f"% Needs: {needed}"]
+    parts = fitted(table, layout, max_rows)
+    floats = [_float(part, layout, continued=number > 0) for number, part in enumerate(parts)]
     return "\n".join([*head, *floats]) + "\n"
+
+
+def _packages(layout: Layout) -> tuple[str, ...]:
+    return (*PACKAGES, "rotating") if layout.environment == "sidewaystable" else PACKAGES
 
 
 def latex_document(
@@ -55,6 +66,7 @@ def latex_document(
     *,
     captions: Mapping[str, str] | None = None,
     provenance: Sequence[str] = (),
+    layout: Layout = PAGE,
 ) -> str:
     """A document that inputs every table and shows every figure, and compiles alone.
 
@@ -68,14 +80,16 @@ def latex_document(
         Captions of figures, by path.
     provenance : sequence of str
         Lines for the comment at the top.
+    layout : Layout, optional
+        That of the tables; a wider one than the page of the document makes its text wider.
     """
     lines = [f"% {line}" for line in provenance]
     lines += [
         r"\documentclass[a4paper,10pt]{article}",
         r"\usepackage[T1]{fontenc}",
         r"\usepackage{lmodern,textcomp,graphicx}",
-        r"\usepackage[margin=25mm]{geometry}",
-        *(rf"\usepackage{{{name}}}" for name in PACKAGES),
+        rf"\usepackage[{_margins(layout)}]{{geometry}}",
+        *(rf"\usepackage{{{name}}}" for name in _packages(layout)),
         # Every float where there is room: a document of tables has no text to break.
         r"\renewcommand{\topfraction}{.95}\renewcommand{\floatpagefraction}{.6}",
         r"\setcounter{totalnumber}{8}\setcounter{topnumber}{8}",
@@ -103,64 +117,58 @@ def latex_document(
     return "\n".join([*lines, r"\end{document}"]) + "\n"
 
 
-def _parts(body: Sequence[Row | Panel], max_rows: int) -> Iterator[list[Row | Panel]]:
-    """Cut the body into parts of at most `max_rows` rows, the running panel repeated."""
-    part: list[Row | Panel] = []
-    panel: Panel | None = None
-    rows = 0
-    for line in body:
-        if isinstance(line, Panel):
-            panel = line
-        else:
-            if rows == max_rows:
-                yield part
-                part, rows = [panel] if panel is not None else [], 0
-            rows += 1
-        if rows == max_rows and isinstance(line, Panel):
-            continue  # it opens the next part
-        part.append(line)
-    yield part
+def _margins(layout: Layout) -> str:
+    upright = layout.environment != "sidewaystable"
+    if upright and layout.width > PAGE.width:
+        return f"paperwidth={layout.width + 50:g}mm,margin=25mm"
+    return "margin=25mm"
 
 
-def _float(table: Table, body: Sequence[Row | Panel], *, continued: bool, last: bool) -> str:
+def _float(part: Part, layout: Layout, *, continued: bool) -> str:
+    table = part.table
     caption = escape(table.caption, breakable=True) + (" (continued)" if continued else "")
+    same_number = [_unseen_by_pandoc(r"\addtocounter{table}{-1}")] if continued else []
     label = "" if continued else rf"\label{{tab:{re.sub(r'[^A-Za-z0-9-]', '-', table.name)}}}"
+    place = "" if layout.environment == "sidewaystable" else "[htbp]"
     lines = [
-        r"\begin{table}[htbp]",
+        rf"\begin{{{layout.environment}}}{place}",
         r"\centering",
+        r"\setlength{\emergencystretch}{3em}",
+        *same_number,
         r"\begin{threeparttable}",
         rf"\caption{{{caption}}}{label}",
-        r"\footnotesize",
-        r"\setlength{\tabcolsep}{3pt}",
-        rf"\begin{{tabular}}{{@{{}}{''.join(_specification(table))}@{{}}}}",
+        # Of the same size whatever that of the document is, so that the width is known.
+        rf"\linespread{{1}}{_size(BODY_SIZE, LEADING)}",
+        rf"\setlength{{\tabcolsep}}{{{part.gap:g}pt}}",
+        rf"\begin{{tabular}}{{@{{}}{''.join(_specification(part))}@{{}}}}",
         r"\toprule",
         *_header(table),
         r"\midrule",
-        *_body(table, body),
+        *_body(part),
         r"\bottomrule",
         r"\end{tabular}",
     ]
     if table.notes:
         lines += [
-            r"\begin{tablenotes}[flushleft]\footnotesize\setlength{\labelsep}{0pt}",
+            rf"\begin{{tablenotes}}[flushleft]{_size(BODY_SIZE, LEADING)}",
+            r"\setlength{\labelsep}{0pt}",
             *(rf"\item {escape(note, breakable=True)}" for note in table.notes),
             r"\end{tablenotes}",
         ]
-    lines += [r"\end{threeparttable}", r"\end{table}"]
+    lines += [r"\end{threeparttable}", rf"\end{{{layout.environment}}}"]
     return "\n".join(lines)
 
 
-def _specification(table: Table) -> Iterator[str]:
-    for index, column in enumerate(table.columns):
-        if column.align == "wrap":
-            # About 1.8 mm a letter at this size, within bounds that leave room for numbers.
-            cells = [row.cells[index] for row in table.rows]
-            texts = [column.header, *(c.text for c in cells), *(c.below for c in cells)]
-            most = 28 if any(c.spanner for c in table.columns) else 60
-            width = column.width or min(max(1.8 * max(map(len, texts)), 15), most)
-            yield rf"p{{{width:.0f}mm}}"
+def _size(size: float, leading: float) -> str:
+    return rf"\fontsize{{{size:g}}}{{{leading:g}}}\selectfont"
+
+
+def _specification(part: Part) -> Iterator[str]:
+    for column, width in zip(part.table.columns, part.widths, strict=True):
+        if width is not None:
+            yield rf"p{{{width:.1f}pt}}"
         else:
-            yield {"left": "l", "right": "r", "center": "c", "decimal": "c", "p": "c"}[column.align]
+            yield {"right": "r", "center": "c", "decimal": "c", "p": "c"}.get(column.align, "l")
 
 
 def _header(table: Table) -> Iterator[str]:
@@ -178,19 +186,21 @@ def _header(table: Table) -> Iterator[str]:
 def _unseen_by_pandoc(latex: str) -> str:
     r"""What TeX reads and pandoc leaves out, as it leaves out all between ``\iffalse`` and ``\fi``.
 
-    It knows no ``\cmidrule`` and would write its argument into the next cell.
+    It would print the arguments of commands that it does not know, such as ``\cmidrule``.
     """
     return rf"\unless\iffalse{latex}\fi"
 
 
-def _body(table: Table, body: Sequence[Row | Panel]) -> Iterator[str]:
+def _body(part: Part) -> Iterator[str]:
+    table, panels = part.table, iter(part.panels)
     width = len(table.columns)
     room = [Decimals.of(row.cells[index].text for row in table.rows) for index in range(width)]
     # \raggedright gives another meaning to \\.
     end = r"\tabularnewline" if table.columns[-1].align == "wrap" else r"\\"
-    for line, following in zip(body, (*body[1:], None), strict=True):
+    for line, following in zip(table.body, [*table.body, None][1:], strict=True):
         if isinstance(line, Panel):
-            yield rf"\multicolumn{{{width}}}{{l}}{{\itshape {escape(line.text)}}} \\[2pt]"
+            for text in next(panels):
+                yield rf"\multicolumn{{{width}}}{{l}}{{\itshape {escape(text)}}} \\[2pt]"
             continue
         parts = list(zip(table.columns, line.cells, room, strict=True))
         below = any(cell.below for cell in line.cells)
@@ -217,7 +227,7 @@ def _below(column: Column, cell: Cell) -> str:
     if not cell.below:
         return ""
     wraps = column.align == "wrap"
-    text = rf"\scriptsize {escape(cell.below, breakable=wraps)}"
+    text = _size(SMALL_SIZE, LEADING) + f" {escape(cell.below, breakable=wraps)}"
     return rf"\raggedright{text}" if wraps else text
 
 

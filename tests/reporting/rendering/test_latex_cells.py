@@ -92,7 +92,8 @@ def printed(latex: str) -> str:
     """Text of a cell without the commands that print nothing."""
     text = re.sub(r"\\phantom\{(?:[^{}]|\{[^{}]*\})*\}", "", latex)
     text = re.sub(r"\\multicolumn\{\d+\}\{[lc]\}", "", text)
-    text = re.sub(r"\\(raggedright|scriptsize|itshape|textbf|allowbreak)(\{\})?", "", text)
+    text = re.sub(r"\\fontsize\{7\}\{9.5\}", "", text)
+    text = re.sub(r"\\(raggedright|selectfont|itshape|textbf|allowbreak)(\{\})?", "", text)
     text = re.sub(r"\\'\{o\}", "ó", text)
     for command, character in (
         ("ensuremath{\\alpha}", "α"), ("ensuremath{\\dagger}", "†"), ("ensuremath{\\pm}", "±"),
@@ -168,4 +169,4 @@ def test_pandoc_reads_every_cell(table, pandoc):
 def test_only_columns_that_pandoc_knows():
     for table in (TABLE, WRAPPED):
         (specification,) = re.findall(r"\\begin\{tabular\}\{@\{\}(.*)@\{\}\}", latex_table(table))
-        assert re.fullmatch(r"(?:[lcr]|p\{\d+mm\})+", specification)
+        assert re.fullmatch(r"(?:[lcr]|p\{[\d.]+pt\})+", specification)
