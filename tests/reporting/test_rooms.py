@@ -21,7 +21,7 @@ ROOMS = (
 #: Above the rooms, the lower first.
 TOP = ("contents", "summary", "build", "__init__")
 #: What the wing may use of the rest of the package.
-ALLOWED = ("errors", "stats", "toml", "visible", "__version__")
+ALLOWED = ("analysis_plan", "errors", "schema", "stats", "toml", "visible", "__version__")
 
 
 def height(parts: Sequence[str]) -> int:
