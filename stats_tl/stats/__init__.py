@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # what type checkers read; at run time, `__getattr__` below
     from .curves.structural import delong_covariance, placements
     from .curves.subgroups import SubgroupResult, subgroup_auc_test
     from .curves.venkatraman import venkatraman_test
+    from .curves.venkatraman_unpaired import venkatraman_test_unpaired
     from .decisions.equivalence import (
         equivalence_test,
         noninferiority_test,
@@ -208,6 +209,7 @@ __all__ = [
     "smallest_equivalence_margin",
     "subgroup_auc_test",
     "venkatraman_test",
+    "venkatraman_test_unpaired",
     "wilcoxon_test",
     "youden_threshold",
 ]
@@ -237,6 +239,7 @@ _NAMES = {
     "curves.structural": ("delong_covariance", "placements"),
     "curves.subgroups": ("SubgroupResult", "subgroup_auc_test"),
     "curves.venkatraman": ("venkatraman_test",),
+    "curves.venkatraman_unpaired": ("venkatraman_test_unpaired",),
     "decisions.equivalence": (
         "equivalence_test",
         "noninferiority_test",

@@ -14,7 +14,7 @@ most twice, so that every permutation is a counting sort: n steps, no comparison
 
 from __future__ import annotations
 
-__all__ = ["venkatraman_test"]
+__all__ = ["SAME_CURVE", "tied_note", "venkatraman_test"]
 
 from collections.abc import Iterator
 from typing import Any
@@ -176,15 +176,19 @@ def _notes(sample: PairedSample, *, same: bool) -> list[ResultWarning]:
         notes.append(warn_degenerate(perfect(sample.aucs[0])))
     elif same:
         notes.append(SAME_CURVE)
-    names = zip(("scores_a", "scores_b"), sample.scores, strict=True)
-    tied = [f"`{name}`" for name, scores in names if _ties(scores)]
-    if tied:
-        text = (
-            f"tied scores ({', '.join(tied)}) are ranked in the order of the cases; another order "
-            "may give another statistic and p value"
-        )
-        notes.append(ResultWarning("tied-scores", text))
-    return notes
+    return notes + tied_note({"scores_a": sample.a, "scores_b": sample.b})
+
+
+def tied_note(scores: dict[str, np.ndarray]) -> list[ResultWarning]:
+    """What to say of tied scores, named as the arguments."""
+    tied = [f"`{name}`" for name, values in scores.items() if _ties(values)]
+    if not tied:
+        return []
+    text = (
+        f"tied scores ({', '.join(tied)}) are ranked in the order of the cases; another order "
+        "may give another statistic and p value"
+    )
+    return [ResultWarning("tied-scores", text)]
 
 
 def _area(ordered_a: np.ndarray, ordered_b: np.ndarray) -> np.ndarray:
