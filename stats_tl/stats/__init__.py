@@ -57,6 +57,12 @@ if TYPE_CHECKING:  # what type checkers read; at run time, `__getattr__` below
         fit_mixed_model,
         likelihood_ratio_test,
     )
+    from .planning.auc_power import (
+        auc_power,
+        auc_sample_size,
+        delong_equivalence_power,
+        delong_equivalence_sample_size,
+    )
     from .planning.auc_variances import hanley_mcneil_variance, obuchowski_variance
     from .planning.cv_design import RepeatedCVDesign, repeated_cv_design
     from .planning.delong_power import (
@@ -136,6 +142,8 @@ __all__ = [
     "TestResult",
     "adjust_pvalues",
     "auc_logit_interval",
+    "auc_power",
+    "auc_sample_size",
     "average_precision",
     "average_precision_test",
     "average_ranks",
@@ -148,6 +156,8 @@ __all__ = [
     "corrected_resampled_ttest",
     "corrected_ttest_power",
     "delong_covariance",
+    "delong_equivalence_power",
+    "delong_equivalence_sample_size",
     "delong_omnibus_test",
     "delong_power",
     "delong_sample_size",
@@ -260,6 +270,12 @@ _NAMES = {
         "fit_binomial_mixed_model",
         "fit_mixed_model",
         "likelihood_ratio_test",
+    ),
+    "planning.auc_power": (
+        "auc_power",
+        "auc_sample_size",
+        "delong_equivalence_power",
+        "delong_equivalence_sample_size",
     ),
     "planning.auc_variances": ("hanley_mcneil_variance", "obuchowski_variance"),
     "planning.cv_design": ("RepeatedCVDesign", "repeated_cv_design"),

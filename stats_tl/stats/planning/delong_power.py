@@ -10,17 +10,26 @@ both are. This gives the exact variance of a difference of empirical AUCs.
 
 from __future__ import annotations
 
-__all__ = ["binormal_difference_variance", "delong_power", "delong_sample_size"]
+__all__ = [
+    "binormal_difference_variance",
+    "binormal_variance",
+    "delong_power",
+    "delong_sample_size",
+    "fewest_cases",
+]
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 import scipy
 
 from .._shared.validation import check_positive_int
-from .power import check_probability, power_of_t, smallest_detectable_difference
+from .power import check_probability, power_of_t
 
+# No study has as many; a difference so small is an error of the input.
+MOST_CASES = 10**12
 NODES, WEIGHTS = np.polynomial.legendre.leggauss(64)
 
 
@@ -114,6 +123,16 @@ class _Binormal(NamedTuple):
     n1: int
     n0: int
     b: float
+
+
+def binormal_variance(
+    auc: float, n_positive: int, n_negative: int, *, sd_ratio: float = 1.0
+) -> float:
+    """Exact variance of one empirical AUC under normal scores."""
+    if not (sd_ratio > 0 and math.isfinite(sd_ratio)):
+        raise ValueError(f"`sd_ratio` must be positive, got {sd_ratio!r}.")
+    z = float(scipy.special.ndtri(auc))
+    return _empirical_covariance(z, z, _Binormal(1.0, 1.0, n_positive, n_negative, sd_ratio))
 
 
 def _empirical_covariance(z1: float, z2: float, model: _Binormal) -> float:
@@ -270,30 +289,45 @@ def delong_sample_size(
     >>> delong_sample_size(0.85, 0.80, prevalence=1 / 3, correlation=0.6)
     (180, 359)
     """
-    check_probability(prevalence, "prevalence")
     if auc_a == auc_b:
         raise ValueError(f"`auc_a` and `auc_b` must differ, got {auc_a:g} for both.")
+
+    def power_at(n_positive: int, n_negative: int) -> float:
+        return delong_power(
+            auc_a,
+            auc_b,
+            n_positive,
+            n_negative,
+            correlation=correlation,
+            sd_ratio=sd_ratio,
+            alpha=alpha,
+        )
+
+    return fewest_cases(power_at, power, prevalence)
+
+
+def fewest_cases(
+    power_at: Callable[[int, int], float], power: float, prevalence: float
+) -> tuple[int, int]:
+    """Fewest positive and negative cases at which `power_at` reaches the wanted power."""
+    check_probability(prevalence, "prevalence")
     wanted = check_probability(power, "power")
 
     def split(n: int) -> tuple[int, int]:
         return max(2, math.ceil(n * prevalence)), max(2, math.ceil(n * (1 - prevalence)))
 
     def reached(n: int) -> bool:
-        power = delong_power(
-            auc_a, auc_b, *split(n), correlation=correlation, sd_ratio=sd_ratio, alpha=alpha
-        )
-        return power >= wanted
+        return power_at(*split(n)) >= wanted
 
-    # The larger samples are, the less the pairs that share both cases add to the variance,
-    # which else is inverse to n: scaled from a large sample, n is a little too small.
-    base = 1_000_000
-    variance = binormal_difference_variance(
-        auc_a, auc_b, *split(base), correlation=correlation, sd_ratio=sd_ratio
-    )
-    found = smallest_detectable_difference(math.sqrt(variance), alpha=alpha, power=wanted)
-    n = max(math.floor(base * (found / abs(auc_a - auc_b)) ** 2) - 2, 2)
-    while n > 2 and reached(n):
-        n -= 1
-    while not reached(n):
-        n += 1
-    return split(n)
+    low, high = 2, 4
+    while not reached(high):
+        if high > MOST_CASES:
+            raise ValueError(
+                f"More than {MOST_CASES:,} cases would be needed; check the AUCs and the power."
+            )
+        low, high = high, 2 * high
+    # Not reached at `low`, reached at `high`.
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if reached(middle) else (middle, high)
+    return split(low if reached(low) else high)
