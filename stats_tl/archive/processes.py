@@ -76,7 +76,12 @@ def link(holder: Path, path: Path) -> bool:
     except FileExistsError:
         raise
     except OSError:
+        data = holder.read_bytes()
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(holder.read_bytes())
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+        except OSError:  # the disk is full: an empty claim would keep the cell from all others
+            path.unlink(missing_ok=True)
+            raise
         return False

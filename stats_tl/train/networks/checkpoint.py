@@ -27,7 +27,7 @@ from ...errors import UserError
 from ...study.keys import table_key
 from ...study.plan import BACKBONES, TIMM
 from .layouts import Layout, classifier_names, layouts, shapes
-from .reading import Tensors, some
+from .reading import NUMBERS, Tensors, some
 from .unpickling import StoredTensor
 
 State = dict[str, torch.Tensor]
@@ -306,10 +306,7 @@ def _plain(value: torch.Tensor | StoredTensor, key: str, shown: str, name: str) 
         return value
     else:
         kind = f"of type {str(value.dtype).removeprefix('torch.')}"
-    raise UserError(
-        f"weights {name}: {shown} is {kind}; expected numbers of type float32, float64, float16 "
-        "or bfloat16: save the network before it is quantised or compressed, or convert it"
-    )
+    raise UserError(f"weights {name}: {shown} is {kind}; {NUMBERS}")
 
 
 def _finite(value: torch.Tensor, shown: str, name: str) -> torch.Tensor:

@@ -7,7 +7,7 @@ a page of HTML, Keras, TorchScript, a compressed file.
 
 from __future__ import annotations
 
-__all__ = ["RECORD_KEY", "StateFile", "Tensors", "read_state_file", "some"]
+__all__ = ["NUMBERS", "RECORD_KEY", "StateFile", "Tensors", "read_state_file", "some"]
 
 import hashlib
 import io
@@ -37,6 +37,10 @@ EXPECTED = "Expected a state dict, as torch.save(model.state_dict(), ...) or saf
 CONVERT = (
     'where the file was written, and if you trust it, run python -c "import torch; torch.save('
     "{}, 'weights.pt')\" and name that file"
+)
+NUMBERS = (
+    "expected numbers of type float32, float64, float16 or bfloat16: save the network before it is "
+    "quantised or compressed, or convert it"
 )
 SIGNATURES = {
     b"\x89HDF\r\n\x1a\n": "a Keras file; these come from a training of their own and have no "
@@ -167,7 +171,9 @@ def _read_safetensors(data: bytes, path: Path) -> tuple[Tensors, dict[str, Any]]
         state: Tensors = dict(safetensors.torch.load(data))
         header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
         record = json.loads(header.get("__metadata__", {}).get(RECORD_KEY, "{}"))
-    except Exception as error:  # unknown types of numbers raise others than a damaged file
+    except KeyError as error:  # a type of numbers that the format has and its reader does not know
+        raise UserError(f"weights {path}: holds numbers of type {error}; {NUMBERS}") from None
+    except Exception as error:  # the bytes may say anything
         raise _damaged(path, error) from None
     return state, record if isinstance(record, dict) else {}
 

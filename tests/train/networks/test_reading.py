@@ -5,6 +5,7 @@ import contextlib
 import functools
 import gzip
 import io
+import json
 import os
 import pickle
 import pickletools
@@ -216,4 +217,16 @@ def test_torchscript_itself_is_recognised(tmp_path):
     path = tmp_path / "x.pt"
     torch.jit.trace(torch.nn.Linear(2, 2), torch.zeros(1, 2)).save(path)
     with pytest.raises(UserError, match="TorchScript"):
+        read_state_file(path)
+
+
+@pytest.mark.parametrize("kind", ["F8_E8M0", "F4"])
+def test_types_of_numbers_that_the_format_knows_and_its_reader_does_not(tmp_path, kind):
+    """safetensors before 0.6 knows neither, and says so itself."""
+    header = json.dumps({"a": {"dtype": kind, "shape": [4], "data_offsets": [0, 4]}}).encode()
+    if kind == "F4":
+        header = header.replace(b"[4]", b"[8]")
+    path = tmp_path / "w.safetensors"
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    with pytest.raises(UserError, match=rf"of type '{kind}'; expected numbers|variant `{kind}`"):
         read_state_file(path)
