@@ -9,6 +9,7 @@ from __future__ import annotations
 
 __all__ = ["count_frames", "decode", "read_identifier"]
 
+import functools
 import io
 import zlib
 from collections.abc import Callable
@@ -25,6 +26,25 @@ from .reading import Reading, UnreadableImageError, check_size, choose_frame
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
+PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
+_PALETTE = tuple(
+    f"{kind}{colour}PaletteColorLookupTableData"
+    for kind in ("", "Segmented")
+    for colour in ("Red", "Green", "Blue", "Alpha")
+)
+#: All that is parsed of headers of some hundred elements: what pydicom asks for pixels, and we.
+ELEMENTS = (
+    *PIXELS,
+    *("ExtendedOffsetTable", "ExtendedOffsetTableLengths", "NumberOfFrames", "Rows", "Columns"),
+    *("SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "PixelRepresentation"),
+    *("BitsAllocated", "BitsStored", "HighBit", "PixelPaddingValue", "PixelPaddingRangeLimit"),
+    *("ModalityLUTSequence", "RescaleSlope", "RescaleIntercept", "VOILUTSequence"),
+    *("WindowCenter", "WindowWidth", "WindowCenterWidthExplanation", "VOILUTFunction"),
+    *(f"{colour}PaletteColorLookupTableDescriptor" for colour in ("Red", "Green", "Blue")),
+    *_PALETTE,
+    *("SOPClassUID", "PixelPresentation"),
+    *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
+)
 MAX_INFLATED = 512 * 2**20
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _Levels = Callable[[np.ndarray], np.ndarray]
@@ -89,9 +109,37 @@ def _parse(data: bytes, *, stop_before_pixels: bool = False) -> Dataset:
     if _DEFLATED.encode() in data[:4096]:
         _refuse_bomb(data)
     dataset: Dataset = pydicom.dcmread(
-        io.BytesIO(data), force=True, stop_before_pixels=stop_before_pixels
+        io.BytesIO(data),
+        force=True,
+        stop_before_pixels=stop_before_pixels,
+        specific_tags=_needed_tags(),
     )
     return dataset
+
+
+@functools.cache
+def _needed_tags() -> list[Any]:
+    from pydicom.tag import Tag
+
+    return [Tag(_tag(keyword)) for keyword in ELEMENTS]
+
+
+@functools.cache
+def _tag(keyword: str) -> int:
+    from pydicom.datadict import tag_for_keyword
+
+    tag = tag_for_keyword(keyword)
+    assert tag is not None
+    return int(tag)
+
+
+def _value(dataset: Dataset, keyword: str) -> Any:
+    """The value of an element, None where it is not there.
+
+    As ``dataset.get(keyword)``, which takes long to find that nothing is there.
+    """
+    tag, present = _tag(keyword), dataset.keys()
+    return dataset[tag].value if tag in present else None
 
 
 def _refuse_bomb(data: bytes) -> None:
@@ -105,14 +153,15 @@ def _refuse_bomb(data: bytes) -> None:
 
 
 def _refuse_without_pixels(dataset: Dataset) -> None:
-    if any(key in dataset for key in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
+    present = dataset.keys()
+    if any(_tag(key) in present for key in PIXELS):
         return
-    kind = getattr(dataset.get("SOPClassUID"), "name", None) or "no image"
+    kind = getattr(_value(dataset, "SOPClassUID"), "name", None) or "no image"
     raise UnreadableImageError(f"a DICOM file without pixels ({kind}); take it out of the data")
 
 
 def _frames_of(dataset: Dataset) -> int:
-    return int(dataset.get("NumberOfFrames") or 1)
+    return int(_value(dataset, "NumberOfFrames") or 1)
 
 
 def _samples(dataset: Dataset, number: int) -> tuple[np.ndarray, str]:
@@ -175,19 +224,20 @@ def _group(dataset: Dataset, number: int, name: str) -> Dataset:
         ("PerFrameFunctionalGroupsSequence", number),
         ("SharedFunctionalGroupsSequence", 0),
     ):
-        groups = dataset.get(key)
-        if groups and position < len(groups) and groups[position].get(name):
-            group: Dataset = groups[position][name].value[0]
+        groups = _value(dataset, key)
+        items = _value(groups[position], name) if groups and position < len(groups) else None
+        if items:
+            group: Dataset = items[0]
             return group
     return dataset
 
 
 def _modality(group: Dataset) -> _Levels:
     """Stored values to those of the modality (Hounsfield units, for example)."""
-    sequence = group.get("ModalityLUTSequence")
+    sequence = _value(group, "ModalityLUTSequence")
     if sequence:
         return _table(sequence[0])[0]
-    slope, intercept = group.get("RescaleSlope"), group.get("RescaleIntercept")
+    slope, intercept = _value(group, "RescaleSlope"), _value(group, "RescaleIntercept")
     if slope is None or intercept is None:
         return lambda values: values
     return lambda values: values * float(slope) + float(intercept)
@@ -208,8 +258,8 @@ def _window(group: Dataset, intensity: Intensity) -> _Levels | None:
     """Modality values to grey by the file's VOI LUT or window; None: by the image's own range."""
     if not intensity.auto and intensity.window is None:
         return None
-    luts = list(group.get("VOILUTSequence") or [])
-    centres, widths = (_numbers(group.get(key)) for key in ("WindowCenter", "WindowWidth"))
+    luts = list(_value(group, "VOILUTSequence") or [])
+    centres, widths = (_numbers(_value(group, key)) for key in ("WindowCenter", "WindowWidth"))
     if intensity.window in (None, "first"):
         if luts:
             return _voi_table(luts[0])
@@ -218,10 +268,10 @@ def _window(group: Dataset, intensity: Intensity) -> _Levels | None:
         if intensity.window is None:
             return None
         raise UnreadableImageError("`intensity` asks for the first window, and the file has none")
-    names = [str(lut.get("LUTExplanation") or "").strip() for lut in luts]
+    names = [str(_value(lut, "LUTExplanation") or "").strip() for lut in luts]
     if intensity.window in names:
         return _voi_table(luts[names.index(intensity.window)])
-    names = _texts(group.get("WindowCenterWidthExplanation"))
+    names = _texts(_value(group, "WindowCenterWidthExplanation"))
     if intensity.window in names:
         position = names.index(intensity.window)
         if position < min(len(centres), len(widths)):
@@ -236,7 +286,7 @@ def _voi_table(item: Dataset) -> _Levels:
 
 def _windowing(centre: float, width: float, group: Dataset) -> _Levels:
     """PS3.3, C.11.2.1.2 and C.11.2.1.3, with an output of 0 to 255."""
-    function = str(group.get("VOILUTFunction") or "LINEAR").upper()
+    function = str(_value(group, "VOILUTFunction") or "LINEAR").upper()
     if function == "SIGMOID" and width > 0:
 
         def sigmoid(values: np.ndarray) -> np.ndarray:
@@ -263,9 +313,9 @@ def _own_bounds(
         return intensity.range
     if not np.isfinite(samples).all():
         raise UnreadableImageError("samples that are not finite numbers")
-    padding = dataset.get("PixelPaddingValue")
+    padding = _value(dataset, "PixelPaddingValue")
     if padding is not None:
-        ends = sorted((int(padding), int(dataset.get("PixelPaddingRangeLimit") or padding)))
+        ends = sorted((int(padding), int(_value(dataset, "PixelPaddingRangeLimit") or padding)))
         inside = samples[(samples < ends[0]) | (samples > ends[1])]
         samples = inside if inside.size else samples
     if intensity.percentiles is None:

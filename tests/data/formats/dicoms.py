@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
+from pydicom.datadict import DicomDictionary
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -46,6 +47,23 @@ def dataset_of(samples, *, photometric="MONOCHROME2", stored=None, patient="P-08
     return data
 
 
+def fill_header(dataset, n=140):
+    """Give a data set `n` elements more, spread over what a scanner writes."""
+    values = {
+        "AE": "SCANNER", "AS": "033Y", "CS": "ORIGINAL", "DA": "20260101", "DS": "1.5",
+        "FD": 1.5, "FL": 1.5, "IS": "3", "LO": "A text of some length", "LT": "text",
+        "SH": "SHORT", "ST": "text", "TM": "120000", "UI": "1.2.840.113619.2.5", "UL": 1, "US": 7,
+    }  # fmt: skip
+    names = [
+        (entry[4], values[entry[0]])
+        for tag, entry in sorted(DicomDictionary.items())
+        if tag >> 16 in (0x08, 0x10, 0x18, 0x20) and entry[0] in values and entry[1] == "1"
+        if entry[4] and not entry[3] and entry[4] not in dataset
+    ]
+    for name, value in names[:: len(names) // n][:n]:
+        setattr(dataset, name, value)
+
+
 def written(data, *, preamble=True):
     """The bytes of a data set as a file."""
     buffer = io.BytesIO()
@@ -75,6 +93,7 @@ __all__ = [
     "DeflatedExplicitVRLittleEndian",
     "dataset_of",
     "dicom",
+    "fill_header",
     "lut",
     "written",
 ]

@@ -24,7 +24,7 @@ from stats_tl.data.formats.dicom import read_identifier
 from stats_tl.study.plan import Intensity
 from tests.data.conftest import encode
 from tests.data.formats import dicoms
-from tests.data.formats.dicoms import dataset_of, lut, written
+from tests.data.formats.dicoms import dataset_of, fill_header, lut, written
 
 RNG = np.random.default_rng(6)
 CT = RNG.integers(0, 4096, (40, 36)).astype(np.uint16)
@@ -260,3 +260,19 @@ def test_damage_anywhere_is_an_image_or_a_clear_error():
                 assert decode(bytes(bad)).mode in ("L", "RGB")
             except UnreadableImageError:
                 continue
+
+
+def test_a_long_header_changes_nothing():
+    samples = np.arange(64, dtype=np.uint16).reshape(8, 8) * 60
+    window = {"WindowCenter": 900, "WindowWidth": 2500, "RescaleSlope": 2, "RescaleIntercept": -9}
+    bare, full = (dataset_of(samples, stored=12, **window) for _ in range(2))
+    fill_header(full)
+    # What is said of other pixels inside a sequence is not said of these.
+    item = dataset_of(np.zeros((4, 2), np.uint16), stored=16, WindowCenter=1, WindowWidth=1)
+    del item.file_meta
+    full.ReferencedImageSequence = [item]
+    full["ReferencedImageSequence"].is_undefined_length = True
+    assert len(full) > len(bare) + 100
+    expected = np.asarray(decode(written(bare)))
+    assert len(np.unique(expected)) > 15
+    assert np.array_equal(np.asarray(decode(written(full))), expected)
