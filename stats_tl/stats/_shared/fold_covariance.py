@@ -13,9 +13,11 @@ independent cases whatever the folds: for k = l the factor is the usual n_k / (n
 
 from __future__ import annotations
 
-__all__ = ["classes_of", "fold_covariance", "fold_variance"]
+__all__ = ["classes_of", "fold_covariance", "fold_moments"]
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -44,32 +46,47 @@ def fold_covariance(
     -------
     ndarray of shape (arms, repeats, arms, repeats)
     """
-    if labels is None:
-        (own,) = classes_of(None, cells)
-        every = _Deviations.of(components, own, codes, cells)
-        return every.covariance(every)
-    positive, negative = _by_class(components, labels, codes, cells)
-    total: np.ndarray = positive.covariance(positive) + negative.covariance(negative)
-    if codes is not None:
-        cross = positive.covariance(negative)
+    own = _by_class(components, labels, codes, cells)
+    arms = range(len(components))
+    total: np.ndarray = np.sum([one.covariance(one, arms) for one in own], axis=0)
+    if codes is not None and len(own) == 2:
+        cross = own[0].covariance(own[1], arms)
         total += cross + cross.transpose(2, 3, 0, 1)
     return total
 
 
-def fold_variance(
-    components: np.ndarray, labels: np.ndarray | None, codes: np.ndarray | None, cells: FoldCells
-) -> np.ndarray:
-    """The diagonal of :func:`fold_covariance`, shape (arms, repeats), for less."""
-    if codes is None and labels is None:
-        (own,) = classes_of(None, cells)
-        return _Deviations.of(components, own, codes, cells).variance()
-    if codes is None and labels is not None:
-        positive, negative = _by_class(components, labels, codes, cells)
-        total: np.ndarray = positive.variance() + negative.variance()
-        return total
-    return np.stack(
-        [fold_covariance(arm[None], labels, codes, cells)[0, :, 0].diagonal() for arm in components]
-    )
+def fold_moments(
+    pair: tuple[np.ndarray, np.ndarray],
+    labels: np.ndarray | None,
+    codes: np.ndarray | None,
+    cells: FoldCells,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Covariance between repeats of the differences of two arms, and variances of each arm.
+
+    Parameters
+    ----------
+    pair : tuple of two ndarrays of shape (repeats, n)
+        Placement values of either arm.
+    labels, codes, cells
+        As in :func:`fold_covariance`.
+
+    Returns
+    -------
+    covariance : ndarray of shape (repeats, repeats)
+    variances : ndarray of shape (2, repeats)
+        The diagonals of :func:`fold_covariance` of the arms, for less.
+    """
+    components = np.stack([pair[0] - pair[1], *pair])
+    own = _by_class(components, labels, codes, cells)
+    covariance = np.sum([one.covariance(one, [0]) for one in own], axis=0)
+    if codes is None:
+        return covariance[0, :, 0], np.sum([one.variance([1, 2]) for one in own], axis=0)
+    variances = np.sum([one.within(one, [1, 2]) for one in own], axis=0)
+    if len(own) == 2:
+        cross = own[0].covariance(own[1], [0])
+        covariance += cross + cross.transpose(2, 3, 0, 1)
+        variances += 2 * own[0].within(own[1], [1, 2])
+    return covariance[0, :, 0], variances
 
 
 def classes_of(labels: np.ndarray | None, cells: FoldCells) -> tuple[np.ndarray, ...]:
@@ -80,12 +97,9 @@ def classes_of(labels: np.ndarray | None, cells: FoldCells) -> tuple[np.ndarray,
 
 
 def _by_class(
-    components: np.ndarray, labels: np.ndarray, codes: np.ndarray | None, cells: FoldCells
-) -> tuple[_Deviations, _Deviations]:
-    return (
-        _Deviations.of(components, labels, codes, cells),
-        _Deviations.of(components, ~labels, codes, cells),
-    )
+    components: np.ndarray, labels: np.ndarray | None, codes: np.ndarray | None, cells: FoldCells
+) -> list[_Deviations]:
+    return [_Deviations.of(components, own, codes, cells) for own in classes_of(labels, cells)]
 
 
 @dataclass(frozen=True)
@@ -129,7 +143,8 @@ class _Deviations:
             n_units = int(codes.max()) + 1
             unit = codes[own][unit]
             total = np.unique(unit).size
-            entries, entry = np.unique(unit * size.size + fold, return_inverse=True)
+            place = unit * size.size + fold
+            entries = np.flatnonzero(np.bincount(place, minlength=n_units * size.size))
             units = np.bincount(entries % size.size, minlength=size.size)
         # The spread within a fold of one unit is not seen: it varies about the class as a whole.
         alone = units < 2
@@ -140,36 +155,74 @@ class _Deviations:
                 means[alone] = means.reshape(repeats, folds).mean(axis=1).repeat(folds)[alone]
             sums[arm] = (values - means[fold]) / (folds * size)[fold]
         if codes is not None:
-            sums = np.stack([np.bincount(entry, row, minlength=entries.size) for row in sums])
+            sums = np.stack([np.bincount(place, row)[entries] for row in sums])
             unit, fold = np.divmod(entries, size.size)
         return cls(sums, unit, fold, 1 / np.where(alone, total, units), n_units, (repeats, folds))
 
-    def covariance(self, other: _Deviations) -> np.ndarray:
+    def covariance(self, other: _Deviations, arms: Sequence[int]) -> np.ndarray:
         """Contribution of two classes, or of one with itself; (arms, repeats, arms, repeats)."""
-        arms, (repeats, folds) = len(self.sums), self.shape
-        shared = self._spread(np.ones(self.unit.size)).T @ other._spread(np.ones(other.unit.size))
-        factor = _given_back(self.lost[:, None], other.lost, shared)
-        ours = [self._spread(row) for row in self.sums]
-        theirs = ours if other is self else [other._spread(row) for row in other.sums]
-        found = np.empty((arms, repeats, arms, repeats))
-        for a, left in enumerate(ours):
-            for b, right in enumerate(theirs):
-                products = (left.T @ right) * factor
+        repeats, folds = self.shape
+        factor = _given_back(self.lost[:, None], other.lost, self._present.T @ other._present)
+        found = np.empty((len(arms), repeats, len(arms), repeats))
+        for a, left in enumerate(arms):
+            for b, right in enumerate(arms):
+                products = (self._spread[left].T @ other._spread[right]) * factor
                 found[a, :, b] = products.reshape(repeats, folds, repeats, folds).sum(axis=(1, 3))
         return found
 
-    def variance(self) -> np.ndarray:
+    def within(self, other: _Deviations, arms: Sequence[int]) -> np.ndarray:
+        """Diagonal of :meth:`covariance` over arms and repeats, shape (arms, repeats)."""
+        repeats, folds = self.shape
+
+        def products(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+            by_repeat = (m.reshape(-1, repeats, folds).transpose(1, 0, 2) for m in (left, right))
+            first, second = by_repeat
+            found: np.ndarray = first.transpose(0, 2, 1) @ second
+            return found
+
+        lost, others = (own.lost.reshape(repeats, folds) for own in (self, other))
+        shared = products(self._present, other._present)
+        factor = _given_back(lost[:, :, None], others[:, None, :], shared)
+        return np.stack(
+            [
+                (products(self._spread[arm], other._spread[arm]) * factor).sum(axis=(1, 2))
+                for arm in arms
+            ]
+        )
+
+    def variance(self, arms: Sequence[int]) -> np.ndarray:
         """Diagonal of :meth:`covariance` of independent cases, shape (arms, repeats)."""
         n_folds = self.lost.size
         factor = _given_back(self.lost, self.lost, np.bincount(self.fold, minlength=n_folds))
-        squares = np.stack([np.bincount(self.fold, row**2, n_folds) for row in self.sums])
+        squares = np.stack([np.bincount(self.fold, self.sums[arm] ** 2, n_folds) for arm in arms])
         total: np.ndarray = (squares * factor).reshape(-1, *self.shape).sum(axis=2)
         return total
 
-    def _spread(self, values: np.ndarray) -> np.ndarray:
-        """Entries as a matrix of units by folds."""
-        matrix = np.zeros((self.n_units, self.lost.size))
-        matrix[self.unit, self.fold] = values
+    @cached_property
+    def _present(self) -> np.ndarray:
+        """Which units are in which fold; single precision holds their numbers exactly."""
+        matrix = np.zeros((self.n_units, self.lost.size), dtype=np.float32)
+        matrix[self.unit, self.fold] = 1.0
+        return matrix
+
+    @cached_property
+    def _spread(self) -> _Spread:
+        """Entries of each arm as a matrix of units by folds, made when it is asked for."""
+        return _Spread(self)
+
+
+class _Spread(dict[int, np.ndarray]):
+    """Arm -> its matrix of units by folds."""
+
+    def __init__(self, of: _Deviations):
+        super().__init__()
+        self._of = of
+
+    def __missing__(self, arm: int) -> np.ndarray:
+        of = self._of
+        matrix = np.zeros((of.n_units, of.lost.size))
+        matrix[of.unit, of.fold] = of.sums[arm]
+        self[arm] = matrix
         return matrix
 
 

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 
 from .._shared.fold_cells import FoldCells, extra_runs, placements_within
-from .._shared.fold_covariance import classes_of, fold_covariance, fold_variance
+from .._shared.fold_covariance import classes_of, fold_moments
 from .._shared.paired_sample import CaseSample
 from ..metrics.base import Metric
 from ..metrics.estimate import obstacle_of
@@ -239,9 +239,9 @@ def repeated_cv_components(
     m = cells.n_repeats
     obstacle_of(study.metric, sample)  # refuses one patient in a class
     placed = placed_a - placed_b
-    matrix = fold_covariance(placed[None], within, codes, cells)[0, :, 0]
+    matrix, arm_variances = fold_moments((placed_a, placed_b), within, codes, cells)
     case_variance = float(np.trace(matrix)) / m
-    arms = fold_variance(np.stack([placed_a, placed_b]), within, codes, cells).mean(axis=1)
+    arms = arm_variances.mean(axis=1)
     shared = repeat = math.nan
     if m > 1:
         shared = float(matrix.sum() - np.trace(matrix)) / (m * (m - 1))

@@ -36,6 +36,7 @@ __all__ = [
 import itertools
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -265,5 +266,13 @@ def _thinned(rows: np.ndarray, scores: np.ndarray) -> np.ndarray:
     if rows.size <= MOST_CASES:
         return rows
     order = rows[np.argsort(scores[rows], kind="stable")]
-    kept: np.ndarray = order[np.linspace(0, rows.size - 1, MOST_CASES).round().astype(int)]
+    kept: np.ndarray = order[_evenly(rows.size)]
     return kept
+
+
+@lru_cache(maxsize=64)
+def _evenly(size: int) -> np.ndarray:
+    """`MOST_CASES` places from 0 to size - 1."""
+    places: np.ndarray = np.linspace(0, size - 1, MOST_CASES).round().astype(int)
+    places.flags.writeable = False  # it is shared
+    return places
