@@ -54,12 +54,13 @@ _LETTERS = {
     "ł": r"\l{}",
     "ı": r"\i{}",
     "ȷ": r"\j{}",
-    "Đ": r"\DJ{}",
-    "đ": r"\dj{}",
-    "Þ": r"\TH{}",
-    "þ": r"\th{}",
-    "Ð": r"\DH{}",
-    "ð": r"\dh{}",
+    # Not in OT1, the encoding of a document that chooses none.
+    "Đ": r"\UseTextSymbol{T1}{\DJ}",
+    "đ": r"\UseTextSymbol{T1}{\dj}",
+    "Þ": r"\UseTextSymbol{T1}{\TH}",
+    "þ": r"\UseTextSymbol{T1}{\th}",
+    "Ð": r"\UseTextSymbol{T1}{\DH}",
+    "ð": r"\UseTextSymbol{T1}{\dh}",
 }
 _SYMBOLS = {
     # pandoc leaves out \textendash and \textemdash.
@@ -69,9 +70,9 @@ _SYMBOLS = {
     "’": r"\textquoteright{}",
     "“": r"\textquotedblleft{}",
     "”": r"\textquotedblright{}",
-    "„": r"\quotedblbase{}",
-    "«": r"\guillemotleft{}",
-    "»": r"\guillemotright{}",
+    "„": r"\UseTextSymbol{T1}{\quotedblbase}",
+    "«": r"\UseTextSymbol{T1}{\guillemotleft}",
+    "»": r"\UseTextSymbol{T1}{\guillemotright}",
     "…": r"\ldots{}",
     "•": r"\ensuremath{\bullet}",
     "†": r"\ensuremath{\dagger}",
@@ -104,6 +105,7 @@ _SYMBOLS = {
     "\N{THIN SPACE}": r"\,",
     "\N{SOFT HYPHEN}": r"\-",
 }
+_OGONEK = r"\UseTextAccent{T1}{\k}"
 _ACCENTS = {
     "GRAVE ACCENT": r"\`",
     "ACUTE ACCENT": r"\'",
@@ -116,11 +118,13 @@ _ACCENTS = {
     "CARON": r"\v",
     "DOUBLE ACUTE ACCENT": r"\H",
     "CEDILLA": r"\c",
-    "OGONEK": r"\k",
+    "OGONEK": _OGONEK,
     "DOT BELOW": r"\d",
     "MACRON BELOW": r"\b",
     "RING ABOVE": r"\r",
+    "COMMA BELOW": r"\textcommabelow",
 }
+_BELOW = {r"\c", r"\d", r"\b", r"\textcommabelow", _OGONEK}
 _GREEK_NAMES = {
     0x3B1: "alpha beta gamma delta varepsilon zeta eta theta iota kappa lambda mu nu xi o pi rho "
     "varsigma sigma tau upsilon varphi chi psi omega",
@@ -197,9 +201,24 @@ def _escape_character(character: str) -> str:
         return character
     if character.isspace() or unicodedata.category(character) == "Cc":
         return " "
-    decomposed = unicodedata.normalize("NFD", character)
-    if len(decomposed) == 2 and decomposed[0].isascii() and decomposed[0].isalpha():
-        accent = _ACCENTS.get(unicodedata.name(decomposed[1], "").removeprefix("COMBINING "))
-        if accent is not None:
-            return f"{accent}{{{decomposed[0]}}}"
-    return f"{_CODE}{ord(character):04X}{{]}}"
+    return _accented(unicodedata.normalize("NFD", character)) or (
+        f"{_CODE}{ord(character):04X}{{]}}"
+    )
+
+
+def _accented(decomposed: str) -> str:
+    """A letter under its accents; empty where one of them, or the letter, has no command."""
+    letter, marks = decomposed[0], decomposed[1:]
+    commands = [
+        _ACCENTS.get(unicodedata.name(mark, "").removeprefix("COMBINING ")) for mark in marks
+    ]
+    if not (letter.isascii() and letter.isalpha() and commands and all(commands)):
+        return ""
+    # Those above first: TeX puts them on letters only, and those below under anything.
+    below = [command for command in commands if command in _BELOW]
+    above = [command for command in commands if command not in _BELOW]
+    text = letter
+    for command in (*above, *below):
+        text = f"{command}{{{text}}}"
+    # One upon another they need the letters with accents that OT1 lacks.
+    return rf"{{\fontencoding{{T1}}\selectfont{text}}}" if len(above) > 1 else text

@@ -6,7 +6,7 @@ other columns, the names of the rows repeated; what is too tall goes on with the
 
 from __future__ import annotations
 
-__all__ = ["BODY_SIZE", "LEADING", "SMALL_SIZE", "Part", "fitted"]
+__all__ = ["BODY_SIZE", "LEADING", "SMALL_SIZE", "Part", "broken_cell", "fitted"]
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from .decimals import Decimals
 from .layout import Layout
 from .metrics import broken, longest_piece, text_width
-from .table import Column, Panel, Row, Table
+from .table import Cell, Panel, Row, Table
 
 #: Points: text of a table, of second lines, and from line to line.
 BODY_SIZE, SMALL_SIZE, LEADING = 8.0, 7.0, 9.5
@@ -260,16 +260,17 @@ def _line_height(block: _Block, line: Row | Panel) -> float:
     if isinstance(line, Panel):
         lines = len(broken(line.text, block.total, _SLACK * BODY_SIZE))
         return lines * (LEADING + _AFTER) + _BEFORE_PANEL
-    parts = list(zip(block.table.columns, line.cells, block.widths, strict=True))
-    text = max(_lines(cell.text, column, width, BODY_SIZE) for column, cell, width in parts)
-    below = max(
-        (_lines(cell.below, column, width, SMALL_SIZE) for column, cell, width in parts
-         if cell.below), default=0,
-    )  # fmt: skip
-    return (text + below) * LEADING + (_AFTER if below else 0)
+    parts = list(zip(line.cells, block.widths, strict=True))
+    second = any(cell.below for cell in line.cells)
+    lines = max(1 + second if width is None else _lines(cell, width) for cell, width in parts)
+    return lines * LEADING + (_AFTER if second else 0)
 
 
-def _lines(text: str, column: Column, width: float | None, size: float) -> int:
-    if column.align != "wrap" or width is None:
-        return 1
-    return len(broken(text, width, _SLACK * size))
+def _lines(cell: Cell, width: float) -> int:
+    below = broken_cell(cell.below, width, SMALL_SIZE) if cell.below else []
+    return len(broken_cell(cell.text, width)) + len(below)
+
+
+def broken_cell(text: str, width: float, size: float = BODY_SIZE) -> list[str]:
+    """The lines of a text in a column of a width in points."""
+    return broken(text, width, _SLACK * size)

@@ -11,14 +11,16 @@ from __future__ import annotations
 
 __all__ = ["latex_document", "latex_table"]
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from .decimals import Decimals
 from .escaping import escape
-from .fitting import BODY_SIZE, LEADING, SMALL_SIZE, Part, fitted
+from .fitting import BODY_SIZE, LEADING, SMALL_SIZE, Part, broken_cell, fitted
 from .layout import PAGE, Layout
-from .table import Cell, Column, Panel, Table
+from .table import Cell, Column, Panel, Row, Table
 
 _HEADINGS = {"methods.tex": "Statistical analysis", "results.tex": "Results"}
 PACKAGES = ("booktabs", "threeparttable")
@@ -202,13 +204,34 @@ def _body(part: Part) -> Iterator[str]:
             for text in next(panels):
                 yield rf"\multicolumn{{{width}}}{{l}}{{\itshape {escape(text)}}} \\[2pt]"
             continue
-        parts = list(zip(table.columns, line.cells, room, strict=True))
-        below = any(cell.below for cell in line.cells)
-        # Not \addlinespace, after which pandoc loses a panel.
-        gap = "[6pt]" if isinstance(following, Panel) else "[2pt]" if below else ""
-        yield " & ".join(_cell(*part) for part in parts) + f" {end}" + ("" if below else gap)
-        if below:
-            yield " & ".join(_below(column, cell) for column, cell, _ in parts) + f" {end}{gap}"
+        # Not \\addlinespace, after which pandoc loses a panel.
+        lines = _lines(part, line, room)
+        gap = "[6pt]" if isinstance(following, Panel) else "[2pt]" if len(lines) > 1 else ""
+        yield from (" & ".join(cells) + f" {end}" for cells in lines[:-1])
+        yield " & ".join(lines[-1]) + f" {end}{gap}"
+
+
+def _lines(part: Part, row: Row, room: Sequence[Decimals]) -> list[list[str]]:
+    """The cells of a row line by line, where cells have a second one.
+
+    Text that wraps stands in as many lines as it takes, so that a number and the interval below
+    it are not torn apart by a long name beside them.
+    """
+    parts = list(zip(part.table.columns, row.cells, part.widths, room, strict=True))
+    if not any(cell.below for cell in row.cells):
+        return [[_cell(column, cell, space) for column, cell, _, space in parts]]
+    stacks = []
+    for column, cell, width, space in parts:
+        if width is None:
+            stacks.append([_cell(column, cell, space), _below(column, cell)])
+        else:
+            texts = [replace(cell, text=text) for text in broken_cell(cell.text, width)]
+            below = broken_cell(cell.below, width, SMALL_SIZE) if cell.below else []
+            stacks.append(
+                [_cell(column, text, space) for text in texts]
+                + [_below(column, replace(cell, below=text)) for text in below]
+            )
+    return [list(line) for line in itertools.zip_longest(*stacks, fillvalue="")]
 
 
 def _cell(column: Column, cell: Cell, room: Decimals) -> str:

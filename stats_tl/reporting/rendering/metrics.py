@@ -23,6 +23,7 @@ _ROMAN = (
 _SPACE = 354
 _OTHERS = {"–": 531, "—": 1063, "−": 826, "±": 826, "†": 472, "×": 826, "‘": 295, "’": 295}
 _OTHER = 826
+_ROUNDING = 0.01
 _BOLD = 1.16
 #: The design of a smaller size is wider for its size.
 _SMALL = 1.075
@@ -60,7 +61,7 @@ def broken(text: str, width: float, size: float) -> list[str]:
     for word in text.split(" "):
         glue = " " if line else ""
         for piece in pieces(word):
-            if line and text_width(line + glue + piece, size) > width:
+            if line and text_width(line + glue + piece, size) > width + _ROUNDING:
                 lines.append(line)
                 line = piece
             else:

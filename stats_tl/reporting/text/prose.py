@@ -1,7 +1,7 @@
 r"""Paragraphs and their references as files: LaTeX to input, Markdown to read or convert.
 
 In the paragraphs a citation is ``[@key]`` or ``[@one; @two]``, which Pandoc reads as it is;
-in LaTeX it is ``\cite{one,two}`` for a document that loads ``references.bib``.
+in LaTeX it is ``\citep{one,two}`` for a document that loads ``references.bib``.
 """
 
 from __future__ import annotations
@@ -56,14 +56,22 @@ def prose_files(
     ):
         files[f"{name}.tex"] = prose_latex(paragraphs, provenance).encode("ascii")
         files[f"{name}.md"] = prose_markdown(title, paragraphs, provenance).encode()
-    entries = [f"% {line}" for line in provenance] + list(references.values())
+    entries = [f"% {line}" for line in provenance] + list(map(_printable, references.values()))
     files["references.bib"] = ("\n".join(entries) + "\n").encode("ascii")
     return files
 
 
+def _printable(entry: str) -> str:
+    """An entry without a DOI that holds < or >, which many styles print as inverted marks."""
+    return re.sub(r"^  doi = \{.*[<>].*\},\n", "", entry, flags=re.MULTILINE)
+
+
 def prose_latex(paragraphs: Sequence[str], provenance: Sequence[str] = ()) -> str:
     """Paragraphs as LaTeX, in ASCII; needs ``references.bib`` for its citations."""
-    head = "\n".join(f"% {line}" for line in (*provenance, "Cites references.bib"))
+    lines = [f"% {line}" for line in (*provenance, "Cites references.bib")]
+    # With natbib \\cite would give "Holm's method Holm (1979)".
+    lines.append(r"\providecommand{\citep}{\cite}")
+    head = "\n".join(lines)
     return head + "\n" + "\n\n".join(_latex(text) for text in paragraphs) + "\n"
 
 
@@ -86,7 +94,7 @@ def _split(text: str) -> list[tuple[str, str]]:
 
 def _latex(text: str) -> str:
     return "".join(
-        escape(piece, breakable=True) + (rf"~\cite{{{keys}}}" if keys else "")
+        escape(piece, breakable=True) + (rf"~\citep{{{keys}}}" if keys else "")
         for piece, keys in _split(text)
     )
 
@@ -94,8 +102,10 @@ def _latex(text: str) -> str:
 def _markdown(text: str) -> str:
     written = []
     for piece, keys in _split(text):
-        # Names of the user's that Markdown would read as emphasis, code or HTML.
-        written.append(re.sub(r"([\\`*_<>\[\]])", r"\\\1", visible(piece)))
+        # Names of the user's that Markdown, or Pandoc's, would read as something else: emphasis,
+        # code, HTML, mathematics, a citation, a dash, curly quotation marks, an ellipsis.
+        text = re.sub(r"([\\`*_<>\[\]$~^#@'\"|])", r"\\\1", visible(piece))
+        written.append(re.sub(r"(?<=[-.])([-.])", r"\\\1", text))
         if keys:
             written.append(" [" + "; ".join(f"@{key}" for key in keys.split(",")) + "]")
     return "".join(written)

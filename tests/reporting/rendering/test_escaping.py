@@ -41,6 +41,11 @@ def test_escaped_text_is_ascii_without_bare_special_characters(name):
         ("[x", "{[}x"),
         ("α", r"\ensuremath{\alpha}"),
         ("Ο", r"\ensuremath{O}"),
+        ("ș", r"\textcommabelow{s}"),
+        ("ộ", r"\d{\^{o}}"),
+        ("ế", r"{\fontencoding{T1}\selectfont\'{\^{e}}}"),
+        ('"', r'\texttt{\string"}'),
+        ("đ", r"\UseTextSymbol{T1}{\dj}"),
         ("−1", r"\ensuremath{-}1"),
         ("中", "{[}U+4E2D{]}"),
         ("a\nb\tc\x00d", "a b c d"),
@@ -58,10 +63,12 @@ def test_long_words_may_break_and_short_ones_may_not():
     assert escape("x" * 20, breakable=True) == "x" * 16 + r"\allowbreak{}" + "x" * 4
 
 
-def test_every_character_below_u0400_compiles(pdflatex, tmp_path):
-    characters = [chr(code) for code in range(0x20, 0x400)] + list("–—‘’“”…•†−≤≥×→中😀\u0301")
+@pytest.mark.parametrize("encoding", ["T1", "OT1"])
+def test_every_character_below_u0400_compiles(pdflatex, tmp_path, encoding):
+    characters = [chr(code) for code in range(0x20, 0x400)] + list("–—‘’“”…•†−≤≥×→中😀\u0301ếộặșț")
     body = "\n\n".join(escape(f"x{character}{character}x") for character in characters)
-    preamble = r"\documentclass{article}\usepackage[T1]{fontenc}\usepackage{lmodern,textcomp}"
+    fonts = rf"\usepackage[{encoding}]{{fontenc}}\usepackage{{lmodern,textcomp}}"
+    preamble = rf"\documentclass{{article}}{fonts}"
     (tmp_path / "t.tex").write_text(
         f"{preamble}\\begin{{document}}\n{body}\n\\end{{document}}\n", encoding="ascii"
     )

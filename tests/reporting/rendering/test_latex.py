@@ -71,6 +71,20 @@ def test_decimal_points_are_in_line_by_what_each_number_lacks():
         assert rf"\raggedright a & {cell} & \textless{{}}.001 \\" in text
 
 
+def test_an_interval_stays_below_its_number_when_the_name_beside_it_wraps():
+    label = Cell("A long name of an arm that takes two lines or more in print", "frozen backbone")
+    table = small_table(body=(Row((label, Cell("0.835", "(0.8 to 0.9)"), Cell(".03"))),))
+    lines = latex_table(table, layout=parse_layout("60")).splitlines()
+    number = next(index for index, line in enumerate(lines) if "0.835" in line)
+    assert "(0.8 to 0.9)" in lines[number + 1]
+    column = [line.split(" & ")[0] for line in lines[number:] if " & " in line]
+    text = " ".join(
+        re.sub(r"\\(raggedright|fontsize\{7\}\{9.5\}|selectfont) ?", "", c) for c in column
+    )
+    assert len(column) > 2
+    assert " ".join(text.split()) == f"{label.text} {label.below}"
+
+
 def test_a_last_column_that_wraps_ends_its_row_in_another_way():
     columns = (Column("Item", "wrap"), Column("Value", "wrap", width=40))
     text = latex_table(small_table(columns=columns, body=(Row((Cell("a"), Cell("b", "c"))),)))

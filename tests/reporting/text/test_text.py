@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +13,8 @@ from stats_tl.reporting import AnalysisOptions, Predictions, build_report
 from stats_tl.reporting.summary import plain
 from stats_tl.reporting.text import references
 from stats_tl.reporting.text.checklist import CLAIM, TRIPOD_AI
-from stats_tl.reporting.text.references import known_entries
+from stats_tl.reporting.text.prose import prose_files, prose_latex, prose_markdown
+from stats_tl.reporting.text.references import known_entries, references_bib
 
 from ..simulate import simulate_scores
 
@@ -42,7 +45,7 @@ def test_every_citation_has_an_entry_and_every_entry_is_cited(report):
     assert "obuchowski1997" in entries
     assert "schuirmann1987" in entries
     in_latex = set(
-        ",".join(re.findall(r"\\cite\{([^}]*)\}", text(report, "methods.tex"))).split(",")
+        ",".join(re.findall(r"\\citep\{([^}]*)\}", text(report, "methods.tex"))).split(",")
     )
     assert in_latex == cited
 
@@ -147,3 +150,39 @@ def test_the_summary_is_strict_json_with_the_numbers_of_the_tables(report):
     assert summary["analysis"]["plan_sha256"] == "f" * 64
     assert plain(float("nan")) is None
     assert plain(float("-inf")) == "-inf"
+
+
+ODD = "a$b$ ~c~ ^d^ #e x--y z... 'f' \"g\" @h [i](j) <k> *l* _m_ |n| \\\\o"
+
+
+def test_names_are_text_for_markdown():
+    pandoc = shutil.which("pandoc")
+    if pandoc is None:
+        pytest.skip("pandoc is not installed")
+    markdown = prose_markdown("T", [f"The arm {ODD} was better [@holm1979]."])
+    tree = json.loads(
+        subprocess.run(
+            [pandoc, "-f", "markdown", "-t", "json"],
+            input=markdown, capture_output=True, text=True, check=True,
+        ).stdout
+    )  # fmt: skip
+    inlines = tree["blocks"][-1]["c"]
+    assert {part["t"] for part in inlines} == {"Str", "Space", "Cite"}
+    text = "".join(part["c"] if part["t"] == "Str" else " " for part in inlines)
+    assert text.replace("\N{NO-BREAK SPACE}", " ").startswith(f"The arm {ODD} was better ")
+
+
+def test_citations_stand_in_brackets_with_natbib_and_without():
+    latex = prose_latex(["Holm’s method [@holm1979] was used."])
+    assert r"method~\citep{holm1979} was" in latex
+    assert latex.index(r"\providecommand{\citep}{\cite}") < latex.index("Holm")
+
+
+def test_a_doi_that_styles_print_as_inverted_marks_is_left_out():
+    entries = references_bib(["youden1950", "holm1979", "delong1988"])
+    files = prose_files(["[@youden1950]"], [], entries, [])
+    written = files["references.bib"].decode()
+    assert not re.search("[<>]", written)
+    assert written.count("@article") == 3
+    assert "doi = {10.2307/2531595}" in written
+    assert "Index for rating diagnostic tests" in written
