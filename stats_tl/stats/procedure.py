@@ -13,6 +13,7 @@ WarningCode = Literal[
     "zero-variance",  # the variance is estimated as zero
     "perfect-auc",  # all AUCs are 0 or 1: p = 1 is a convention
     "no-case-variation",  # no AUC varies between cases (MRMC)
+    "missing-scores",  # readers who did not score every case (MRMC)
     "identical-ranking",  # both scores rank the cases alike
     "identical-curves",  # both ROC curves are the same
     "no-difference",  # the methods agree on every task

@@ -106,7 +106,12 @@ def as_scores(scores: Any, n_cases: int | None = None, *, name: str = "scores") 
 
 
 def as_score_matrix(
-    scores: Any, n_cases: int | None = None, *, ndim: int = 2, name: str = "scores"
+    scores: Any,
+    n_cases: int | None = None,
+    *,
+    ndim: int = 2,
+    name: str = "scores",
+    missing: bool = False,
 ) -> np.ndarray:
     """Scores of several models as a float array whose last axis is the cases.
 
@@ -120,6 +125,8 @@ def as_score_matrix(
         Required number of axes.
     name : str
         Name of the argument, for the error message.
+    missing : bool
+        Whether scores may be missing (NaN).
 
     Raises
     ------
@@ -135,7 +142,8 @@ def as_score_matrix(
         raise ValueError(f"`{name}` must hold at least one model, got shape {raw.shape}.")
     _check_length(raw.shape[-1], n_cases, name, axis=" on its last axis")
     values = _as_float(raw, name, "numbers")
-    _check_nan(values, name)
+    if not missing:
+        _check_nan(values, name)
     return values
 
 

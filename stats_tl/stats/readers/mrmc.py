@@ -107,8 +107,9 @@ def obuchowski_rockette_test(
     y_true : array_like of shape (n,)
         Reference standard, 0 or 1.
     scores : array_like of shape (arms, readers, n)
-        Score of each case by each reader (training run) with each arm; fully crossed and
-        complete. Arm 0 is the candidate where there are two.
+        Score of each case by each reader (training run) with each arm. Arm 0 is the candidate
+        where there are two. NaN where a reader did not score a case, with one arm or any;
+        every reader scores at least two positive and two negative cases with every arm.
     groups : array_like of shape (n,), optional
         Patient of each case; needs ``covariance="delong"``.
     covariance : {"delong", "jackknife", "unbiased"}, default "delong"
@@ -130,7 +131,8 @@ def obuchowski_rockette_test(
     Raises
     ------
     ValueError
-        If a score is missing, shapes disagree, there are fewer than two arms, fewer than
+        If a reader has fewer than two scored cases of a class with an arm, scores are missing
+        with `groups` or the jackknife, shapes disagree, there are fewer than two arms, fewer than
         two readers where they are random, or nothing is random.
 
     Warns
@@ -146,6 +148,11 @@ def obuchowski_rockette_test(
 
     Notes
     -----
+    Missing scores are taken to be missing at random, as where readers were dealt cases. Each
+    AUC is that of the cases that were scored; the covariance of two comes from the cases that
+    both have: DeLong's sample covariances over these [4]_, or the U-statistic, as MRMCaov and
+    iMRMC compute it for such designs (MRMCaov refuses DeLong's there).
+
     With readers the seeds of one training set, the conclusion holds for *new seeds and new
     patients, the training set fixed*. Out-of-fold scores of repeated cross-validation are
     no such readers: the test is then liberal (8 to 12 % on average at nominal
@@ -162,6 +169,8 @@ def obuchowski_rockette_test(
     .. [3] Gallas, B. D., Pennello, G. A. and Myers, K. J. (2007). Multireader multicase
        variance analysis for binary data. Journal of the Optical Society of America A 24,
        B70-B80. :doi:`10.1364/JOSAA.24.000B70`
+    .. [4] Zhou, X. H. and Gatsonis, C. A. (1996). A simple method for comparing correlated
+       ROC curves using incomplete data. Statistics in Medicine 15, 1687-1693.
 
     Examples
     --------
@@ -176,10 +185,11 @@ def obuchowski_rockette_test(
     F = 1.546, p = 0.302
     """
     sample = CaseSample.of(y_true, groups)
-    values = as_score_matrix(scores, sample.labels.size, ndim=3)
+    values = as_score_matrix(scores, sample.labels.size, ndim=3, missing=True)
     level = check_confidence_level(confidence_level)
     n_arms, n_readers = values.shape[:2]
     _check_design(n_arms, n_readers, readers, cases)
+    _check_scored(sample.labels, values)
     aucs, matrix = auc_covariance(
         sample.labels,
         values.reshape(n_arms * n_readers, -1),
@@ -226,7 +236,7 @@ def obuchowski_rockette_test(
             f"covariance{', clustered by patient' if sample.clustered else ''}): readers "
             f"{readers}, cases {cases}; the training data are held fixed"
         ),
-        warnings=_degenerate(statistic, parts),
+        warnings=(*_degenerate(statistic, parts), *_incomplete(values)),
         procedure=procedure,
         arms=_arm_table(aucs, parts, matrix, readers=readers, cases=cases, level=level),
         differences=differences,
@@ -251,6 +261,22 @@ def _check_design(n_arms: int, n_readers: int, readers: str, cases: str) -> None
             "`scores` must hold at least two readers on its second axis where readers are "
             f"random, got {n_readers}; use readers='fixed' or `delong_test` for one."
         )
+
+
+def _check_scored(labels: np.ndarray, values: np.ndarray) -> None:
+    """Raise ValueError where scores are missing and a reader has too few cases left."""
+    absent = np.isnan(values)
+    if not absent.any():
+        return
+    for own, word in ((labels, "positive"), (~labels, "negative")):
+        few = np.argwhere((~absent[..., own]).sum(axis=-1) < 2)
+        if few.size:
+            places = ", ".join(f"reader {reader} with arm {arm}" for arm, reader in few[:5])
+            more = f" and {len(few) - 5} more" if len(few) > 5 else ""
+            raise ValueError(
+                f"`scores` has fewer than two scored {word} cases of {places}{more}; leave the "
+                "readers, or the arms, out."
+            )
 
 
 def _omnibus(ms_arm: float, noise: Noise, n_arms: int) -> tuple[float, float]:
@@ -385,3 +411,15 @@ def _degenerate(statistic: float, parts: Decomposition) -> tuple[ResultWarning, 
     else:
         return ()
     return (warn_degenerate(note),)
+
+
+def _incomplete(values: np.ndarray) -> tuple[ResultWarning, ...]:
+    absent = np.isnan(values)
+    if not absent.any():
+        return ()
+    n_cases = int(absent.any(axis=(0, 1)).sum())
+    text = (
+        f"{int(absent.sum())} of {absent.size} scores, of {n_cases} cases, are missing; they are "
+        "taken to be missing at random"
+    )
+    return (ResultWarning("missing-scores", text),)

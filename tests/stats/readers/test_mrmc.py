@@ -243,7 +243,12 @@ def test_wrong_input_is_named(simulated):
     y, scores = simulated
     holes = scores.copy()
     holes[0, 0, 0] = math.nan
-    with pytest.raises(ValueError, match="1 missing"):
+    with pytest.raises(ValueError, match="1 scores are missing, which covariance='jackknife'"):
+        obuchowski_rockette_test(y, holes, covariance="jackknife")
+    with pytest.raises(ValueError, match="which `groups` does not allow"):
+        obuchowski_rockette_test(y, holes, groups=np.arange(y.size))
+    holes[1, 1, np.flatnonzero(y)[1:]] = math.nan
+    with pytest.raises(ValueError, match="positive cases of reader 1 with arm 1; leave"):
         obuchowski_rockette_test(y, holes)
     with pytest.raises(ValueError, match="at least two readers"):
         obuchowski_rockette_test(y, scores[:, :1])
@@ -280,3 +285,80 @@ def test_size_with_random_readers_and_cases():
         rejected += obuchowski_rockette_test(y, scores).pvalue < 0.05
     # Hillis' df are known to be slightly conservative; never liberal beyond Monte-Carlo error.
     assert 0.02 < rejected / n_sim < 0.05 + 3 * math.sqrt(0.05 * 0.95 / n_sim)
+
+
+# Missing scores ---------------------------------------------------------------------------
+
+
+def with_holes(vandyke):
+    """VanDyke without every eleventh score, by a rule that R can follow."""
+    truth, scores = vandyke
+    holes = scores.copy()
+    # Rows of MRMCaov's data: cases, then readers, then treatments the fastest.
+    row = np.arange(scores.size).reshape(scores.shape[2], scores.shape[1], scores.shape[0])
+    holes[((row + 1) * 37 % 11 == 0).transpose(2, 1, 0)] = math.nan
+    return truth, holes
+
+
+def test_missing_scores_as_in_mrmcaov(vandyke):
+    # mrmc(empirical_auc(truth, rating), treatment, reader, case, cov = unbiased()) of MRMCaov
+    # on 1,037 of 1,140 rows.
+    result = obuchowski_rockette_test(*with_holes(vandyke), covariance="unbiased")
+    expected = {
+        "reader": 0.001529733579220,
+        "arm:reader": 0.000476216770645,
+        "error": 0.000859922896654,
+        "cov1": 0.000353981832001,
+        "cov2": 0.000293807326865,
+        "cov3": 0.000273676184625,
+    }
+    for name, value in expected.items():
+        assert result.variance_components[name] == pytest.approx(value, rel=1e-9), name
+    assert result.statistic == pytest.approx(4.55845715372, rel=1e-9)
+    assert result.df == pytest.approx((1, 4.88081926017), rel=1e-9)
+    assert result.pvalue == pytest.approx(0.0872000913129, rel=1e-9)
+    assert [note.code for note in result.warnings] == ["missing-scores"]
+    assert result.n_cases == 114
+
+
+@pytest.mark.parametrize("covariance", ["delong", "unbiased"])
+def test_readers_with_cases_of_their_own_share_no_error(vandyke, covariance):
+    truth, scores = vandyke
+    n = truth.size
+    own = np.full((2, 5, 5 * n), math.nan)
+    for reader in range(5):
+        own[:, reader, reader * n : (reader + 1) * n] = scores[:, reader]
+    result = obuchowski_rockette_test(np.tile(truth, 5), own, covariance=covariance)
+    # MRMCaov with cases nested within readers (`case2`).
+    assert result.statistic == pytest.approx(8.704, abs=1e-3)
+    assert result.df == pytest.approx((1, 4))
+    assert result.pvalue == pytest.approx(0.0419587524946, rel=1e-8)
+    assert result.confidence_interval == pytest.approx((-0.08502022396, -0.00258042016), rel=1e-8)
+    parts = result.variance_components
+    assert (parts["cov2"], parts["cov3"]) == pytest.approx((0, 0), abs=1e-15)
+    whole = obuchowski_rockette_test(truth, scores, covariance=covariance).variance_components
+    for name in ("error", "cov1", "ms_arm"):
+        assert parts[name] == pytest.approx(whole[name], rel=1e-9)
+
+
+def test_the_covariance_over_common_cases_is_that_of_the_means():
+    """Against the spread over many samples of two curves that share half of their cases."""
+    from stats_tl.stats.readers.auc_covariance import auc_covariance
+
+    rng, aucs = np.random.default_rng(4), []
+    y = np.repeat([1, 0], [40, 60])
+    scored = np.ones((2, 100), dtype=bool)
+    scored[0, [*range(10), *range(40, 60)]] = False
+    scored[1, [*range(30, 40), *range(80, 100)]] = False
+    estimates = {"delong": [], "unbiased": []}
+    for _ in range(1500):
+        scores = y + rng.normal(size=100) + 0.7 * rng.normal(size=(2, 100))
+        scores[~scored] = math.nan
+        for covariance, found in estimates.items():
+            values, matrix = auc_covariance(y, scores, covariance=covariance)
+            found.append(matrix)
+        aucs.append(values)
+    true = np.cov(np.array(aucs).T)
+    for covariance, found in estimates.items():
+        mean = np.mean(found, axis=0)
+        np.testing.assert_allclose(mean, true, rtol=0.08, atol=2e-4, err_msg=covariance)
