@@ -133,4 +133,4 @@ def test_an_arm_may_look_like_a_citation():
         grid, AnalysisOptions(reference="imagenet"), name="g", digest="0" * 64
     )
     assert b"2022" not in report.files["references.bib"]
-    assert rb"rin \[@2022\]" in report.files["methods.md"]
+    assert rb"rin \[\@2022\]" in report.files["methods.md"]
