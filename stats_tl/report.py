@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 import time
@@ -286,6 +287,8 @@ def report(
             layout=options.layout,
             labels=labels(options),
             progress=progress,
+            pictures=not options.check,
+            jobs=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
         )
     return finish(result, options, out)
 

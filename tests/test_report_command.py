@@ -341,6 +341,20 @@ class TestPredictions:
         assert "significance.csv" not in err
         assert all(p.read_bytes() == b for p, b in before.items() if p != table)
 
+    def test_check_draws_nothing_but_looks_for_pictures(self, run, csv, tmp_path, monkeypatch):
+        arguments = ("--scores", csv, "--reference", "imagenet")
+        run(*arguments)
+
+        def draw(*_):
+            raise AssertionError("drawn")
+
+        monkeypatch.setattr("stats_tl.reporting.figures.side_by_side.render_figure", draw)
+        assert run(*arguments, "--check")[0] == 0
+        (tmp_path / "analysis/predictions/figures/roc.png").unlink()
+        code, _, err = run(*arguments, "--check")
+        assert code == 1
+        assert "roc.png: No such file" in err
+
     def test_check_without_tables_writes_nothing(self, run, csv, tmp_path):
         code, _, err = run("--scores", csv, "--reference", "imagenet", "--check")
         assert code == 1

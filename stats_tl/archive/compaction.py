@@ -117,7 +117,7 @@ class _Joined:
         """Take the cells of a part that no part before it had."""
         try:
             part = read_part(path)
-            frame = read_part_scores(part)
+            frame = read_part_scores(part.scores)
         except (FileNotFoundError, ArchiveDamagedError):
             if path.exists():
                 raise
@@ -144,9 +144,9 @@ class _Joined:
             {key: self._configurations[key] for key in sorted(used)},
         )
         new = read_part(folder / f"{name}.json")
-        if checksum(read_bytes(new.scores_path)) != new.content["scores"]["sha256"]:
+        if checksum(read_bytes(new.scores.path)) != new.scores.sha256:
             raise ArchiveDamagedError(
-                f"{new.scores_path} was not written as it should be; nothing was removed"
+                f"{new.scores.path} was not written as it should be; nothing was removed"
             )
         return new
 
@@ -162,4 +162,4 @@ def _join(folder: Path, paths: list[Path]) -> None:
     for part in replaced:
         part.path.unlink(missing_ok=True)
     for part in replaced:
-        part.scores_path.unlink(missing_ok=True)
+        part.scores.path.unlink(missing_ok=True)

@@ -184,11 +184,11 @@ def _copy_parts(archives: dict[Path, Archive], into: Path, leave_out: set[str]) 
             for name in cell.get("backbones", {}):
                 write_atomically(into / "backbones" / name, read_bytes(root / "backbones" / name))
         if len(cells) == len(part.rows):
-            name = part.scores_path.name
-            write_atomically(into / "parts" / name, read_bytes(part.scores_path))
+            name = part.scores.path.name
+            write_atomically(into / "parts" / name, read_bytes(part.scores.path))
             write_atomically(into / "parts" / part.path.name, read_bytes(part.path))
         elif cells:
-            frame = read_part_scores(part)
+            frame = read_part_scores(part.scores)
             keep = frame["cell_id"].isin([cell["cell_id"] for cell in cells])
             frame = frame[keep].astype({"cell_id": object})
             write_part(

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["Part", "Row", "cells_of_scores", "read_part", "read_part_scores", "write_part"]
+__all__ = [
+    "Part",
+    "Row",
+    "ScoresFile",
+    "cells_of_scores",
+    "read_part",
+    "read_part_scores",
+    "write_part",
+]
 
 import io
 import re
@@ -57,18 +65,37 @@ class Row(NamedTuple):
     misnamed: str
 
 
+class ScoresFile(NamedTuple):
+    """The scores of a part: where they are, and their checksum."""
+
+    path: Path
+    sha256: str
+
+
 @dataclass(frozen=True)
 class Part:
-    """One part as read and checked; `content` is its JSON in the present schema."""
+    """One part as read and checked.
+
+    Attributes
+    ----------
+    path : Path
+    content : dict
+        Its JSON in the present schema.
+    rows : list of Row
+    checksum : str
+        SHA-256 of the file.
+    """
 
     path: Path
     content: dict[str, Any]
     rows: list[Row]
+    checksum: str
 
     @property
-    def scores_path(self) -> Path:
+    def scores(self) -> ScoresFile:
         """The Parquet file of its scores."""
-        return self.path.with_name(self.content["scores"]["file"])
+        own = self.content["scores"]
+        return ScoresFile(self.path.with_name(own["file"]), own["sha256"])
 
     def records(self) -> Iterable[dict[str, Any]]:
         """The full record of each cell, with what it shares with others."""
@@ -82,8 +109,14 @@ class Part:
             }
 
 
-def read_part(path: Path) -> Part:
+def read_part(path: Path, *, known: str | None = None) -> Part:
     """Read the JSON file of a part; its scores are not touched.
+
+    Parameters
+    ----------
+    path : Path
+    known : str, optional
+        :attr:`Part.checksum` of when it was read before.
 
     Raises
     ------
@@ -100,7 +133,7 @@ def read_part(path: Path) -> Part:
         raise
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror or error}") from None
-    content = unseal(data, path)
+    content = unseal(data, path, known=known)
     check_schema(content, path)
     try:
         content = migrate_part(content)
@@ -115,7 +148,7 @@ def read_part(path: Path) -> Part:
         raise ArchiveDamagedError(
             f"{path} is damaged: it is no part of an archive ({type(error).__name__}: {error})"
         ) from None
-    return Part(path, content, rows)
+    return Part(path, content, rows, checksum(data))
 
 
 class _Configured:
@@ -193,17 +226,16 @@ def _whole(value: Any) -> int:
     return value
 
 
-def read_part_scores(part: Part, columns: Sequence[str] = SCORE_COLUMNS) -> pd.DataFrame:
+def read_part_scores(scores: ScoresFile, columns: Sequence[str] = SCORE_COLUMNS) -> pd.DataFrame:
     """The scores of a part, their checksum and their types verified."""
-    sha256 = part.content["scores"]["sha256"]
     try:
-        frame = read_parquet(part.scores_path, sha256, list(columns))
+        frame = read_parquet(scores.path, scores.sha256, list(columns))
     except (pa.ArrowException, KeyError, ValueError) as error:
-        raise ArchiveDamagedError(f"{part.scores_path} is damaged: {error}") from None
+        raise ArchiveDamagedError(f"{scores.path} is damaged: {error}") from None
     for name, kinds in (("y_true", "iu"), ("logit_0", "f"), ("logit_1", "f")):
         if name in frame and frame[name].dtype.kind not in kinds:
             raise ArchiveDamagedError(
-                f"{part.scores_path} is damaged: its column {name} is of type {frame[name].dtype}"
+                f"{scores.path} is damaged: its column {name} is of type {frame[name].dtype}"
             )
     return frame
 

@@ -28,7 +28,7 @@ from .descriptions import (
     task_files,
 )
 from .files import checksum, read_bytes, read_sealed
-from .parts import Part, Row, cells_of_scores, read_part, read_part_scores
+from .parts import Part, Row, ScoresFile, cells_of_scores, read_part, read_part_scores
 from .schema import split_name
 from .seal import Seal, check_seal
 
@@ -131,6 +131,8 @@ class Archive:
         self.tasks = self._read_tasks()
         self._records: dict[str, Row] = {}
         self._home: dict[str, str] = {}
+        self._checksums: dict[str, str] = {}
+        self._score_files: dict[str, ScoresFile] = {}
         self._read_parts()
         self._miss_tasks()
         self._failures = self._read_failures()
@@ -184,8 +186,8 @@ class Archive:
             self.damaged[path] = f"{error} (its cells count as missing{named})"
             return
         try:
-            if checksum(read_bytes(part.scores_path)) != part.content["scores"]["sha256"]:
-                raise ArchiveDamagedError(f"{part.scores_path} is damaged: its checksum differs")
+            if checksum(read_bytes(part.scores.path)) != part.scores.sha256:
+                raise ArchiveDamagedError(f"{part.scores.path} is damaged: its checksum differs")
         except ArchiveDamagedError as error:
             if not path.exists():
                 return  # compacted between the two reads
@@ -202,6 +204,8 @@ class Archive:
         for row in part.rows:
             if row.cell_id not in self._records:
                 self._records[row.cell_id], self._home[row.cell_id] = row, path.stem
+        self._checksums[path.stem] = part.checksum
+        self._score_files[path.stem] = part.scores
 
     def _read_failures(self) -> dict[str, dict[str, Any]]:
         found = {}
@@ -327,12 +331,21 @@ class Archive:
 
     def _part(self, stem: str) -> Part:
         try:
-            return read_part(self.root / "parts" / f"{stem}.json")
+            return read_part(self.root / "parts" / f"{stem}.json", known=self._checksums.get(stem))
         except FileNotFoundError:
-            raise ArchiveDamagedError(
-                f"{self.root / 'parts' / stem}.json is gone: the archive was compacted or damaged "
-                "while it was being read; read it again"
-            ) from None
+            raise self._gone(stem) from None
+
+    def _read_scores(self, stem: str) -> pd.DataFrame:
+        """The scores of a part, whose JSON is not read again."""
+        if not (self.root / "parts" / f"{stem}.json").exists():
+            raise self._gone(stem)
+        return read_part_scores(self._score_files[stem])
+
+    def _gone(self, stem: str) -> ArchiveDamagedError:
+        return ArchiveDamagedError(
+            f"{self.root / 'parts' / stem}.json is gone: the archive was compacted or damaged "
+            "while it was being read; read it again"
+        )
 
     @cached_property
     def weights(self) -> dict[tuple[str, str], str]:
@@ -466,7 +479,7 @@ class Archive:
         frames = []
         wanted = set(cells["cell_id"])
         for stem in sorted({self._home[cell] for cell in cells["cell_id"]}):
-            frame = read_part_scores(self._part(stem))
+            frame = self._read_scores(stem)
             home = {cell for cell in frame["cell_id"].unique() if self._home.get(cell) == stem}
             keep = frame["cell_id"].isin(home & wanted)
             for key in set(filters) & {"case", "patient", "y_true", "partition"}:

@@ -101,6 +101,8 @@ def build_report(
     labels: Mapping[str, Mapping[str, str]] | None = None,
     layout: str | None = None,
     progress: Callable[[str, int, int], None] | None = None,
+    pictures: bool = True,
+    jobs: int = 1,
 ) -> Report:
     """Compute and render a report; writes nothing.
 
@@ -123,6 +125,11 @@ def build_report(
         millimetres; the page of ``all.tex`` where it is left out.
     progress : callable, optional
         Called as ``progress(step, done, total)`` when a step begins.
+    pictures : bool, optional
+        False if the files are only compared: figures are then named and described, but not
+        drawn (their files are empty), and the page and the document are left out.
+    jobs : int, optional
+        Processes that draw figures side by side, where the system can fork one.
 
     Returns
     -------
@@ -136,6 +143,8 @@ def build_report(
         If pairs are incomplete and `allow_incomplete` is false.
     """
     room = PAGE if layout is None else parse_layout(layout)
+    if not pictures:
+        formats = set(formats) - {"html", "docx"}
     drawn = bool({"figures", "html", "docx"} & set(formats))
     steps = _Steps(progress, 3 + len(contents.TABLES) + drawn)
     steps("reading the scores")
@@ -159,7 +168,7 @@ def build_report(
     words = report_words(material, sections)
     if drawn:
         steps("figures")
-    figures, undrawn = _figures(material) if drawn else ([], ())
+    figures, undrawn = _figures(material, pictures, jobs) if drawn else ([], ())
 
     files: dict[str, bytes] = {}
     if "csv" in formats:
@@ -223,20 +232,26 @@ class _Steps:
         self._done += 1
 
 
-def _figures(material: Material) -> tuple[list[RenderedDrawing], tuple[Absent, ...]]:
+def _figures(
+    material: Material, pictures: bool, jobs: int
+) -> tuple[list[RenderedDrawing], tuple[Absent, ...]]:
     """The figures that the study allows, and why it does not allow the others."""
-    # Imported here: tables alone need no matplotlib.
-    from .figures import FIGURES, render_figure
+    # Imported here: tables alone need no figures.
+    from .figures.gallery import FIGURES
 
-    figures, absent = [], []
-    for name, build in FIGURES.items():
-        drawing = build(material)
-        if isinstance(drawing, Absent):
-            absent.append(drawing)
-        else:
-            rendered = render_figure(drawing.figure)
-            figures.append(RenderedDrawing(name, drawing.caption, drawing.alt, rendered))
-    return figures, tuple(absent)
+    made = {name: build(material) for name, build in FIGURES.items()}
+    drawings = {name: own for name, own in made.items() if not isinstance(own, Absent)}
+    if pictures:
+        from .figures.side_by_side import render_side_by_side
+
+        files = render_side_by_side([own.draw for own in drawings.values()], jobs)
+    else:
+        files = [{".pdf": b"", ".png": b""} for _ in drawings]
+    figures = [
+        RenderedDrawing(name, own.caption, own.alt, content)
+        for (name, own), content in zip(drawings.items(), files, strict=True)
+    ]
+    return figures, tuple(own for own in made.values() if isinstance(own, Absent))
 
 
 def _document(

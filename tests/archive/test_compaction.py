@@ -4,12 +4,14 @@ import shutil
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from benchmarks.damage import quiet
 from stats_tl.archive import compaction, load
 from stats_tl.archive.__main__ import main
 from stats_tl.archive.compaction import compact
 from stats_tl.archive.integrity.verification import verify
+from stats_tl.errors import ArchiveDamagedError
 
 from .conftest import parts
 
@@ -89,6 +91,14 @@ class TestCompaction:
 
         monkeypatch.setattr(reader, "read_part", compacting)
         assert load(archive_root).digest == digest
+
+    def test_scores_of_what_was_compacted_after_loading_are_refused(self, archive_root):
+        archive = load(archive_root)
+        whole = archive.scores()
+        compact(archive_root)
+        with pytest.raises(ArchiveDamagedError, match=r"is gone: .* read it again"):
+            archive.scores()
+        assert load(archive_root).scores().equals(whole)
 
     def test_a_damaged_archive_is_not_compacted(self, archive_root):
         path = parts(archive_root)[0].with_suffix(".parquet")

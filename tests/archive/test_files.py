@@ -6,6 +6,7 @@ import os
 import pytest
 
 from stats_tl.archive.files import (
+    checksum,
     read_sealed,
     unseal,
     write_atomically,
@@ -26,6 +27,15 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
         write_atomically(path, b"new")
     assert path.read_bytes() == b"old"
     assert os.listdir(tmp_path) == ["file.json"]  # noqa: PTH208
+
+
+def test_bytes_that_were_unsealed_before_are_known_and_others_are_not(tmp_path):
+    path = tmp_path / "file.json"
+    write_sealed(path, {"a": 1})
+    whole = path.read_bytes()
+    assert unseal(whole, path, known=checksum(whole)) == {"a": 1}
+    with pytest.raises(ArchiveDamagedError):
+        unseal(whole.replace(b"1", b"2", 1), path, known=checksum(whole))
 
 
 def test_the_plain_seal_notices_every_flip(tmp_path):

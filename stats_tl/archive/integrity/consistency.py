@@ -148,7 +148,7 @@ def refuse_contradictions(archive: Archive) -> bool:
     if rows <= REPORT_ROWS:
         comparison = ScoreComparison(archive)
         for part in archive.parts():
-            comparison.add(part, read_part_scores(part))
+            comparison.add(part, read_part_scores(part.scores))
         found += comparison.found
     if found:
         listed = "\n".join(f"  - {contradiction}" for contradiction in found)

@@ -165,7 +165,7 @@ def _lost_with(path: Path, archive: Archive) -> list[str]:
 
 def _verify_part(part: Part, found: Verification, comparison: ScoreComparison) -> Problem | None:
     """The scores of each cell against its record, and its kept files."""
-    frame = read_part_scores(part)
+    frame = read_part_scores(part.scores)
     found.scores += len(frame)
     comparison.add(part, frame)
     digests = scores_digests(frame)

@@ -16,11 +16,10 @@ from __future__ import annotations
 __all__ = ["calibration_data", "calibration_summary", "draw_calibration"]
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from scipy import special
 from scipy import stats as sps
 
@@ -28,6 +27,9 @@ from ..rendering.numbers import format_number
 from .curves import CurveScores, clustered_variance
 from .roc import unit_square
 from .style import arm_styles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _MOST_GROUPS, _PER_GROUP = 10, 40
 _STEPS = 50

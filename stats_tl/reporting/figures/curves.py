@@ -20,14 +20,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
 from ..evidence.alignment import SETTING, Aligned
 from ..rendering.labels import Labels, varies
-from .style import COLUMN_WIDTH, GREY, column_figure, printable
+from .style import COLUMN_WIDTH, GREY, column_figure, despine, printable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 if TYPE_CHECKING:
     from ..results.material import Material
@@ -181,6 +181,8 @@ def panels(
     gap, right : float, optional
         Inches between the columns and right of them.
     """
+    from matplotlib.lines import Line2D
+
     columns = 1 if len(titles) == 1 else 2
     rows = math.ceil(len(titles) / columns)
     left = 0.4 if ylabel else 0.3
@@ -206,7 +208,7 @@ def panels(
         x = (left + column * (width + gap)) / COLUMN_WIDTH
         ax = figure.add_axes((x, 1 - (above + side) / height, width / COLUMN_WIDTH, side / height))
         ax.set_title("\n".join(lines), loc="left", pad=3, linespacing=1.1, x=0)
-        sns.despine(ax=ax)
+        despine(ax)
         axes.append(ax)
     for number, (name, style) in enumerate(key):
         y = 1 - (0.1 + 0.125 * number) / height

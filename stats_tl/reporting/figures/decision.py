@@ -15,16 +15,18 @@ __all__ = ["THRESHOLDS", "decision_data", "draw_decision", "highest_threshold"]
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from scipy import special
 from scipy import stats as sps
 
 from .curves import CurveScores, clustered_variance
-from .style import GREY, arm_styles, tick_label
+from .style import GREY, arm_styles, nice_ticks, tick_label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 THRESHOLDS = np.linspace(0.01, 0.99, 99)
 
@@ -117,8 +119,8 @@ def draw_decision(
         )
     end = highest_threshold([data]) if most is None else most
     ax.set(xlim=(0, end), ylim=(-0.2 * top, 1.12 * top))
-    ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4, steps=[1, 2, 5, 10]))
-    ax.yaxis.set_major_locator(mpl.ticker.MaxNLocator(4, steps=[1, 2, 5, 10]))
+    ax.xaxis.set_major_locator(nice_ticks(4, steps=[1, 2, 5, 10]))
+    ax.yaxis.set_major_locator(nice_ticks(4, steps=[1, 2, 5, 10]))
     ax.xaxis.set_major_formatter(tick_label)
     ax.yaxis.set_major_formatter(tick_label)
     ax.tick_params(color=GREY)

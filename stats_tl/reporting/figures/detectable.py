@@ -20,18 +20,18 @@ __all__ = [
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
 from scipy import optimize
 from scipy import stats as sps
 
 from ...stats import CVComponents, corrected_ttest_power, repeated_cv_power
-from .style import GREY, tick_label
+from .style import GREY, colours, nice_ticks, tick_label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 SIZES = (0.25, 0.5, 1, 2, 4)
 #: Differences shown, in standard errors of the study.
@@ -148,7 +148,7 @@ def draw_power(
     ax.axhline(power, color="0.75", linewidth=0.6, zorder=0)
     _bands(curve, "difference", ax)
     ax.set(ylim=(0, 1.02), yticks=[0, power / 2, power, 1], xlim=(0, curve["difference"].max()))
-    ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(4))
+    ax.xaxis.set_major_locator(nice_ticks(4))
     _finish(ax)
     return ax
 
@@ -175,7 +175,7 @@ def draw_detectable_difference(
     ticks = sorted(set(sizes["n_units"]))[::2]
     ax.set_xticks(ticks, [f"{tick}" for tick in ticks])
     ax.set_ylim(0, None)
-    ax.yaxis.set_major_locator(mpl.ticker.MaxNLocator(4))
+    ax.yaxis.set_major_locator(nice_ticks(4))
     ax.yaxis.set_major_formatter(tick_label)
     ax.tick_params(color=GREY)
     return ax
@@ -184,7 +184,7 @@ def draw_detectable_difference(
 def repeat_styles(n_repeats: Sequence[int]) -> dict[int, dict[str, Any]]:
     """Colour and dash of every number of repeats, the study's own first."""
     order = list(dict.fromkeys(n_repeats))
-    palette = sns.color_palette("colorblind", max(len(order), 1))
+    palette = colours(max(len(order), 1))
     dashes = ("-", (0, (4, 1.5)), (0, (1, 1)))
     return {
         repeats: {"color": palette[number], "linestyle": dashes[number % 3]}

@@ -5,17 +5,20 @@ from __future__ import annotations
 __all__ = ["differences_data", "differences_figure", "draw_differences"]
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ..rendering.labels import Labels
 from ..results.pairs import PairComponents
 from .forest import difference_axis
 from .rows import close_rows, label_rows, row_layout, rows_figure
 from .style import GREY, arm_styles, styled, warning_lines
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 #: Height of a row in units of the layout, and the share of it that repeats fill.
 _HEIGHT, _SPREAD = 1.9, 0.79

@@ -5,16 +5,18 @@ from __future__ import annotations
 __all__ = ["draw_forest", "forest_data", "forest_figure"]
 
 import math
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ..rendering.labels import Labels
 from ..rendering.numbers import MINUS, format_interval, format_number
 from .rows import close_rows, label_rows, row_layout, rows_figure
-from .style import GREY, arm_styles, printable, styled, tick_label, warning_lines
+from .style import GREY, arm_styles, nice_ticks, printable, styled, tick_label, warning_lines
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def forest_data(table: pd.DataFrame, *, labels: Labels | None = None) -> pd.DataFrame:
@@ -103,7 +105,7 @@ def draw_forest(
 def difference_axis(ax: Axes, arms: list[str], reference: str) -> None:
     """The horizontal axis of differences, with a title that says whose they are."""
     ax.xaxis.set_major_formatter(tick_label)
-    ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(6, steps=[1, 2, 5, 10], min_n_ticks=4))
+    ax.xaxis.set_major_locator(nice_ticks(6, steps=[1, 2, 5, 10], min_n_ticks=4))
     who = arms[0] if len(arms) == 1 else "candidate"
     if len(who) + len(reference) > 34:
         who, reference = "candidate", "reference"

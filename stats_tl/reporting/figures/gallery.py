@@ -10,11 +10,11 @@ __all__ = ["FIGURES"]
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from ..rendering.labels import clustered_by, comparison_labels, plural, varies
 from ..rendering.numbers import MINUS, format_interval, format_number
@@ -39,6 +39,9 @@ from .roc import draw_roc, roc_data
 from .style import GREY, arm_styles, styled, warning_lines
 from .variance import variance_data, variance_figure
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 _NO_CURVES = "no setting has a complete run of all its arms with both classes in every fold"
 _NO_FOLDS = "the scores are not from cross-validation with a partition of the cases"
 
@@ -46,7 +49,9 @@ _NO_FOLDS = "the scores are not from cross-validation with a partition of the ca
 def forest(material: Material) -> Drawing | Absent:
     """Differences with their intervals."""
     table = material.shown
-    figure = forest_figure(material.comparisons, labels=material.labels, **_warnings(material))
+    draw = partial(
+        forest_figure, material.comparisons, labels=material.labels, **_warnings(material)
+    )
     caption = (
         f"Differences in AUC (candidate {MINUS} {_reference(material)}) with {_level(material)} "
         "confidence intervals; positive values favour the candidate. Filled symbols mark an "
@@ -60,7 +65,7 @@ def forest(material: Material) -> Drawing | Absent:
             _names(table), forest_data(material.comparisons).to_dict("records"), strict=True
         )
     )
-    return Drawing(figure, caption, f"Forest plot. {listed}.")
+    return Drawing(draw, caption, f"Forest plot. {listed}.")
 
 
 def roc(material: Material) -> Drawing | Absent:
@@ -75,7 +80,8 @@ def roc(material: Material) -> Drawing | Absent:
         aucs = _auc_texts(material, settings[number])
         draw_roc(data[number], ax=ax, reference=_reference(material), aucs=aucs)
 
-    figure = _curve_figure(
+    whole = partial(
+        _curve_figure,
         material,
         settings,
         draw,
@@ -118,7 +124,7 @@ def roc(material: Material) -> Drawing | Absent:
         )
         for scores, frame in zip(settings, data, strict=True)
     )
-    return Drawing(figure, caption, f"ROC curves. {alt}.")
+    return Drawing(whole, caption, f"ROC curves. {alt}.")
 
 
 def differences(material: Material) -> Drawing | Absent:
@@ -127,8 +133,12 @@ def differences(material: Material) -> Drawing | Absent:
     components = material.components
     if not any(components):
         return Absent("differences", "figure of differences per fold and repeat", _NO_FOLDS)
-    figure = differences_figure(
-        material.comparisons, components, labels=material.labels, **_warnings(material)
+    draw = partial(
+        differences_figure,
+        material.comparisons,
+        components,
+        labels=material.labels,
+        **_warnings(material),
     )
     caption = (
         f"Differences in AUC (candidate {MINUS} {_reference(material)}) of each test fold (dots) "
@@ -146,7 +156,7 @@ def differences(material: Material) -> Drawing | Absent:
             f"{name}: folds {format_interval(values.min(), values.max())}, repeats "
             f"{format_interval(means.min(), means.max())}, mean {format_number(values.mean())}"
         )
-    return Drawing(figure, caption, f"Dot plot of differences. {'; '.join(listed)}.")
+    return Drawing(draw, caption, f"Dot plot of differences. {'; '.join(listed)}.")
 
 
 def variance(material: Material) -> Drawing | Absent:
@@ -158,8 +168,13 @@ def variance(material: Material) -> Drawing | Absent:
         why = _NO_FOLDS if not any(components) else "at least two repeats are needed"
         return Absent("variance", "figure of the components of variance", why)
     units = _units(material)
-    figure = variance_figure(
-        layout, parts, mixed.variance_components, units=units, **_warnings(material)
+    draw = partial(
+        variance_figure,
+        layout,
+        parts,
+        mixed.variance_components,
+        units=units,
+        **_warnings(material),
     )
     caption, listed = "Sources of variance.", []
     if len(layout):
@@ -189,7 +204,7 @@ def variance(material: Material) -> Drawing | Absent:
             f"{row['source']}: {100 * row['share']:.0f} %"
             for row in mixed.variance_components.to_dict("records")
         ]
-    return Drawing(figure, caption, f"Bar charts. {'; '.join(listed)}.")
+    return Drawing(draw, caption, f"Bar charts. {'; '.join(listed)}.")
 
 
 def calibration(material: Material) -> Drawing | Absent:
@@ -207,8 +222,13 @@ def calibration(material: Material) -> Drawing | Absent:
         data = calibration_data(risks[number], confidence_level=level)
         draw_calibration(data, summaries[number], ax=ax, reference=_reference(material))
 
-    figure = _curve_figure(
-        material, risks, draw, xlabel="Predicted risk", ylabel="Observed proportion of events"
+    whole = partial(
+        _curve_figure,
+        material,
+        risks,
+        draw,
+        xlabel="Predicted risk",
+        ylabel="Observed proportion of events",
     )
     caption = (
         "Calibration curves: observed proportion of events against predicted risk, in groups of "
@@ -230,7 +250,7 @@ def calibration(material: Material) -> Drawing | Absent:
         )
         for scores, summary in zip(risks, summaries, strict=True)
     )
-    return Drawing(figure, caption, f"Calibration curves. {alt}.")
+    return Drawing(whole, caption, f"Calibration curves. {alt}.")
 
 
 def decision(material: Material) -> Drawing | Absent:
@@ -249,7 +269,8 @@ def decision(material: Material) -> Drawing | Absent:
     def draw(number: int, ax: Any) -> None:
         draw_decision(data[number], ax=ax, reference=_reference(material), most=most)
 
-    figure = _curve_figure(
+    whole = partial(
+        _curve_figure,
         material,
         risks,
         draw,
@@ -277,7 +298,7 @@ def decision(material: Material) -> Drawing | Absent:
             f"{scores.title or 'all cases'}: net benefit at a threshold of 20 %: "
             f"{', '.join(texts)}, acting in all cases {everyone}"
         )
-    return Drawing(figure, caption, f"Decision curves. {'; '.join(listed)}.")
+    return Drawing(whole, caption, f"Decision curves. {'; '.join(listed)}.")
 
 
 def critical_difference(material: Material) -> Drawing | Absent:
@@ -287,7 +308,7 @@ def critical_difference(material: Material) -> Drawing | Absent:
         return Absent("critical_difference", "critical-difference diagram", reason)
     alpha = material.options.alpha
     ranks, cliques, critical = ranks_data(table, alpha=alpha)
-    figure = ranks_figure(table, alpha=alpha, **_warnings(material))
+    draw = partial(ranks_figure, table, alpha=alpha, **_warnings(material))
     caption = (
         f"Critical-difference diagram: average ranks of the AUC over {len(table)} tasks, which are "
         "the sampling units; rank 1 is best. Methods joined by a bar differ by less than the "
@@ -299,7 +320,7 @@ def critical_difference(material: Material) -> Drawing | Absent:
         f"no difference shown: {', '.join(ranks['method'].iloc[start : stop + 1])}"
         for start, stop in cliques
     )
-    return Drawing(figure, caption, f"Average ranks: {listed}. {joined}.")
+    return Drawing(draw, caption, f"Average ranks: {listed}. {joined}.")
 
 
 def detectable(material: Material) -> Drawing | Absent:
@@ -354,19 +375,23 @@ def detectable(material: Material) -> Drawing | Absent:
         )
     several = set(styles) != {1}
     key = [(plural(count, "repeat"), style) for count, style in styles.items()] if several else []
-    with styled():
-        figure, axes = panels(
-            titles,
-            xlabel=("True difference in AUC", f"{unit.capitalize()}s"),
-            key=key,
-            notes=warning_lines(**_warnings(material)),
-            gap=0.42,
-            right=0.14,
-        )
-        for number, (curve, sizes, units) in enumerate(draws):
-            margin = options.margin
-            draw_power(curve, ax=axes[2 * number], power=options.power, margin=margin)
-            draw_detectable_difference(sizes, ax=axes[2 * number + 1], present=units)
+
+    def draw() -> Figure:
+        with styled():
+            figure, axes = panels(
+                titles,
+                xlabel=("True difference in AUC", f"{unit.capitalize()}s"),
+                key=key,
+                notes=warning_lines(**_warnings(material)),
+                gap=0.42,
+                right=0.14,
+            )
+            for number, (curve, sizes, units) in enumerate(draws):
+                margin = options.margin
+                draw_power(curve, ax=axes[2 * number], power=options.power, margin=margin)
+                draw_detectable_difference(sizes, ax=axes[2 * number + 1], present=units)
+        return figure
+
     power = f"{100 * options.power:g} %"
     caption = (
         "Detectable differences. Left: the power of the test depends on the true difference, at "
@@ -390,7 +415,7 @@ def detectable(material: Material) -> Drawing | Absent:
             if primary
             else "the first comparison of each task in the order of the tables, at most two"
         )
-    return Drawing(figure, caption, f"Power curves. {'; '.join(listed)}.")
+    return Drawing(draw, caption, f"Power curves. {'; '.join(listed)}.")
 
 
 def _curve_figure(

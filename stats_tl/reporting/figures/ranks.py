@@ -11,7 +11,7 @@ References
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 __all__ = ["FEWEST_TASKS", "draw_ranks", "rank_table", "ranks_data", "ranks_figure"]
 
@@ -19,14 +19,15 @@ import textwrap
 from collections.abc import Sequence
 
 import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ...stats import average_ranks, nemenyi_critical_difference
 from ..rendering.labels import Labels, varies
 from .rows import close_rows
-from .style import column_figure, printable, styled, tick_label, warning_lines
+from .style import colours, column_figure, despine, printable, styled, tick_label, warning_lines
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 #: With fewer tasks the test's large-sample critical values are not to be trusted.
 FEWEST_TASKS = 5
@@ -121,7 +122,7 @@ def draw_ranks(
         heights.append(y + half)
         y += 1.0 + 2 * half
     ax.hlines(heights, 1, ranks["rank"], color="0.85", linewidth=0.6, zorder=0)
-    ax.plot(ranks["rank"], heights, "o", color=sns.color_palette("colorblind")[0], markersize=4)
+    ax.plot(ranks["rank"], heights, "o", color=colours(1)[0], markersize=4)
     most = len(ranks)
     step = 0.045 * most
     for number, (start, stop) in enumerate(cliques):
@@ -143,7 +144,7 @@ def draw_ranks(
     ax.set_xticks(list(ticks))
     ax.xaxis.set_major_formatter(tick_label)
     ax.set_xlabel("Average rank over tasks (1 is best)")
-    sns.despine(ax=ax, left=True)
+    despine(ax, left=True)
     return ax
 
 

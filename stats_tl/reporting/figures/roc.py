@@ -20,15 +20,18 @@ from __future__ import annotations
 __all__ = ["GRID", "draw_roc", "roc_data"]
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from scipy import special
 from scipy import stats as sps
 
 from .curves import CurveScores, clustered_variance
 from .style import GREY, arm_styles, tick_label
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: False positive rates at which curves are averaged.
 GRID = np.linspace(0, 1, 101)

@@ -6,15 +6,16 @@ __all__ = ["close_rows", "label_rows", "row_layout", "rows_figure"]
 
 import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ..rendering.labels import comparison_labels
-from .style import GREY, column_figure, printable
+from .style import GREY, column_figure, despine, nice_ticks, printable
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _LABEL_WIDTH = 25
 #: Height of one unit of the vertical axis, in inches.
@@ -105,7 +106,7 @@ def label_rows(ax: Axes, layout: pd.DataFrame) -> None:
                 va="center",
                 fontweight="bold",
             )
-    sns.despine(ax=ax, left=True)
+    despine(ax, left=True)
 
 
 def _heading(task: str) -> str:
@@ -146,7 +147,7 @@ def close_rows(
     end = 1 - right / width
     ax.set_position((left, bottom, end - left, 1 - bottom - 0.05 / height))
     ticks = max(2, int((end - left) * width / 0.4))
-    ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(ticks, steps=[1, 2, 5, 10], min_n_ticks=2))
+    ax.xaxis.set_major_locator(nice_ticks(ticks, steps=[1, 2, 5, 10], min_n_ticks=2))
     # The axis title may be wider than the axes: keep it within the figure.
     extent = ax.xaxis.label.get_window_extent(renderer).width / figure.dpi / width
     centre = max(min((left + end) / 2, 0.99 - extent / 2), 0.01 + extent / 2)

@@ -1,4 +1,8 @@
-"""How every figure looks: one journal column wide, the same bytes everywhere, colour-blind safe."""
+"""How every figure looks: one journal column wide, the same bytes everywhere, colour-blind safe.
+
+matplotlib and seaborn are imported when something is drawn, for which other modules come here:
+what only computes what would be drawn does without them.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,10 @@ __all__ = [
     "GREY",
     "REFERENCE_COLOR",
     "arm_styles",
+    "colours",
     "column_figure",
+    "despine",
+    "nice_ticks",
     "printable",
     "render_figure",
     "styled",
@@ -19,17 +26,14 @@ import contextlib
 import functools
 import io
 from collections.abc import Iterator, Sequence
-from typing import Any
-
-import matplotlib as mpl
-import seaborn as sns
-from fontTools import subset
-from matplotlib import font_manager
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from PIL import Image
+from typing import TYPE_CHECKING, Any
 
 from ..rendering.numbers import MINUS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import Locator
 
 #: One column of most journals, in inches (85 mm).
 COLUMN_WIDTH = 3.35
@@ -67,15 +71,41 @@ _DASHES: tuple[Any, ...] = ("-", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)))
 @contextlib.contextmanager
 def styled() -> Iterator[None]:
     """The settings of matplotlib under which every figure is made and saved."""
+    import matplotlib as mpl
+
     with mpl.rc_context(_STYLE):
         yield
 
 
 def column_figure(height: float) -> Figure:
     """An empty figure one column wide and `height` inches high, that can measure text."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(COLUMN_WIDTH, height))
     FigureCanvasAgg(figure)
     return figure
+
+
+def colours(n: int) -> list[Any]:
+    """`n` colours that colour-blind people can tell apart."""
+    import seaborn as sns
+
+    return list(sns.color_palette("colorblind", n))
+
+
+def despine(ax: Axes, *, left: bool = False) -> None:
+    """Remove the frame at the top and on the right, and on the left if `left`."""
+    import seaborn as sns
+
+    sns.despine(ax=ax, left=left)
+
+
+def nice_ticks(n: int, **options: Any) -> Locator:
+    """Ticks at round numbers, at most `n` steps."""
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(n, **options)
 
 
 def arm_styles(arms: Sequence[str], reference: str) -> dict[str, dict[str, Any]]:
@@ -88,7 +118,7 @@ def arm_styles(arms: Sequence[str], reference: str) -> dict[str, dict[str, Any]]
     reference : str
     """
     candidates = [arm for arm in dict.fromkeys(arms) if arm != reference]
-    palette = sns.color_palette("colorblind", max(len(candidates), 1))
+    palette = colours(max(len(candidates), 1))
     styles: dict[str, dict[str, Any]] = {
         reference: {"color": REFERENCE_COLOR, "linestyle": (0, (4, 1.5)), "marker": "s"}
     }
@@ -108,6 +138,8 @@ def tick_label(value: float, _: Any = None) -> str:
 
 @functools.cache
 def _glyphs() -> frozenset[int]:
+    from matplotlib import font_manager
+
     font = font_manager.get_font(font_manager.findfont("DejaVu Sans"))
     return frozenset(font.get_charmap())
 
@@ -135,6 +167,8 @@ def warning_lines(*, synthetic: bool, incomplete: bool) -> list[str]:
 
 def render_figure(figure: Figure) -> dict[str, bytes]:
     """A figure as PDF and PNG: suffix → bytes, without dates or names of programs."""
+    from PIL import Image
+
     pdf, full, png = io.BytesIO(), io.BytesIO(), io.BytesIO()
     with styled(), _fonts_without_layout():
         figure.savefig(
@@ -156,6 +190,8 @@ def _fonts_without_layout() -> Iterator[None]:
     To cut them down to a figure's glyphs takes most of the time of saving one, and matplotlib
     has no option that leaves them out.
     """
+    from fontTools import subset
+
     known = subset.Options._drop_tables_default
     subset.Options._drop_tables_default = [*known, "GDEF", "GPOS", "GSUB", "MATH"]
     try:

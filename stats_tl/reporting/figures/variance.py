@@ -15,25 +15,37 @@ import math
 import textwrap
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ..rendering.labels import Labels
 from ..results.pairs import PairComponents
 from .rows import label_rows, row_layout
-from .style import COLUMN_WIDTH, GREY, column_figure, printable, styled, tick_label, warning_lines
+from .style import (
+    COLUMN_WIDTH,
+    GREY,
+    colours,
+    column_figure,
+    despine,
+    nice_ticks,
+    printable,
+    styled,
+    tick_label,
+    warning_lines,
+)
 
-_PALETTE = sns.color_palette("colorblind", 10)
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+#: Places in the palette of ten.
 _COLORS = {
-    "patients": _PALETTE[0],
-    "learning": _PALETTE[9],
-    "splits": _PALETTE[1],
-    "seeds": _PALETTE[2],
+    "patients": 0,
+    "learning": 9,
+    "splits": 1,
+    "seeds": 2,
 }
 _HATCHES = {"patients": "", "learning": "", "splits": "////", "seeds": "\\\\\\\\"}
 _HEIGHT = 1.5
@@ -129,7 +141,7 @@ def draw_variance(layout: pd.DataFrame, parts: pd.DataFrame, *, ax: Axes) -> Axe
                 variance * _SCALE,
                 left=left,
                 height=0.37 * room,
-                color=_COLORS[source],
+                color=colours(10)[_COLORS[source]],
                 hatch=_HATCHES[source],
                 edgecolor="white",
                 linewidth=0.0,
@@ -142,7 +154,7 @@ def draw_variance(layout: pd.DataFrame, parts: pd.DataFrame, *, ax: Axes) -> Axe
     longest = parts.groupby(["row", "repeats"])["variance"].sum().max()
     ax.set_xlim(0, 1.04 * _SCALE * max(longest, layout["used"].max()))
     ax.xaxis.set_major_formatter(tick_label)
-    ax.xaxis.set_major_locator(mpl.ticker.MaxNLocator(5))
+    ax.xaxis.set_major_locator(nice_ticks(5))
     ax.set_xlabel("Variance of the difference in AUC (× 10⁻⁴)")
     return ax
 
@@ -167,7 +179,7 @@ def draw_shares(components: pd.DataFrame, *, ax: Axes) -> Axes:
     ax.set(ylim=(y[-1] + 0.75, -0.75), xlim=(0, 114), xticks=[0, 50, 100])
     ax.tick_params(axis="y", length=0, pad=2, labelsize=6.5)
     ax.set_xlabel("Share of the variance of fold AUCs (%)")
-    sns.despine(ax=ax, left=True)
+    despine(ax, left=True)
     return ax
 
 
@@ -268,7 +280,7 @@ def _sample(figure: Figure, height: float, number: int, text: str, source: str |
                 0.18 / COLUMN_WIDTH,
                 0.08 / height,
                 transform=figure.transFigure,
-                facecolor=_COLORS[source],
+                facecolor=colours(10)[_COLORS[source]],
                 hatch=_HATCHES[source] * 2,
                 edgecolor="white",
                 linewidth=0,

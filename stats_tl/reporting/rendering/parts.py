@@ -4,8 +4,9 @@ from __future__ import annotations
 
 __all__ = ["Absent", "Drawing", "RenderedDrawing", "Section", "Words"]
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -40,16 +41,32 @@ class Absent:
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure with its caption, and a description for those who cannot see it."""
+    """A figure with its caption, and a description for those who cannot see it.
 
-    figure: Figure
+    Attributes
+    ----------
+    draw : callable
+        Makes the figure, which takes longest, when it is asked for.
+    caption : str
+    alt : str
+    """
+
+    draw: Callable[[], Figure] = field(repr=False)
     caption: str
     alt: str
+
+    @cached_property
+    def figure(self) -> Figure:
+        """The figure itself."""
+        return self.draw()
 
 
 @dataclass(frozen=True)
 class RenderedDrawing:
-    """The same as bytes: `files` maps ``.pdf`` and ``.png`` to the content."""
+    """The same as bytes: `files` maps ``.pdf`` and ``.png`` to the content.
+
+    Where a report is only compared, pictures are named but not drawn: the content is empty.
+    """
 
     name: str
     caption: str

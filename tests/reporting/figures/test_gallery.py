@@ -13,6 +13,7 @@ from stats_tl.reporting import (
     render_figure,
 )
 from stats_tl.reporting.figures import FIGURES
+from stats_tl.reporting.figures.side_by_side import render_side_by_side
 from stats_tl.reporting.figures.style import printable
 from stats_tl.reporting.rendering.parts import Absent
 
@@ -159,3 +160,25 @@ def test_figures_are_the_same_bytes_every_time():
 def test_letters_that_the_font_lacks_are_named():
     assert printable("a 中\tb\n") == "a U+4E2D b"
     assert printable("é − ≤ β") == "é − ≤ β"
+
+
+def test_processes_draw_the_same_bytes(monkeypatch):
+    material = study(backbones=1, repeats=2)
+    names = ("forest", "differences", "roc")
+    alone = [render_figure(FIGURES[name](material).draw()) for name in names]
+    assert render_side_by_side([FIGURES[name](material).draw for name in names], 2) == alone
+
+    def lose(*arguments, **options):
+        raise OSError("cannot fork")
+
+    monkeypatch.setattr("stats_tl.reporting.figures.side_by_side.ProcessPoolExecutor", lose)
+    assert render_side_by_side([FIGURES["forest"](material).draw], 1) == alone[:1]
+    assert render_side_by_side([FIGURES[name](material).draw for name in names], 2) == alone
+
+
+def test_what_fails_in_a_process_is_told():
+    def fail():
+        raise ZeroDivisionError("of a figure")
+
+    with pytest.raises(ZeroDivisionError, match="of a figure"):
+        render_side_by_side([fail, fail], 2)
