@@ -1,9 +1,9 @@
 """The picture of the packages, drawn from their imports: `python docs/architecture.py`.
 
 Writes ``docs/architecture.svg``; a test compares the two. An arrow says that one package imports
-another; arrows that follow from others are left out, and so is what everything may import: ``errors``,
-``toml``, ``visible``, ``schema``, ``analysis_plan`` and ``commands``. The tests of who may import whom read imports by
-the same function.
+another; arrows that follow from others are left out, and so is what everything may import:
+``errors``, ``toml``, ``visible``, ``schema``, ``analysis_plan`` and ``commands``. The tests of who
+may import whom read imports by the same function.
 """
 
 from __future__ import annotations
@@ -17,7 +17,16 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "stats_tl"
 PICTURE = ROOT / "docs" / "architecture.svg"
 #: What any module may import, and the list of commands, which is no part.
-COMMON = ("errors", "toml", "visible", "schema", "analysis_plan", "commands", "__init__", "__main__")
+COMMON = (
+    "errors",
+    "toml",
+    "visible",
+    "schema",
+    "analysis_plan",
+    "commands",
+    "__init__",
+    "__main__",
+)
 #: Commands, which have arguments and exit codes and are imported by nothing.
 COMMANDS = ("run_grid", "report")
 #: What each part is about, from left to right.
