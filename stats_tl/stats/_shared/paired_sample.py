@@ -17,8 +17,21 @@ import numpy as np
 from ..procedure import ResultWarning
 from .degenerate import ALIKE, perfect, warn_degenerate
 from .inference import SampleSize
-from .placements import auc_of, doubled_placements, scale_placements
-from .validation import as_groups, as_labels, as_score_matrix, as_scores, variance_obstacle
+from .placements import (
+    auc_of,
+    components_of,
+    doubled_placements,
+    scale_placements,
+    weighted_components_of,
+)
+from .validation import (
+    as_groups,
+    as_labels,
+    as_score_matrix,
+    as_scores,
+    as_weights,
+    variance_obstacle,
+)
 
 
 @dataclass(frozen=True)
@@ -144,6 +157,25 @@ class PairedSample(CaseSample):
         if self.aucs[0] == self.aucs[1] and self.aucs[0] in (0.0, 1.0) and null_value == 0:
             return [warn_degenerate(perfect(self.aucs[0]))]
         return [] if self.difference.any() else [ALIKE]
+
+
+def components_under(
+    sample: CaseSample, matrix: np.ndarray, sample_weight: Any
+) -> tuple[CaseSample, np.ndarray, np.ndarray]:
+    """The cases that have weight, AUCs (m,) and structural components (m, n) of m curves.
+
+    Raises
+    ------
+    ValueError
+        If the weights do not fit the cases.
+    """
+    weights = as_weights(sample_weight, sample.labels)
+    if weights is None:
+        return sample, *components_of(sample.labels, matrix)
+    kept = weights > 0
+    codes = None if sample.codes is None else np.unique(sample.codes[kept], return_inverse=True)[1]
+    weighed = CaseSample(sample.labels[kept], codes)
+    return weighed, *weighted_components_of(weighed.labels, matrix[:, kept], weights[kept])
 
 
 def independent_samples(

@@ -14,6 +14,7 @@ exactly zero for curves that rank the cases alike.
 from __future__ import annotations
 
 __all__ = [
+    "WEIGHTED_ROUNDING",
     "auc_of",
     "class_sizes",
     "component_covariance",
@@ -22,12 +23,15 @@ __all__ = [
     "ranking",
     "scale_placements",
     "tie_groups",
+    "weighted_components_of",
 ]
 
 import numpy as np
 
 # Below this many cases one argsort is as fast as packing.
 PACK_FROM = 512
+# Shares of a sum of weights this close are equal.
+WEIGHTED_ROUNDING = 1e-12
 
 
 def tie_groups(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -137,6 +141,40 @@ def components_of(labels: np.ndarray, matrix: np.ndarray) -> tuple[np.ndarray, n
     """AUCs (m,) and placement values (m, n)."""
     doubled = np.stack([doubled_placements(labels, row) for row in matrix])
     return np.array([auc_of(labels, row) for row in doubled]), scale_placements(labels, doubled)
+
+
+def weighted_components_of(
+    labels: np.ndarray, matrix: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weighted AUCs (m,) and structural components (m, n) of m curves.
+
+    The AUC is ``sum w_i w_j psi_ij / (W1 W0)``; its derivative with respect to the weight of a
+    case, times that weight, is ``w_i (V_i - AUC) / W`` with V the weighted placement and W the
+    weight of the class of the case. The components have that as their deviation, times the
+    number of cases of the class, so that their covariance is that of the weighted AUCs.
+    """
+    own1, own0 = weights * labels, weights * ~labels
+    total1, total0 = float(own1.sum()), float(own0.sum())
+    aucs, components = np.empty(len(matrix)), np.empty(matrix.shape)
+    scale = np.where(labels, labels.sum() / total1, (~labels).sum() / total0) * weights
+    for row, scores in enumerate(matrix):
+        order, starts = tie_groups(scores)
+        sizes = np.diff(starts, append=scores.size)
+        placed = []
+        for own, total in ((own0, total0), (own1, total1)):
+            to = np.concatenate([[0.0], np.cumsum(own[order])])
+            below = (to[starts] + to[starts + sizes]) / (2 * total)
+            values = np.empty(scores.size)
+            values[order] = np.repeat(below, sizes)
+            placed.append(values)
+        value = np.where(labels, placed[0], 1 - placed[1])
+        auc = float(own1 @ value) / total1
+        # Sums of weights are rounded: a perfect curve is perfect, and varies by nothing.
+        aucs[row] = round(auc) if abs(auc - round(auc)) < WEIGHTED_ROUNDING else auc
+        deviation = value - aucs[row]
+        deviation[np.abs(deviation) < WEIGHTED_ROUNDING] = 0.0
+        components[row] = aucs[row] + scale * deviation
+    return aucs, components
 
 
 def scale_placements(labels: np.ndarray, doubled: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ __all__ = [
     "as_labels",
     "as_score_matrix",
     "as_scores",
+    "as_weights",
     "check_option",
     "check_positive_int",
     "variance_obstacle",
@@ -184,6 +185,29 @@ def as_groups(groups: Any, n_cases: int, *, name: str = "groups") -> np.ndarray 
         )
     codes, _ = pd.factorize(raw)
     return np.asarray(codes, dtype=np.intp)
+
+
+def as_weights(weights: Any, labels: np.ndarray) -> np.ndarray | None:
+    """Weights of the cases as floats, or None for None.
+
+    Raises
+    ------
+    ValueError
+        If the length differs, a weight is negative, infinite or missing, or a class has no
+        weight at all.
+    """
+    if weights is None:
+        return None
+    values = as_scores(weights, labels.size, name="sample_weight")
+    wrong = values[(values < 0) | ~np.isfinite(values)]
+    if wrong.size:
+        raise ValueError(
+            f"`sample_weight` must hold finite numbers of at least 0, got {wrong[0]:g}."
+        )
+    for own, word in ((labels, "positive"), (~labels, "negative")):
+        if not values[own].any():
+            raise ValueError(f"`sample_weight` is 0 for every {word} case.")
+    return values
 
 
 def check_positive_int(value: Any, *, name: str, minimum: int = 1) -> int:

@@ -13,8 +13,8 @@ from .._shared.auc_replicates import AUCReplicates
 from .._shared.bootstrap_results import Replicates, single_result
 from .._shared.degenerate import warn_degenerate
 from .._shared.inference import check_confidence_level, logit_interval, wald_inference
-from .._shared.paired_sample import CaseSample
-from .._shared.placements import class_sizes, component_covariance, components_of
+from .._shared.paired_sample import CaseSample, components_under
+from .._shared.placements import class_sizes, component_covariance
 from .._shared.resampling import Resampler, Resampling, acceleration, resampling_of
 from .._shared.validation import as_scores, check_option
 from ..procedure import Procedure, ResultWarning
@@ -29,6 +29,7 @@ def roc_auc(
     scores: Any,
     *,
     groups: Any = None,
+    sample_weight: Any = None,
     method: str = "delong",
     confidence_level: float = 0.95,
     n_resamples: int = 9999,
@@ -51,6 +52,11 @@ def roc_auc(
         Higher means more likely positive; only ranks matter.
     groups : array_like of shape (n,), optional
         Patient of each case.
+    sample_weight : array_like of shape (n,), optional
+        Weight of each case, such as the inverse of its probability of being in the sample;
+        their scale does not matter, and cases of weight 0 are left out. The weights are
+        taken as known, and a case as one case whatever its weight.
+        Not with ``method="bootstrap"``.
     method : {"delong", "logit", "bootstrap"}
         Interval: Wald, cut at 0 and 1; Wald on the logit scale and transformed back, which
         covers better near 1 and in small samples; or bootstrap of cases, or of patients.
@@ -100,6 +106,9 @@ def roc_auc(
     .. [3] Qin G, Hotilovac L. Comparison of non-parametric confidence intervals for the
        area under the ROC curve of a continuous-scale diagnostic test. Statistical Methods in
        Medical Research 2008;17:207-221. :doi:`10.1177/0962280207087173`
+    .. [4] Alonzo TA, Pepe MS. Assessing accuracy of a continuous screening test in the
+       presence of verification bias. Applied Statistics 2005;54:173-190.
+       :doi:`10.1111/j.1467-9876.2005.00477.x`
 
     Examples
     --------
@@ -128,8 +137,10 @@ def roc_auc(
         interval_keyword="bootstrap_interval",
     )
 
-    aucs, components = components_of(labels, values[None])
-    auc = float(aucs[0])
+    if method == "bootstrap" and sample_weight is not None:
+        raise ValueError("`sample_weight` needs method='delong' or 'logit', got 'bootstrap'.")
+    sample, aucs, components = components_under(sample, values[None], sample_weight)
+    labels, auc = sample.labels, float(aucs[0])
     variance = math.nan
     notes: tuple[ResultWarning, ...] = ()
     obstacle = sample.obstacle()
@@ -189,7 +200,8 @@ def roc_auc(
         n_negative=n_negative,
         n_groups=sample.n_groups,
         method=(
-            f"AUC with a DeLong {procedure.version} interval "
+            f"{'' if sample_weight is None else 'Weighted '}AUC with a DeLong {procedure.version} "
+            "interval "
             f"({describe_sampling(sample.clustered)})"
         ),
         warnings=notes,

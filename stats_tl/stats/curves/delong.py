@@ -11,12 +11,20 @@ from __future__ import annotations
 __all__ = ["delong_test", "delong_test_unpaired"]
 
 import math
+from dataclasses import replace
 from typing import Any
 
-from .._shared.degenerate import NO_VARIANCE, perfect, warn_degenerate
+import numpy as np
+
+from .._shared.degenerate import ALIKE, NO_VARIANCE, perfect, warn_degenerate
 from .._shared.inference import Hypothesis, conclude
-from .._shared.paired_sample import PairedSample, independent_samples, size_of_both
-from .._shared.placements import component_covariance, components_of
+from .._shared.paired_sample import (
+    PairedSample,
+    components_under,
+    independent_samples,
+    size_of_both,
+)
+from .._shared.placements import WEIGHTED_ROUNDING, component_covariance, components_of
 from ..procedure import Procedure, ResultWarning
 from ..results import TestResult
 
@@ -27,6 +35,7 @@ def delong_test(
     scores_b: Any,
     *,
     groups: Any = None,
+    sample_weight: Any = None,
     alternative: str = "two-sided",
     null_value: float = 0.0,
     confidence_level: float = 0.95,
@@ -45,6 +54,10 @@ def delong_test(
         higher means more likely positive. Only their ranks matter.
     groups : array_like of shape (n,), optional
         Patient of each case; a patient may have positive and negative images.
+    sample_weight : array_like of shape (n,), optional
+        Weight of each case, such as the inverse of its probability of being in the sample;
+        their scale does not matter, and cases of weight 0 are left out. The weights are
+        taken as known, and a case as one case whatever its weight.
     alternative : {"two-sided", "less", "greater"}
         About ``AUC_a - AUC_b`` against `null_value`.
     null_value : float
@@ -83,6 +96,9 @@ def delong_test(
     .. [1] DeLong ER, DeLong DM, Clarke-Pearson DL. Biometrics 1988;44:837-845.
        :doi:`10.2307/2531595`
     .. [2] Obuchowski NA. Biometrics 1997;53:567-578. :doi:`10.2307/2533958`
+    .. [3] Alonzo TA, Pepe MS. Assessing accuracy of a continuous screening test in the
+       presence of verification bias. Applied Statistics 2005;54:173-190.
+       :doi:`10.1111/j.1467-9876.2005.00477.x`
 
     Examples
     --------
@@ -102,6 +118,8 @@ def delong_test(
     """
     sample = PairedSample.of_scores(y_true, scores_a, scores_b, groups)
     hypothesis = Hypothesis(alternative, null_value, confidence_level)
+    if sample_weight is not None:
+        return _weighted(sample, sample_weight, hypothesis)
     notes: list[ResultWarning] = []
     obstacle = sample.obstacle()
     if obstacle:
@@ -234,6 +252,41 @@ def delong_test_unpaired(
         method=(
             "DeLong's test for two AUCs from independent samples, Welch's degrees of freedom "
             f"({describe_sampling(clustered)})"
+        ),
+        warnings=notes,
+    )
+
+
+def _weighted(paired: PairedSample, sample_weight: Any, hypothesis: Hypothesis) -> TestResult:
+    """The paired test of weighted AUCs."""
+    sample, aucs, components = components_under(paired, np.stack(paired.scores), sample_weight)
+    notes: list[ResultWarning] = []
+    difference = components[0] - components[1]
+    difference[np.abs(difference) < WEIGHTED_ROUNDING] = 0.0
+    estimate = float(aucs[0] - aucs[1]) if difference.any() else 0.0
+    standard_error = math.nan
+    obstacle = sample.obstacle()
+    if obstacle:
+        notes.append(obstacle)
+    else:
+        matrix = component_covariance(difference[None], sample.labels, sample.codes)
+        standard_error = math.sqrt(matrix[0, 0])
+        if standard_error == 0:
+            notes.append(ALIKE if estimate == hypothesis.null_value else NO_VARIANCE)
+        if estimate == hypothesis.null_value == 0 and aucs[0] in (0.0, 1.0):
+            notes = [perfect(float(aucs[0]))]
+    for note in notes:
+        if note is not ALIKE:
+            warn_degenerate(note)
+    return conclude(
+        hypothesis,
+        hypothesis.wald(estimate, standard_error),
+        estimates=aucs,
+        size=sample.size,
+        procedure=replace(_procedure("delong", sample.clustered), version="weighted"),
+        method=(
+            "DeLong's test for two correlated AUCs, weighted cases "
+            f"({describe_sampling(sample.clustered)})"
         ),
         warnings=notes,
     )

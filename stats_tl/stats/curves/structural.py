@@ -33,7 +33,7 @@ from typing import Any
 import numpy as np
 
 from .._shared.degenerate import warn_degenerate
-from .._shared.paired_sample import CaseSample
+from .._shared.paired_sample import CaseSample, components_under
 from .._shared.placements import component_covariance, components_of
 from .._shared.validation import as_labels, as_score_matrix, as_scores
 
@@ -88,7 +88,7 @@ def placements(y_true: Any, scores: Any) -> np.ndarray:
 
 
 def delong_covariance(
-    y_true: Any, scores: Any, *, groups: Any = None
+    y_true: Any, scores: Any, *, groups: Any = None, sample_weight: Any = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """AUCs of m models on the same cases and their covariance matrix.
 
@@ -100,6 +100,10 @@ def delong_covariance(
         Scores of m models; higher means more likely positive.
     groups : array_like of shape (n,), optional
         Patient of each case. With it the covariance is Obuchowski's for clustered data.
+    sample_weight : array_like of shape (n,), optional
+        Weight of each case, such as the inverse of its probability of being in the sample;
+        their scale does not matter, and cases of weight 0 are left out. The weights are
+        taken as known, and a case as one case whatever its weight.
 
     Returns
     -------
@@ -125,6 +129,9 @@ def delong_covariance(
     .. [1] DeLong ER, DeLong DM, Clarke-Pearson DL. Biometrics 1988;44:837-845.
        :doi:`10.2307/2531595`
     .. [2] Obuchowski NA. Biometrics 1997;53:567-578. :doi:`10.2307/2533958`
+    .. [3] Alonzo TA, Pepe MS. Assessing accuracy of a continuous screening test in the
+       presence of verification bias. Applied Statistics 2005;54:173-190.
+       :doi:`10.1111/j.1467-9876.2005.00477.x`
 
     Examples
     --------
@@ -140,7 +147,7 @@ def delong_covariance(
     """
     sample = CaseSample.of(y_true, groups)
     matrix = as_score_matrix(scores, sample.labels.size)
-    aucs, components = components_of(sample.labels, matrix)
+    sample, aucs, components = components_under(sample, matrix, sample_weight)
     obstacle = sample.obstacle()
     if obstacle:
         warn_degenerate(obstacle)
