@@ -16,7 +16,7 @@ from .errors import UserError
 from .visible import say, visible
 
 if TYPE_CHECKING:
-    from .reporting import AnalysisOptions, Evidence, GridReport, Predictions, Report
+    from .reporting import AnalysisOptions, Evidence, GridReport, Predictions, Report, ValueReport
 
 # Spelt out, so that --help needs no import of the analysis.
 FORMATS = ("latex", "csv", "figures", "words", "json", "html", "docx")
@@ -42,6 +42,10 @@ examples:
       a file for each arm, labels of the cases from another, as text
   python -m stats_tl.report --scores predictions.csv --plan analysis.toml
       as registered: the [analysis] table of a file whose hash the report prints
+  python -m stats_tl.report --scores big=nnunet_big/summary.json small=nnunet_small/summary.json \
+          --reference small
+      a value of each case in place of scores: nnU-Net's summaries, MONAI's *_raw.csv, or a
+      table case,arm,value, optionally patient,repeat,fold
   python -m stats_tl.report --aucs grid.csv --reference imagenet
       a published grid, one row per model: arm,auc and configuration (or other columns that
       distinguish models), optionally task,backbone
@@ -124,6 +128,27 @@ def build_parser() -> argparse.ArgumentParser:
         type=int,
         metavar="K",
         help="the column fold numbers the folds of all repeats through, K a repeat (as mlr's iter)",
+    )
+    direction = what.add_mutually_exclusive_group()
+    direction.add_argument(
+        "--higher-is-better",
+        action="store_true",
+        default=None,
+        help="the table of --scores holds a value of each case in a column 'value' (Dice); higher "
+        "is better",
+    )
+    direction.add_argument(
+        "--lower-is-better",
+        action="store_false",
+        dest="higher_is_better",
+        help="the same; lower is better (absolute error, time)",
+    )
+    what.add_argument(
+        "--empty-value",
+        type=float,
+        metavar="VALUE",
+        help="value of cases that have none (NaN), such as 1 for the Dice of an empty structure "
+        "that was left empty",
     )
     what.add_argument(
         "--allow-incomplete",
@@ -230,6 +255,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     formats = parse_formats(options.format)
     if options.scores is not None:
+        values = value_report(options, formats)
+        if values is not None:
+            return finish(values, options, options.out)
         return report(predictions(options), options, formats, options.out)
     if options.aucs is not None:
         return finish(grid_report(options, formats), options, options.out)
@@ -293,7 +321,9 @@ def report(
     return finish(result, options, out)
 
 
-def finish(result: Report | GridReport, options: argparse.Namespace, out: Path | None) -> int:
+def finish(
+    result: Report | GridReport | ValueReport, options: argparse.Namespace, out: Path | None
+) -> int:
     """Write or check what was built, and show it on the terminal."""
     from .reporting import differing_files, plain_table, write_report
 
@@ -342,6 +372,42 @@ def grid_report(options: argparse.Namespace, formats: list[str]) -> GridReport:
         allow_incomplete=options.allow_incomplete,
         formats=formats,
         layout=options.layout,
+        labels=labels(options),
+    )
+
+
+def value_report(options: argparse.Namespace, formats: list[str]) -> ValueReport | None:
+    """The report of ``--scores`` where the files hold values of cases; None where scores."""
+    from .reporting import (
+        AnalysisOptions,
+        build_value_report,
+        has_values,
+        parse_mapping,
+        read_values,
+    )
+
+    given = score_files(options.scores)
+    files = given if isinstance(given, dict) else {"": given}
+    columns = options.columns and parse_mapping(options.columns, "--columns", "value=dice")
+    if not any(has_values(path, columns or None) for path in files.values()):
+        for flag, value in (
+            ("--empty-value", options.empty_value),
+            ("--higher-is-better/--lower-is-better", options.higher_is_better),
+        ):
+            if value is not None:
+                raise UserError(f"{flag} is for values of cases: a column 'value', no 'score'")
+        return None
+    for flag in TABLE_FLAGS:
+        if flag != "columns" and getattr(options, flag) is not None:
+            raise UserError(f"--{flag} describes a table of scores; these are values of cases")
+    table = read_values(files, columns=columns or None, empty_value=options.empty_value)
+    first = next(iter(files.values()))
+    return build_value_report(
+        table,
+        overridden(planned(AnalysisOptions(), options), options),
+        name=file_name(first) if len(files) == 1 else "-".join(files),
+        higher_is_better=options.higher_is_better,
+        formats=formats,
         labels=labels(options),
     )
 

@@ -123,6 +123,15 @@ class World:
         return root
 
 
+def values():
+    return SCORES.drop(columns="y_true").rename(columns={"score": "value"})
+
+
+def without_a_value():
+    frame = values()
+    return frame[(frame["arm"] == "a") | (frame["case"] != "c3")]
+
+
 def later(world):
     path = world.archive() / "archive.json"
     write_sealed(path, {**read_sealed(path), "schema_version": 99})
@@ -317,6 +326,11 @@ CAUSES = {
         pd.concat([SCORES.assign(k=1), SCORES.assign(k=2)]),
     ),
     ("too few halvings", "report"): lambda w: w.scores(two_halvings()),
+    ("nobody says which values are better", "report"): lambda w: w.scores(values()),
+    ("a case has a value in some arms only", "report"): lambda w: [
+        *w.scores(without_a_value()),
+        "--higher-is-better",
+    ],
     ("patients are on both sides of a split", "report"): lambda w: w.scores(
         SCORES.assign(
             repeat=0, fold=SCORES.groupby("arm").cumcount() % 2,

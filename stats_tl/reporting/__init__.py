@@ -33,6 +33,8 @@ from .results.sample import sample_table
 from .tables.comparisons import significance_table
 from .tables.mixed import mixed_tables
 from .tables.sample import sample_text_table
+from .value_table.report import ValueReport, build_value_report
+from .value_table.sources import ValueTable, has_values, read_values
 
 _FIGURES = ("draw_forest", "forest_data", "forest_figure", "render_figure")
 
@@ -47,10 +49,13 @@ __all__ = [
     "MixedReport",
     "Predictions",
     "Report",
+    "ValueReport",
+    "ValueTable",
     "arrange",
     "audit_findings",
     "build_grid_report",
     "build_report",
+    "build_value_report",
     "compare_all_pairs",
     "compare_arms",
     "differing_files",
@@ -60,6 +65,7 @@ __all__ = [
     "forest_data",
     "forest_figure",
     "gather_material",
+    "has_values",
     "latex_document",
     "latex_table",
     "mixed_report",
@@ -69,6 +75,7 @@ __all__ = [
     "read_analysis_plan",
     "read_aucs",
     "read_predictions",
+    "read_values",
     "render_figure",
     "sample_table",
     "sample_text_table",

@@ -1,5 +1,6 @@
 """Every line of docs/from_your_tool.md, run; the numbers are scikit-learn's."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -151,3 +152,41 @@ def test_aucs_only():
         [t.select_dtypes("number").to_numpy().ravel() for t in tables.values()]
     )
     assert np.nanmin(np.abs(numbers - expected)) < 1e-9
+
+
+def test_segmentation_regression_times():
+    rng = np.random.default_rng(0)
+    fold, patient = rng.permutation(60) % 5, np.arange(60)
+    large = rng.random(60)
+    arms = {"large": large, "small": large + 0.1 + 0.02 * rng.normal(size=60)}
+    errors = [
+        pd.DataFrame(
+            {
+                "case": patient,
+                "patient": patient,
+                "arm": arm,
+                "repeat": 0,
+                "fold": fold,
+                "value": own,
+            }
+        )
+        for arm, own in arms.items()
+    ]
+    pd.concat(errors).to_csv("errors.csv", index=False)
+    for arm, own in arms.items():
+        Path(arm).mkdir()
+        cases = [
+            {"prediction_file": f"/x/{i}.nii.gz", "metrics": {"1": {"Dice": float(value) / 2}}}
+            for i, value in enumerate(own)
+        ]
+        Path(arm, "summary.json").write_text(json.dumps({"metric_per_case": cases}))
+        rows = [f"/x/{i}.nii.gz,{value / 2:.4f},{value / 2:.4f}" for i, value in enumerate(own)]
+        Path(arm, "mean_dice_raw.csv").write_text("\n".join(["filename,class0,mean", *rows]))
+    by_hand, nnunet, monai = blocks("Segmentation, regression, times", "bash")
+    difference = np.mean(arms["large"] - arms["small"])
+    folds = [np.mean((arms["large"] - arms["small"])[fold == k]) for k in range(5)]
+    assert run(by_hand)["values"]["difference"].item() == pytest.approx(np.mean(folds))
+    assert run(by_hand)["values"]["verdict"].item() == "superior"
+    assert run(nnunet)["values"]["difference"].item() == pytest.approx(difference / 2)
+    assert run(monai)["values"]["difference"].item() == pytest.approx(difference / 2, abs=1e-4)
+    assert run(monai)["values"]["verdict"].item() == "inferior"

@@ -17,6 +17,7 @@ ROOMS = (
     "page",
     "word",
     "auc_table",
+    "value_table",
 )
 #: Above the rooms, the lower first.
 TOP = ("contents", "summary", "build", "__init__")
