@@ -44,6 +44,12 @@ if TYPE_CHECKING:  # what type checkers read; at run time, `__getattr__` below
     from .decisions.multiplicity import adjust_pvalues, max_t_adjust
     from .metrics.base import Metric
     from .metrics.estimate import metric_estimate
+    from .metrics.multiclass import (
+        multiclass_auc,
+        multiclass_auc_test,
+        weighted_kappa,
+        weighted_kappa_test,
+    )
     from .metrics.paired import bootstrap_metric_test, paired_metric_test
     from .metrics.registry import get_metric, metric_names
     from .mixed import (
@@ -182,6 +188,8 @@ __all__ = [
     "metric_estimate",
     "metric_names",
     "mrmc_power",
+    "multiclass_auc",
+    "multiclass_auc_test",
     "nemenyi_critical_difference",
     "nemenyi_pvalues",
     "noninferiority_test",
@@ -220,6 +228,8 @@ __all__ = [
     "subgroup_auc_test",
     "venkatraman_test",
     "venkatraman_test_unpaired",
+    "weighted_kappa",
+    "weighted_kappa_test",
     "wilcoxon_test",
     "youden_threshold",
 ]
@@ -258,6 +268,12 @@ _NAMES = {
     "decisions.multiplicity": ("adjust_pvalues", "max_t_adjust"),
     "metrics.base": ("Metric",),
     "metrics.estimate": ("metric_estimate",),
+    "metrics.multiclass": (
+        "multiclass_auc",
+        "multiclass_auc_test",
+        "weighted_kappa",
+        "weighted_kappa_test",
+    ),
     "metrics.paired": ("bootstrap_metric_test", "paired_metric_test"),
     "metrics.registry": ("get_metric", "metric_names"),
     "mixed": (
