@@ -146,3 +146,7 @@ def _checklist(document: Document, words: Words) -> None:
             document,
             prose_table(str(guideline), ("Item", "Request", "Answer"), cells, (0.08, 0.42, 0.5)),
         )
+        # Word also wants a paragraph between a table and the end of the document.
+        document.add_paragraph(
+            "Answers are filled in from the data; blank items are for the authors.", NOTES
+        )

@@ -148,9 +148,12 @@ def test_names_that_act_or_that_xml_cannot_hold_are_shown(document):
 
 
 def test_notes_and_checklist(document):
-    assert [p.text for p in document.paragraphs if p.style.name == "Table Notes"] == [
-        "P < .05 & more."
-    ]
+    notes = [p.text for p in document.paragraphs if p.style.name == "Table Notes"]
+    assert notes[0] == "P < .05 & more."
+    assert (
+        notes[1:] == ["Answers are filled in from the data; blank items are for the authors."] * 2
+    )
+    assert document.element.body[-2].tag == qn("w:p")  # before the properties of the section
     assert cells_of(document.tables[2]) == [
         ["Item", "Request", "Answer"], ["1", "Title: Say it.", "Done."],
     ]  # fmt: skip
