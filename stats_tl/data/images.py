@@ -5,10 +5,11 @@ from __future__ import annotations
 __all__ = ["ArrayImages", "FileImages", "ImageSource", "UnreadableImageError", "decode", "resize"]
 
 import os
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -75,6 +76,26 @@ class ImageSource(ABC):
         return self, np.ones(len(self), dtype=np.int64)
 
 
+class _RecentFiles:
+    """The last files that were read, for images that share one; a copy begins empty."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._files: dict[str, bytes] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), ()
+
+    def read(self, store: Store, name: str) -> bytes:
+        with self._lock:
+            data = self._files.pop(name, None)
+            self._files[name] = store.read(name) if data is None else data
+            # Threads may be at as many files, one behind the other.
+            while len(self._files) > WORKERS:
+                del self._files[next(iter(self._files))]
+            return self._files[name]
+
+
 class FileImages(ImageSource):
     """Images in a folder or a zip archive.
 
@@ -100,6 +121,7 @@ class FileImages(ImageSource):
         self.names = list(names)
         self.reading = reading
         self.frames = None if frames is None else list(frames)
+        self._recent = _RecentFiles()
 
     def __len__(self) -> int:
         return len(self.names)
@@ -108,7 +130,9 @@ class FileImages(ImageSource):
         return self.names[index]
 
     def read(self, index: int) -> bytes:
-        return self.store.read(self.names[index])
+        if self.frames is None:
+            return self.store.read(self.names[index])
+        return self._recent.read(self.store, self.names[index])
 
     def open(self, index: int, data: bytes) -> Image.Image:
         return decode(data, self.reading, None if self.frames is None else self.frames[index])

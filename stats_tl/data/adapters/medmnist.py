@@ -40,6 +40,9 @@ MAX_LABELS = 2**26
 #: Images of a block; more than the threads that decode run ahead of each other.
 BLOCK = 256
 _CLASSES = (str, int, list)
+#: Of a zip file's local header: its length without name and extra field, and where the lengths
+#: of these stand.
+LOCAL_HEADER_BYTES, LOCAL_NAME_LENGTH = 30, 26
 
 
 def load_medmnist(task: Task, path: Path | None, audit: Audit) -> Dataset:
@@ -107,9 +110,10 @@ class _Part:
 class NpzImages(ImageSource):
     """Images in the arrays of an ``.npz`` file, one array after the other.
 
-    MedMNIST's arrays are compressed, so that they cannot be mapped into memory, and at 224
-    pixels have up to 16 GB. They are read as a stream, a block of images at a time; reading
-    in order costs one pass, going back begins the array again.
+    At 224 pixels they have up to 16 GB. Arrays that are stored as they are (``np.savez``) are
+    mapped into memory. Compressed ones, as MedMNIST publishes them, cannot be: they are read
+    as a stream, a block of images at a time; reading in order costs one pass, going back
+    begins the array again.
     """
 
     def __init__(
@@ -120,7 +124,7 @@ class NpzImages(ImageSource):
         self._starts = np.cumsum([0, *(part.shape[0] for part in parts)])
         self.positions = np.arange(self._starts[-1]) if positions is None else positions
         self._lock = threading.Lock()
-        self._streams: dict[int, _Stream] = {}
+        self._arrays: dict[int, _Stream | _Mapped] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:  # an open file does not travel to another process
         return type(self), (self.path, self.parts, self.positions)
@@ -135,9 +139,9 @@ class NpzImages(ImageSource):
         position = int(self.positions[index])
         number = int(np.searchsorted(self._starts, position, side="right")) - 1
         with self._lock:
-            if number not in self._streams:
-                self._streams[number] = _Stream(self.path, self.parts[number])
-            return self._streams[number].image(position - int(self._starts[number]))
+            if number not in self._arrays:
+                self._arrays[number] = _open_part(self.path, self.parts[number])
+            return self._arrays[number].image(position - int(self._starts[number]))
 
     def open(self, index: int, data: bytes) -> Image.Image:
         shape = self.parts[0].shape[1:]
@@ -145,6 +149,36 @@ class NpzImages(ImageSource):
 
     def take(self, indices: np.ndarray) -> NpzImages:
         return NpzImages(self.path, self.parts, self.positions[indices])
+
+
+def _open_part(path: Path, part: _Part) -> _Stream | _Mapped:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            info = archive.getinfo(f"{part.key}.npy")
+            # Opened by zipfile, which compares the local header with the directory.
+            with archive.open(info) as file:
+                read_npy_header(file)
+                header = file.tell()
+        if info.compress_type != zipfile.ZIP_STORED:
+            return _Stream(path, part)
+        with path.open("rb") as raw:
+            raw.seek(info.header_offset + LOCAL_NAME_LENGTH)
+            name, extra = (int.from_bytes(raw.read(2), "little") for _ in range(2))
+        start = info.header_offset + LOCAL_HEADER_BYTES + name + extra + header
+        return _Mapped(np.memmap(path, part.dtype, "r", start, part.shape))
+    except Exception as error:  # a damaged zip raises nearly anything
+        raise UnreadableImageError(f"cannot be read ({error})") from error
+
+
+class _Mapped:
+    """Images of an array that lies in the file as it is; the system reads what is asked for."""
+
+    def __init__(self, pixels: np.ndarray) -> None:
+        self._pixels = pixels
+
+    def image(self, index: int) -> bytes:
+        image: bytes = self._pixels[index].tobytes()
+        return image
 
 
 class _Stream:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 __all__ = ["count_frames", "decode", "read_npy_header"]
 
+import functools
 import gzip
 import io
 import math
+import threading
 import zipfile
 from typing import IO, Any
 
@@ -27,7 +29,7 @@ def decode(data: bytes, reading: Reading, frame: int | None = None) -> Image.Ima
         volume = _as_slices(_numpy(data))
         samples = volume[choose_frame(len(volume), reading, frame)]
     else:
-        nifti = _nifti(data)
+        nifti = _nifti(data, several=frame is not None)
         axis = _axis(nifti.shape, reading)
         number = choose_frame(nifti.shape[axis], reading, frame)
         samples = _upright_slice(nifti, axis, number)
@@ -92,7 +94,20 @@ def _as_slices(array: np.ndarray) -> np.ndarray:
     )
 
 
-def _nifti(data: bytes) -> Any:
+def _inflate(data: bytes) -> bytes:
+    with gzip.open(io.BytesIO(data)) as file:
+        inflated = file.read(MAX_VOLUME_BYTES + 1)
+    if len(inflated) > MAX_VOLUME_BYTES:
+        raise UnreadableImageError(f"inflates to more than {MAX_VOLUME_BYTES:,} bytes")
+    return inflated
+
+
+#: The last volume whose slices are all asked for, one after the other.
+_inflate_once = functools.lru_cache(maxsize=1)(_inflate)
+_inflating = threading.Lock()
+
+
+def _nifti(data: bytes, *, several: bool = False) -> Any:
     try:
         import nibabel
     except ImportError:
@@ -100,10 +115,11 @@ def _nifti(data: bytes) -> Any:
             "a NIfTI file, which needs nibabel: pip install 'stats_tl[nifti]'"
         ) from None
     if data.startswith(b"\x1f\x8b"):
-        with gzip.open(io.BytesIO(data)) as file:
-            data = file.read(MAX_VOLUME_BYTES + 1)
-        if len(data) > MAX_VOLUME_BYTES:
-            raise UnreadableImageError(f"inflates to more than {MAX_VOLUME_BYTES:,} bytes")
+        if several:
+            with _inflating:
+                data = _inflate_once(data)
+        else:
+            data = _inflate(data)
     kind = nibabel.Nifti2Image if data[4:8] == b"n+2\0" else nibabel.Nifti1Image
     to_canonical: Any = nibabel.as_closest_canonical  # not typed there
     image = to_canonical(kind.from_bytes(data))

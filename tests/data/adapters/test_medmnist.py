@@ -135,6 +135,32 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
     assert peak < 15_000_000  # of 30 MB of pixels
 
 
+def test_stored_arrays_are_mapped_and_compressed_ones_streamed(tmp_path):
+    parts = {}
+    for split, n in (("train", 300), ("val", 2), ("test", 2)):
+        pixels = np.arange(n * 100 * 100, dtype=np.uint32) // 7 % 251
+        parts[f"{split}_images"] = pixels.astype(np.uint8).reshape(n, 100, 100)
+        parts[f"{split}_labels"] = (np.arange(n) % 2).astype(np.uint8)[:, None]
+    np.savez(tmp_path / "stored.npz", **parts)
+    np.savez_compressed(tmp_path / "packed.npz", **parts)
+    stacked = np.concatenate([parts[f"{part}_images"] for part in ("test", "train", "val")])
+    peaks = {}
+    for name in ("stored", "packed"):
+        data = load("medmnist", tmp_path / f"{name}.npz", positive=0)
+        tracemalloc.start()
+        for index in (0, 303, 5, 200, 3):
+            assert data.images.read(index) == stacked[index].tobytes()
+        peaks[name] = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peaks["stored"] < 200_000 < 2_000_000 < peaks["packed"]
+    # A file that was cut behind the reading of its headers: an error with its name.
+    data = load("medmnist", tmp_path / "stored.npz", positive=0)
+    whole = (tmp_path / "stored.npz").read_bytes()
+    (tmp_path / "stored.npz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(UserError, match="cannot be read"):
+        data.read_images(28)
+
+
 def test_keys_of_files_have_no_meaning(tmp_path):
     path, _ = medmnist(tmp_path / "x.npz")
     task = Task(name="t", adapter="medmnist", options={"positive": 0}, frames="middle")
