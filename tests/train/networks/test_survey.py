@@ -19,3 +19,14 @@ def test_operations_and_shapes_are_those_that_torch_counts(name):
             activation = backbone.prefix(image, boundary)
         assert sum(survey.operations[:boundary]) == counter.get_total_flops()
         assert survey.shapes[boundary] == tuple(activation.shape[1:])
+
+
+@pytest.mark.parametrize("name", ["timm:convnext_atto", "timm:vit_tiny_patch16_224"])
+def test_linear_layers_are_counted_too(name):
+    pytest.importorskip("timm")
+    backbone, image = build_backbone(name).eval(), torch.zeros(1, 3, 224, 224)
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        backbone(image)
+    assert sum(survey_backbone(name, 224).operations) == pytest.approx(
+        counter.get_total_flops(), rel=0.1
+    )
