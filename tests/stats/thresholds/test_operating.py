@@ -175,6 +175,27 @@ def test_clustered_tests_are_those_of_their_names(seed):
     assert points.statistic == pytest.approx(found["durkalski"].statistic)
 
 
+def test_cluster_methods_as_in_r():
+    # clust.bin.pair 0.1.2: chi-square of `method = "obuchowski"`, "durkalski" and "eliasziw".
+    # Right by both, by a alone, by b alone, by neither, of 25 patients.
+    counts = (
+        "1202 5001 1410 1000 2111 0001 3010 3200 1000 1100 2100 0100 1101 "
+        "1014 0002 0201 1000 2202 1000 0103 2100 2202 1000 2112 2012"
+    )
+    pairs = [
+        (patient, *kind)
+        for patient, row in enumerate(counts.split(" "))
+        for kind, count in zip(((1, 1), (1, 0), (0, 1), (0, 0)), row, strict=True)
+        for _ in range(int(count))
+    ]
+    patients, a, b = np.array(pairs).T
+    expected = (6.46736842105, 7.5415821501, 8.7008130923)
+    for method, chi_square in zip(CLUSTER_METHODS, expected, strict=True):
+        result = mcnemar_test(a, b, groups=patients, cluster_method=method)
+        assert result.statistic**2 == pytest.approx(chi_square, rel=1e-10), method
+        assert result.pvalue == pytest.approx(sps.chi2.sf(chi_square, 1), rel=1e-9)
+
+
 def test_no_variance_from_eliasziw_and_donners_correlation_is_refused():
     # Every case alike in every patient: no kind of pair varies, so no correlation is defined.
     with pytest.raises(ValueError, match="obuchowski"):
