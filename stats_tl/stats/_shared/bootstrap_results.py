@@ -29,11 +29,14 @@ class Replicates:
         Acceleration of the BCa interval.
     warnings : tuple of ResultWarning
         What was noticed on the way.
+    undefined : str
+        Why a replicate may have no value, and what helps, after "resamples".
     """
 
     draws: np.ndarray | None = None
     accel: float = 0.0
     warnings: tuple[ResultWarning, ...] = ()
+    undefined: str = "held one class only and were left out; use `stratified=True`"
 
 
 def comparison_result(
@@ -83,7 +86,7 @@ def _difference(
 ) -> Inference:
     """Inference on a difference; what it warns of is added to `notes`."""
     assert replicates.draws is not None
-    kept = _defined(replicates.draws, notes)
+    kept = _defined(replicates, notes)
     standard_error = float(kept.std(ddof=1)) if kept.size > 1 else math.nan
     if (kept == estimate).all():
         standard_error = 0.0 if kept.size else math.nan
@@ -128,7 +131,7 @@ def single_result(
     interval = NO_INTERVAL
     standard_error = math.nan
     if replicates.draws is not None:
-        kept = _defined(replicates.draws, notes)
+        kept = _defined(replicates, notes)
         if kept.size:
             standard_error = float(kept.std(ddof=1)) if kept.size > 1 else math.nan
             hypothesis = Hypothesis(confidence_level=confidence_level)
@@ -169,14 +172,15 @@ def _procedure(name: str, size: SampleSize, how: Resampling, replicates: Replica
     )
 
 
-def _defined(draws: np.ndarray, notes: list[ResultWarning]) -> np.ndarray:
+def _defined(replicates: Replicates, notes: list[ResultWarning]) -> np.ndarray:
+    draws = replicates.draws
+    assert draws is not None
     kept: np.ndarray = draws[~np.isnan(draws)]
     if kept.size < draws.size:
         notes.append(
             ResultWarning(
                 "resamples-dropped",
-                f"{draws.size - kept.size} of {draws.size} resamples held one class only and were "
-                "left out; use `stratified=True`",
+                f"{draws.size - kept.size} of {draws.size} resamples {replicates.undefined}",
             )
         )
     return kept

@@ -16,9 +16,10 @@ import scipy
 
 from .base import Evaluator, Metric, UndefinedMetricError
 
-MOST_STEPS = 50
-# Coefficients beyond this are on their way to infinity: the scores separate the classes.
-LARGEST = 1e3
+MOST_STEPS = 200
+# Where no case has a weight above this, all fitted probabilities are 0 or 1 and the coefficients
+# on their way to infinity: the scores separate the classes.
+FLAT = 1e-8
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,17 +83,16 @@ class CalibrationMetric(Metric):
                     break
                 own = weights[left]
                 p = scipy.special.expit(beta[left] @ design.T + offset)
+                curved = own * p * (1 - p)
                 score = (own * (labels - p)) @ design
-                information = ((own * p * (1 - p)) @ products).reshape(
-                    -1, n_coefficients, n_coefficients
-                )
+                information = (curved @ products).reshape(-1, n_coefficients, n_coefficients)
                 step = _solve(information, score)
-                # Steps of more than a few logits overshoot.
-                step /= np.maximum(np.abs(step).max(axis=1, keepdims=True) / 4, 1)
+                # Within a logit the weights p (1 - p) change by less than a factor of e, and
+                # Newton's steps lead downhill; longer ones overshoot.
+                farthest = np.abs(step @ design.T).max(axis=1, keepdims=True)
+                step /= np.maximum(farthest, 1)
                 beta[left] += step
-                lost = ~np.isfinite(beta[left]).all(axis=1) | (
-                    np.abs(beta[left]).max(axis=1) > LARGEST
-                )
+                lost = ~np.isfinite(beta[left]).all(axis=1) | (curved.max(axis=1) < FLAT)
                 beta[left[lost]] = np.nan
                 done[left] = lost | (np.abs(step).max(axis=1) < 1e-10)
         beta[~done] = np.nan

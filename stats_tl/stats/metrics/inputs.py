@@ -76,6 +76,13 @@ def sample_of(metric: Metric, y_true: Any, groups: Any, n_cases: int) -> CaseSam
     return CaseSample(np.ones(n_cases, dtype=bool), as_groups(groups, n_cases))
 
 
+def _number(value: Any, name: str) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"`{name}` must be a number, got {value!r}.") from None
+
+
 def values_of(
     metric: Metric, scores: np.ndarray, threshold: Any, labels: np.ndarray, *, name: str
 ) -> np.ndarray:
@@ -112,7 +119,13 @@ def values_of(
         )
     elif metric.needs == "decisions":
         if np.ndim(threshold) == 0:
+            threshold = _number(threshold, "threshold")
             threshold = check_threshold(threshold, "threshold")
+        elif np.shape(threshold) != scores.shape:
+            raise ValueError(
+                "`threshold` must be one number, or a pair (candidate, reference) as a tuple, got "
+                f"shape {np.shape(threshold)}."
+            )
         return np.asarray(scores >= threshold)
     obstacle = metric.obstacle(labels, scores)
     if obstacle:

@@ -102,6 +102,7 @@ def paired_metric_test(
     prevalence: float | None = None,
     specificity: Any = None,
     sensitivity: Any = None,
+    higher_is_better: bool | None = None,
     alternative: str = "two-sided",
     null_value: float = 0.0,
     confidence_level: float = 0.95,
@@ -125,6 +126,8 @@ def paired_metric_test(
         Prevalence for 'ppv' and 'npv'; by default the sample's.
     specificity, sensitivity : float or (low, high), optional
         Of 'sensitivity_at_specificity', 'specificity_at_sensitivity' and 'partial_auc'.
+    higher_is_better : bool, optional
+        Direction of 'mean', by default True: what :func:`noninferiority_test` goes by.
     alternative : {"two-sided", "less", "greater"}, default "two-sided"
         About the metric of a minus that of b against `null_value`.
     null_value : float, default 0.0
@@ -197,6 +200,7 @@ def paired_metric_test(
             "prevalence": prevalence,
             "specificity": specificity,
             "sensitivity": sensitivity,
+            "higher_is_better": higher_is_better,
         },
     )
     found, sample = pair.metric, pair.sample
@@ -243,6 +247,7 @@ def bootstrap_metric_test(
     prevalence: float | None = None,
     specificity: Any = None,
     sensitivity: Any = None,
+    higher_is_better: bool | None = None,
     stratified: bool | None = None,
     method: str = "percentile",
     n_resamples: int = 9999,
@@ -257,7 +262,8 @@ def bootstrap_metric_test(
 
     Parameters
     ----------
-    y_true, scores_a, scores_b, metric, groups, threshold, prevalence, specificity, sensitivity
+    y_true, scores_a, scores_b, metric, groups, threshold, prevalence, specificity, sensitivity, \
+higher_is_better
         As in :func:`paired_metric_test`.
     stratified : bool, optional
         Resample within classes. By default so where the metric does not depend on how many
@@ -325,6 +331,7 @@ def bootstrap_metric_test(
             "prevalence": prevalence,
             "specificity": specificity,
             "sensitivity": sensitivity,
+            "higher_is_better": higher_is_better,
         },
     )
     hypothesis = Hypothesis(alternative, null_value, confidence_level)
@@ -378,7 +385,11 @@ def _replicates(pair: _Pair, how: Resampling) -> Replicates:
             difference = one(weights) - other(weights)
         difference[np.abs(difference) < ROUNDING] = 0.0
         draws.append(difference)
-    return Replicates(np.concatenate(draws), acceleration(resampler.influence(pair.influence)))
+    return Replicates(
+        np.concatenate(draws),
+        acceleration(resampler.influence(pair.influence)),
+        undefined=f"have no {metric.label}, which is not defined for them, and were left out",
+    )
 
 
 def _procedure(name: str, pair: _Pair, *, variance: str) -> Procedure:

@@ -145,4 +145,10 @@ def get_metric(metric: str | Metric, /, **options: Any) -> Metric:
     for option, parameter in parameters.items():
         if parameter.default is inspect.Parameter.empty and option not in options:
             raise ValueError(f"metric {name!r} needs `{option}`.")
-    return METRICS[name](**options)
+    try:
+        return METRICS[name](**options)
+    except (TypeError, ValueError) as error:
+        if isinstance(error, ValueError) and "could not convert" not in str(error):
+            raise
+        given = ", ".join(f"{option}={value!r}" for option, value in options.items())
+        raise ValueError(f"options of metric {name!r} must be numbers, got {given}.") from None

@@ -183,10 +183,24 @@ def test_equivalence_and_noninferiority_know_the_direction():
     worse = paired_metric_test(y, b, a, metric="brier_score")
     assert noninferiority_test(worse, margin=0.001).pvalue > 0.9
     assert equivalence_test(worse, margin=0.2).pvalue < 0.001
+    rng = np.random.default_rng(0)
+    error = rng.random((2, 100))
+    times = paired_metric_test(None, *error, metric="mean", higher_is_better=False)
+    assert noninferiority_test(times, margin=1.0).alternative == "less"
     # Of a metric for which higher is better all stays as it was.
     auc = noninferiority_test(paired_metric_test(y, a, b), margin=0.01)
     assert auc.alternative == "greater"
     assert auc.null_value == -0.01
+
+
+def test_resamples_without_a_value_are_counted():
+    y, a, b, _ = sample(n=60)
+    cut = float(np.sort(a)[-2])
+    result = bootstrap_metric_test(
+        y, a, b, metric="ppv", threshold=(cut, 0.4), n_resamples=200, rng=0
+    )
+    (dropped,) = (w for w in result.warnings if w.code == "resamples-dropped")
+    assert "have no positive predictive value" in dropped
 
 
 def test_likelihood_ratios_are_compared_as_ratios():
@@ -230,6 +244,10 @@ def test_few_cases_behind_a_metric_are_said():
         ({"metric": "brier_score", "threshold": 0.5}, "takes no `threshold`"),
         ({"metric": "f1", "threshold": (0.1, 0.2, 0.3)}, "pair"),
         ({"metric": "f1", "threshold": np.nan}, "NaN"),
+        ({"metric": "f1", "threshold": "a"}, "must be a number"),
+        ({"metric": "f1", "threshold": np.array([0.4, 0.5])}, "as a tuple"),
+        ({"metric": "sensitivity_at_specificity", "specificity": (0.8, 0.9)}, "must be numbers"),
+        ({"metric": "ppv", "threshold": 0.5, "prevalence": "x"}, "must be numbers"),
         ({"metric": "net_benefit"}, "needs `threshold`"),
         ({"metric": "net_benefit", "threshold": (0.1, 0.2)}, "one threshold for both arms"),
         ({"metric": "log_loss", "scores_b": [1.0, 0.5, 0.5, 0.0]}, "infinite"),

@@ -201,6 +201,18 @@ def test_points_of_the_curve_vary_as_their_influences_say(given):
     assert np.mean(variances) == pytest.approx(np.var(values), rel=0.2)
 
 
+@pytest.mark.parametrize("name", ["calibration_slope", "calibration_intercept"])
+def test_calibration_of_probabilities_that_are_far_off(name):
+    """From a bad start Newton's steps overshoot; the models exist all the same."""
+    truth = {"calibration_slope": _slope, "calibration_intercept": _intercept}[name]
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        y = rng.random(90) < 0.3
+        p = np.clip(rng.random(90) ** rng.choice([0.05, 1, 20]), 1e-9, 1 - 1e-9)
+        found = get_metric(name).evaluate(y, p)[0]
+        assert found == pytest.approx(truth(y, p), rel=1e-5, abs=1e-5)
+
+
 def test_what_is_not_defined_is_said():
     y = np.array([True, False, True, False])
     none = np.zeros(4, dtype=bool)
