@@ -50,9 +50,9 @@ from stats_tl.train.networks.backbones import build_backbone
 from stats_tl.train.networks.heads import build_head
 from stats_tl.train.networks.preprocessing import PREPROCESSING
 from stats_tl.train.networks.staged import freeze
+from stats_tl.train.networks.survey import survey_backbone
 from stats_tl.train.networks.weights import resolve_weights, save_backbone
 from stats_tl.train.options import GridOptions
-from stats_tl.train.planning.estimate import count_operations
 from stats_tl.train.planning.units import fit_seed, plan_units
 from stats_tl.train.state import open_grid
 
@@ -228,7 +228,8 @@ def unfrozen(options: argparse.Namespace, folder: Path) -> None:
     plain_logits, plain = one.plain()
     logits, cached, activations = one.cached()
     train, validation, test = one.counts()
-    prefix, tail = count_operations("squeezenet1_1", one.boundary, 224)
+    operations = survey_backbone("squeezenet1_1", 224).operations
+    prefix, tail = sum(operations[: one.boundary]), sum(operations[one.boundary :])
     evaluated = epochs * validation + validation + test
     plain_operations = epochs * train * (prefix + 3 * tail) + evaluated * (prefix + tail)
     cached_operations = epochs * train * 3 * tail + evaluated * tail
