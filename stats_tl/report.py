@@ -532,7 +532,8 @@ class Progress:
         if elapsed < self.AFTER_SECONDS or not sys.stderr.isatty():
             return
         bar = "#" * round(20 * done / total)
-        text = f"{self.name} [{bar:<20}] {step} ({elapsed:.0f} s)"
+        left = f", about {elapsed * (total - done) / done:.0f} s left" if done else ""
+        text = f"{self.name} [{bar:<20}] {step} ({elapsed:.0f} s{left})"
         print(f"\r{text:<{self._width}}", end="", file=sys.stderr, flush=True)
         self._width = len(text)
 

@@ -16,6 +16,7 @@ __all__ = [
     "align",
     "check_scores",
     "complete_runs",
+    "sorted_codes",
     "unfreeze_order",
 ]
 
@@ -39,6 +40,7 @@ CELL = (*SETTING, "arm", "repeat", "fold", "seed")
 #: cross-validations of halves of the patients, with what a repeat of each is called.
 DESIGNS = {"cv": "repeat", "half": "half-sample repeat", "halving": "halving repeat"}
 _RUN = ("repeat", "seed")
+_TEXT = ("case", "arm", "design", *SETTING)
 #: Of a case: its patient, and its group of related images, as :mod:`..results.material` gives it.
 _UNITS = ("patient", "related_group")
 _NEEDED = ("case", "y_true", "arm", "score")
@@ -160,10 +162,13 @@ def check_scores(scores: pd.DataFrame) -> pd.DataFrame:
                 f"column {name!r} has {int(missing.sum())} missing values of {len(frame)}, "
                 f"the first for case {_first(frame, missing)}; fill them in or leave the rows out"
             )
-    frame = frame.assign(**{k: v for k, v in _DEFAULTS.items() if k not in frame.columns})
+    lacking = {k: v for k, v in _DEFAULTS.items() if k not in frame.columns}
+    frame = frame.assign(
+        **{k: _constant(v, len(frame)) if isinstance(v, str) else v for k, v in lacking.items()}
+    )
     if "seed" not in frame.columns:
         # A reader is numbered, in alphabetical order, as a training run is.
-        frame["seed"] = _sorted_codes(frame["reader"])[0] if "reader" in frame.columns else 0
+        frame["seed"] = sorted_codes(frame["reader"])[0] if "reader" in frame.columns else 0
     for name in ("repeat", "fold", "seed"):
         frame[name] = _whole_numbers(frame, name)
     wrong = ~frame["design"].isin(DESIGNS)
@@ -222,13 +227,11 @@ def align(scores: pd.DataFrame, *, planned: bool = False) -> Iterator[Aligned]:
     UserError
         If a case has two scores in one run of one arm, two labels or two patients.
     """
-    groups = scores.groupby(list(SETTING), observed=True, sort=False)
-    found: list[Any] = list(groups.groups)
-    keys = sorted(found, key=lambda key: (*key[:3], unfreeze_order(key[3])))
-    for key in keys:
-        aligned = _align_setting(
-            dict(zip(SETTING, map(str, key), strict=True)), groups.get_group(key)
-        )
+    table = _Table.of_frame(scores)
+    for key, rows in sorted(
+        table.settings(), key=lambda item: (*item[0][:3], unfreeze_order(item[0][3]))
+    ):
+        aligned = _align_setting(dict(zip(SETTING, key, strict=True)), table.take(rows))
         repeats = [repeat for repeat, _ in aligned.runs]
         if not planned and are_hold_outs(aligned.folds, repeats):
             aligned = replace(aligned, hold_outs=True)
@@ -336,24 +339,70 @@ def require_complete(lacking: Sequence[str], *, readers: bool = False) -> None:
         raise IncompleteError("\n".join(["the pairs are not complete:", *shown, mend]))
 
 
-def _align_setting(setting: dict[str, str], frame: pd.DataFrame) -> Aligned:
-    case, names = _sorted_codes(frame["case"])
-    arm, arms = _sorted_codes(frame["arm"])
-    cases = np.asarray(names, dtype=object)
-    models = frame[[*_RUN, "fold", "score"]]
+@dataclass(frozen=True)
+class _Table:
+    """Columns of scores as arrays: text as codes of sorted names, and numbers."""
+
+    codes: dict[str, np.ndarray]
+    names: dict[str, np.ndarray]
+    numbers: dict[str, np.ndarray]
+
+    @classmethod
+    def of_frame(cls, scores: pd.DataFrame) -> _Table:
+        text = [c for c in (*_TEXT, *_UNITS, "reader") if c in scores.columns]
+        coded = {name: sorted_codes(scores[name]) for name in text}
+        return cls(
+            {name: codes for name, (codes, _) in coded.items()},
+            {name: names for name, (_, names) in coded.items()},
+            {name: scores[name].to_numpy() for name in ("y_true", "score", *_RUN, "fold")},
+        )
+
+    def settings(self) -> Iterator[tuple[tuple[str, ...], slice | np.ndarray]]:
+        """Each combination of task, backbone, head and depth, and its rows."""
+        sizes = [len(self.names[key]) for key in SETTING]
+        if max(sizes) == 1:
+            yield tuple(str(self.names[key][0]) for key in SETTING), slice(None)
+            return
+        code = np.zeros(len(self.codes["case"]), dtype=np.int64)
+        for key, size in zip(SETTING, sizes, strict=True):
+            code = code * size + self.codes[key]
+        order = np.argsort(code, kind="stable")
+        ends = np.flatnonzero(np.diff(code[order])) + 1
+        for rows in np.split(order, ends):
+            first = rows[0]
+            yield tuple(str(self.names[key][self.codes[key][first]]) for key in SETTING), rows
+
+    def take(self, rows: slice | np.ndarray) -> _Table:
+        """Some of the rows."""
+        return _Table(
+            {name: codes[rows] for name, codes in self.codes.items()},
+            self.names,
+            {name: values[rows] for name, values in self.numbers.items()},
+        )
+
+    def used(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        """Codes of the names that occur, and these."""
+        used, codes = np.unique(self.codes[name], return_inverse=True)
+        return codes, self.names[name][used]
+
+
+def _align_setting(setting: dict[str, str], table: _Table) -> Aligned:
+    case, cases = table.used("case")
+    arm, arms = table.used("arm")
+    designs = table.names["design"][table.codes["design"]]
+    whole = len(table.names["design"]) == 1
     arrays = {}
     for design, word in DESIGNS.items():
-        rows = (frame["design"] == design).to_numpy()
-        arrays[design] = _arrays(
-            setting, models[rows], case[rows], cases, arm[rows], list(arms), word
-        )
-    labels = _one_per_case(setting, "y_true", frame["y_true"].to_numpy(), case, cases)
+        rows = slice(None) if whole and designs[0] == design else designs == design
+        numbers = table.numbers if isinstance(rows, slice) else table.take(rows).numbers
+        arrays[design] = _arrays(setting, numbers, case[rows], cases, arm[rows], list(arms), word)
+    labels = _one_per_case(setting, "y_true", table.numbers["y_true"], case, cases)
     if len(set(labels.tolist())) < 2:
         raise UserError(
             f"{_describe(setting)}all {len(cases)} cases have y_true = {labels[0]}; "
             "an AUC needs positive and negative cases"
         )
-    patients, groups = (_units(setting, name, frame, case, cases) for name in _UNITS)
+    patients, groups = (_units(setting, name, table, case, cases) for name in _UNITS)
     if groups is None or (patients is not None and (groups == patients).all()):
         groups = patients
     y_true, arm_names = labels.astype(int), [str(a) for a in arms]
@@ -365,26 +414,25 @@ def _align_setting(setting: dict[str, str], frame: pd.DataFrame) -> Aligned:
     }
     own = found.pop("cv")
     readers = None
-    if "reader" in frame.columns:
-        pairs = frame[["seed", "reader"]].drop_duplicates()
-        readers = dict(zip(pairs["seed"].tolist(), pairs["reader"].astype(str), strict=True))
+    if "reader" in table.codes:
+        who = table.names["reader"][table.codes["reader"]]
+        readers = dict(zip(table.numbers["seed"].tolist(), map(str, who), strict=True))
     return replace(own, further=found, readers=readers)
 
 
 def _units(
-    setting: dict[str, str], name: str, frame: pd.DataFrame, case: np.ndarray, cases: np.ndarray
+    setting: dict[str, str], name: str, table: _Table, case: np.ndarray, cases: np.ndarray
 ) -> np.ndarray | None:
     """The patient, or the group, of every case; None where there is no such column."""
-    if name not in frame.columns:
+    if name not in table.codes:
         return None
-    codes, units = _sorted_codes(frame[name])
-    named: np.ndarray = np.asarray(units, dtype=object)
-    return np.asarray(named[_one_per_case(setting, name, codes, case, cases)])
+    codes, units = table.used(name)
+    return np.asarray(units[_one_per_case(setting, name, codes, case, cases)])
 
 
 def _arrays(
     setting: dict[str, str],
-    frame: pd.DataFrame,
+    numbers: Mapping[str, np.ndarray],
     case: np.ndarray,
     cases: np.ndarray,
     arm: np.ndarray,
@@ -392,15 +440,17 @@ def _arrays(
     word: str,
 ) -> tuple[list[tuple[int, int]], np.ndarray, np.ndarray]:
     """The runs of one design, and their folds and scores."""
-    repeat, seed = (frame[name].to_numpy() for name in _RUN)
-    runs = sorted(set(zip(repeat.tolist(), seed.tolist(), strict=True)))
+    repeats, repeat = np.unique(numbers["repeat"], return_inverse=True)
+    seeds, seed = np.unique(numbers["seed"], return_inverse=True)
+    used, run = np.unique(repeat * len(seeds) + seed, return_inverse=True)
+    runs = [
+        (int(repeats[code // len(seeds)]), int(seeds[code % len(seeds)])) for code in used.tolist()
+    ]
     shape = (len(arms), len(runs), len(cases))
     scores = np.full(shape, np.nan)
     folds = np.full(shape, -1, dtype=np.int64)
     if not runs:
         return runs, folds, scores
-    lookup = pd.MultiIndex.from_tuples(runs)
-    run = lookup.get_indexer(pd.MultiIndex.from_arrays([repeat, seed]))
     flat = np.ravel_multi_index((arm, run, case), shape)
     counts = np.bincount(flat, minlength=int(np.prod(shape)))
     if counts.max() > 1:
@@ -412,8 +462,8 @@ def _arrays(
             f"({_listed(cases[doubled])}); "
             "give each model its own repeat, fold and seed, or average first"
         )
-    scores.ravel()[flat] = frame["score"].to_numpy()
-    folds.ravel()[flat] = frame["fold"].to_numpy()
+    scores.ravel()[flat] = numbers["score"]
+    folds.ravel()[flat] = numbers["fold"]
     return runs, folds, scores
 
 
@@ -432,18 +482,22 @@ def _one_per_case(
     return result
 
 
-def _sorted_codes(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
+def sorted_codes(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     """Codes of the values as text, and the values, sorted."""
     if isinstance(column.dtype, pd.CategoricalDtype):
         own, levels = column.cat.codes.to_numpy(), column.cat.categories
-        used = np.unique(own)
-        names = np.array([str(levels[code]) for code in used], dtype=object)
+        used = np.flatnonzero(np.bincount(own, minlength=len(levels)))
+        names = np.array([str(level) for level in levels[used]], dtype=object)
         rank = np.argsort(names, kind="stable")
-        place = np.empty(len(levels), dtype=np.int64)
+        place = np.empty(len(levels), dtype=np.int32)
         place[used[rank]] = np.arange(len(used))
         return place[own], names[rank]
     codes, found = pd.factorize(column.astype(str), sort=True)
-    return codes, np.asarray(found, dtype=object)
+    return codes.astype(np.int32), np.asarray(found, dtype=object)
+
+
+def _constant(value: str, count: int) -> Any:
+    return pd.Categorical.from_codes(np.zeros(count, dtype=np.int8), categories=pd.Index([value]))
 
 
 def _whole_numbers(frame: pd.DataFrame, name: str) -> pd.Series:

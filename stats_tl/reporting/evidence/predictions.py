@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ...errors import UserError
@@ -18,8 +19,9 @@ from .alignment import CELL, check_scores
 from .base import Source
 from .designs import as_external_task, iterations_as_repeats
 from .layout import NEEDED, OPTIONAL, arrange, stack_arms
+from .ordered import Ordered, matching
 from .recoding import recode_folds, recode_labels, split_iterations
-from .repeated_scores import refuse_repeated_scores
+from .repeated_scores import refuse_tuning_values, refuse_unsplit_iterations
 from .tabular import read_table
 
 _PARTITIONS = {
@@ -64,27 +66,35 @@ class Predictions:
         scores = scores.reset_index(drop=True)
         partition = _partitions(scores)
         checked = as_external_task(check_scores(scores).assign(partition=partition))
-        refuse_repeated_scores(scores, checked)
+        refuse_unsplit_iterations(scores, checked)
         checked = iterations_as_repeats(checked, list(scores.columns))
-        self._covariates, self.ignored = _covariates(scores, checked)
         # Sorted, so that the order of rows cannot change the last digit of a sum.
-        self._scores = checked.sort_values(
-            ["design", *CELL, "partition", "case"], ignore_index=True
-        )
+        ordered = Ordered.of_frame(checked)
+        if ordered.repeated.any():
+            repeated = pd.Series(ordered.repeated)
+            refuse_tuning_values(scores.take(ordered.order, axis=0).reset_index(drop=True),
+                                 ordered.frame, repeated)  # fmt: skip
+        self._ordered, self._scores = ordered, ordered.frame
         if not (self._scores["partition"] == "test").any():
             raise UserError("no row has partition 'test'; nothing to compare")
-        columns = [c for c in ("task", "case", "patient", "y_true") if c in self._scores.columns]
-        cases = self._scores[columns].drop_duplicates()
-        clash = cases[cases.duplicated(["task", "case"])]
-        if len(clash):
-            raise UserError(
-                f"case {str(clash['case'].iloc[0])!r} has more than one label or patient in a "
-                f"task ({plural(len(clash), 'case has', 'cases have')}); a case has one in all "
-                "rows. Of several raters' labels, one has to be the reference standard (majority, "
-                "panel), or each rater's is a task of its own"
-            )
-        compared = self._scores["design"] == "cv"
-        self.cells = self._scores.loc[compared, list(CELL)].drop_duplicates(ignore_index=True)
+        for name in ("y_true", "patient"):
+            if name in checked.columns and (clash := ordered.differing(self._scores[name])):
+                raise UserError(
+                    f"case {clash[0]!r} has more than one label or patient in a task "
+                    f"({plural(len(clash), 'case has', 'cases have')}); a case has one in all "
+                    "rows. Of several raters' labels, one has to be the reference standard "
+                    "(majority, panel), or each rater's is a task of its own"
+                )
+        self._covariates: dict[str, pd.Series] = {}
+        ignored = []
+        for name in (c for c in scores.columns if c not in (*NEEDED, *OPTIONAL)):
+            values = scores[name].take(ordered.order).reset_index(drop=True)
+            if ordered.differing(values):
+                ignored.append(str(name))
+            else:
+                self._covariates[str(name)] = values
+        self.ignored = tuple(ignored)
+        self.cells = ordered.cells()
         self.missing = pd.DataFrame(columns=list(CELL))
 
     def patients_known(self, task: str) -> bool:
@@ -93,20 +103,26 @@ class Predictions:
 
     def cases(self, task: str) -> pd.DataFrame:
         """Cases of a task: ``case, y_true``, where given ``patient``, and covariates."""
-        own = self._scores[self._scores["task"].astype(str) == task]
-        columns = [c for c in ("case", "patient", "y_true") if c in own.columns]
-        cases = own[columns].drop_duplicates("case").sort_values("case", ignore_index=True)
-        if self._covariates is None:
-            return cases
-        covariates = self._covariates[self._covariates["task"] == task].drop(columns="task")
-        return cases.merge(covariates, on="case", how="left")
+        rows = self._ordered.first_rows(task)
+        columns = [c for c in ("case", "patient", "y_true") if c in self._scores.columns]
+        own = self._scores[columns].take(rows)
+        text = [c for c in columns if c != "y_true"]
+        cases = own.astype(dict.fromkeys(text, str)).reset_index(drop=True)
+        for name, values in self._covariates.items():
+            found = values.take(rows)
+            known = found.astype(object).where(found.notna().to_numpy(), None)
+            cases[name] = known.map(str, na_action="ignore").to_numpy()
+        return cases
 
     def scores(self, *, as_categories: bool = False, **filters: Any) -> pd.DataFrame:
         """Scores of the rows that match; without `design`, those of the cross-validation."""
         frame = self._scores
         for key, value in {"design": "cv", **filters}.items():
-            values = value if isinstance(value, list) else [value]
-            frame = frame[frame[key].astype(str).isin([str(v) for v in values])]
+            wanted = {str(v) for v in (value if isinstance(value, list) else [value])}
+            if key == "task" and len(wanted) == 1 and frame is self._scores:
+                frame = frame.iloc[self._ordered.rows(next(iter(wanted)))]
+            else:
+                frame = matching(frame, key, wanted)
         return frame
 
     def records(self) -> tuple[dict[str, Any], ...]:
@@ -200,7 +216,7 @@ def _joined(digests: Sequence[str]) -> str:
 def _partitions(scores: pd.DataFrame) -> Any:
     """``test`` or ``validation`` of every row, whatever word was used."""
     if "partition" not in scores.columns:
-        return "test"
+        return pd.Categorical.from_codes(np.zeros(len(scores), dtype=np.int8), pd.Index(["test"]))
     words = scores["partition"].astype(str).str.strip().str.lower().map(_PARTITIONS)
     if words.isna().any():
         found = sorted(set(scores.loc[words.isna(), "partition"].astype(str)))[:5]
@@ -209,23 +225,3 @@ def _partitions(scores: pd.DataFrame) -> Any:
             f"{', '.join(_PARTITIONS)}. Leave training cases out"
         )
     return words
-
-
-def _covariates(
-    scores: pd.DataFrame, checked: pd.DataFrame
-) -> tuple[pd.DataFrame | None, tuple[str, ...]]:
-    """Columns that are the same in all rows of a case, and the names of the others."""
-    names = [c for c in scores.columns if c not in (*NEEDED, *OPTIONAL)]
-    if not names:
-        return None, ()
-    keys = checked[["task", "case"]].astype(str)
-    n_cases = len(keys.drop_duplicates())
-    kept, ignored = [], []
-    for name in names:
-        values = scores[name].astype(object).where(scores[name].notna(), None)
-        own = keys.assign(**{str(name): values.map(str, na_action="ignore")}).drop_duplicates()
-        if len(own) == n_cases:
-            kept.append(own.set_index(["task", "case"])[str(name)])
-        else:
-            ignored.append(str(name))
-    return (pd.concat(kept, axis=1).reset_index() if kept else None), tuple(ignored)

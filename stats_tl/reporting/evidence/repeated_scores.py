@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["refuse_repeated_scores"]
+__all__ = ["refuse_tuning_values", "refuse_unsplit_iterations"]
 
 import pandas as pd
 
@@ -13,8 +13,8 @@ from .layout import NEEDED, OPTIONAL
 _WITHIN = ("design", *CELL, "partition", "case")
 
 
-def refuse_repeated_scores(scores: pd.DataFrame, checked: pd.DataFrame) -> None:
-    """Refuse scores that are of every tuning value, or of folds numbered through all repeats.
+def refuse_unsplit_iterations(scores: pd.DataFrame, checked: pd.DataFrame) -> None:
+    """Refuse folds that are numbered through all repeats, where nothing says how to split them.
 
     Parameters
     ----------
@@ -26,14 +26,14 @@ def refuse_repeated_scores(scores: pd.DataFrame, checked: pd.DataFrame) -> None:
     Raises
     ------
     UserError
-        If a case has several scores in a fold of an arm that differ in another column, or in a
-        run that differ in the fold alone. Other repeated scores are left to the pairing.
+        If every case is tested in the same number of folds and there is no column ``repeat``, or
+        as :func:`refuse_tuning_values`.
     """
+    if "repeat" in scores.columns or "fold" not in scores.columns:
+        return
     repeated = checked.duplicated(list(_WITHIN), keep=False)
     if repeated.any():
-        _refuse_tuning_values(scores, checked, repeated)
-        return
-    if "repeat" in scores.columns or "fold" not in scores.columns:
+        refuse_tuning_values(scores, checked, repeated)
         return
     run = [key for key in _WITHIN if key != "fold"]
     counts = checked.groupby(run, observed=True).size()
@@ -45,7 +45,11 @@ def refuse_repeated_scores(scores: pd.DataFrame, checked: pd.DataFrame) -> None:
         )
 
 
-def _refuse_tuning_values(scores: pd.DataFrame, checked: pd.DataFrame, repeated: pd.Series) -> None:
+def refuse_tuning_values(scores: pd.DataFrame, checked: pd.DataFrame, repeated: pd.Series) -> None:
+    """Refuse scores of a case in one fold that differ in another column: of tuning values.
+
+    Other repeated scores are left to the pairing, which refuses them.
+    """
     keys = checked[repeated]
     first = keys.iloc[0]
     own = scores[repeated][(keys[list(_WITHIN)] == first[list(_WITHIN)]).all(axis=1)]

@@ -137,8 +137,11 @@ class Material:
 
     def aligned(self, row: pd.Series) -> Aligned:
         """The scores that a row of `comparisons` was computed from."""
-        wanted = {key: str(row[key]) for key in SETTING}
-        return next(setting for setting in self.settings if setting.setting == wanted)
+        return self._by_setting[tuple(str(row[key]) for key in SETTING)]
+
+    @cached_property
+    def _by_setting(self) -> dict[tuple[str, ...], Aligned]:
+        return {tuple(aligned.setting.values()): aligned for aligned in self.settings}
 
 
 def gather_material(
@@ -189,7 +192,9 @@ def gather_material(
     thresholds, tuned = [], []
     for task, own in cases.items():
         test, tuning = _scores(evidence, task, own)
-        settings += align(check_scores(test), planned=evidence.source == "archive")
+        archived = evidence.source == "archive"
+        # Predictions were checked when they were read.
+        settings += align(check_scores(test) if archived else test, planned=archived)
         if len(tuning):
             thresholds.append(cell_thresholds(tuning, options.target_sensitivity))
             tuned.append(tuning)
@@ -311,6 +316,8 @@ def _scores(
                 own = cases.set_index("case")[unit]
                 scores = scores.assign(**{unit: _mapped(scores["case"], own)})
     tuning = scores["partition"] == "validation"
+    if not tuning.any():
+        return scores, scores.iloc[:0]
     compared = scores["design"] == "cv"
     return scores[scores["partition"] == "test"], scores[tuning & compared]
 

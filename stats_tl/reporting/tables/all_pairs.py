@@ -19,12 +19,20 @@ from ..results.comparisons import compare_all_pairs, without_verdicts
 from ..results.material import Material
 from .notes import adjustment_note, test_notes
 
+#: More pairs of arms than this are not compared: nobody could read the table.
+MOST_PAIRS = 5000
+
 
 def all_pairs(material: Material) -> Iterator[Section | Absent]:
     """The table of all pairs, from the material of a report."""
     arms = {arm for setting in material.settings for arm in setting.arms}
     if len(arms) < 3:
         yield Absent("all_pairs", "table of all pairs", "there are only two arms")
+        return
+    pairs = sum(len(own.arms) * (len(own.arms) - 1) // 2 for own in material.settings)
+    if pairs > MOST_PAIRS:
+        reason = f"there are {pairs:,} pairs, and more than {MOST_PAIRS:,} are not compared"
+        yield Absent("all_pairs", "table of all pairs", reason)
         return
     numbers = compare_all_pairs(
         material.settings,
