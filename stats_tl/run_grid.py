@@ -22,7 +22,8 @@ examples:
       on the workers of a dask cluster: docs/cluster.md
 
 exit codes: 0 done, 1 some cells failed, 2 wrong use or bad input, 3 archive damaged,
-130 interrupted. What is finished is kept; the same command continues.
+130 interrupted. What is finished is kept; the same command continues. A dry run ends with 2 if the
+plan would not run here.
 """
 
 
@@ -205,8 +206,9 @@ def main(arguments: list[str] | None = None) -> int:
     run = GridRun(open_grid(plan, grid_options), grid_options)
     if options.dry_run:
         print_state(run.state, run.workers)
-        print_forecast(run.state, run.workers, run.forecast())
-        return 0
+        forecast = run.forecast()
+        print_forecast(run.state, run.workers, forecast)
+        return UserError.exit_code if forecast is not None and forecast.problem else 0
     failures = train_grid(run, ProgressView(options.progress))
     return EXIT_FAILED_CELLS if failures else 0
 

@@ -385,7 +385,7 @@ def test_a_fold_column_that_tears_a_patient_is_refused(grid_run, table, raw, tmp
     table.loc[5, "fold"] = 3 - table.loc[5, "fold"]
     write_cases(tmp_path, table)
     grid_run().refused(2, "mine", "p2", "patient")
-    assert "this plan would not run here:\ntask 'mine'" in grid_run("--dry-run").done().out
+    assert "this plan would not run here:\ntask 'mine'" in grid_run("--dry-run").done(2).out
     assert not (tmp_path / "runs" / "torn").exists()
 
 
@@ -502,6 +502,7 @@ def test_dry_run_counts_and_estimates(grid_run, tmp_path, monkeypatch):
     answer = grid_run("--dry-run").done()
     assert f"0 done, 0 failed, {N_CELLS} pending" in answer.out
     assert re.search(r"about (\d+ s|\d+ min) with 1 process on cpu", answer.out)
+    assert re.search(r"\d+ images of \d+ patients, \d+ positive, \d+ negative", answer.out)
     assert not (tmp_path / "runs").exists()
 
     grid_run("--select", "fold=0").done()

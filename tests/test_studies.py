@@ -120,7 +120,7 @@ def test_a_dry_run_of_the_radimagenet_study(name, cells, radimagenet_folder, tmp
 
 def test_a_dry_run_without_the_data_says_what_is_missing(tmp_path, capsys):
     plan = ROOT / "analysis/radimagenet/plan.toml"
-    assert main(["--plan", str(plan), "--dry-run", "--runs", str(tmp_path)]) == 0
+    assert main(["--plan", str(plan), "--dry-run", "--runs", str(tmp_path)]) == 2
     printed = capsys.readouterr().out
     assert "5760 pending" in printed
     assert "0 done, 0 failed, 960 pending" in printed

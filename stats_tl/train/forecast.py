@@ -7,6 +7,7 @@ __all__ = ["Forecast", "forecast_cells"]
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..data import Dataset
 from ..study.cells import DESIGNS, Cell
 from .planning.units import plan_units
 
@@ -25,12 +26,18 @@ class Forecast:
         Wall time; None where other machines would do the work.
     design_seconds : dict of str to float
         The share of each design beside the cross-validation that has cells.
+    datasets : tuple of Dataset
+        What was loaded.
+    notes : tuple of str
+        What of the plan is done otherwise on this device.
     """
 
     problem: str = ""
     caches: tuple[str, ...] = ()
     seconds: float | None = None
     design_seconds: dict[str, float] = field(default_factory=dict)
+    datasets: tuple[Dataset, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def forecast_cells(

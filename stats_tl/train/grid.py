@@ -10,7 +10,7 @@ from __future__ import annotations
 __all__ = ["GridRun", "train_grid"]
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -164,13 +164,16 @@ class GridRun:
         except UserError as error:
             return Forecast(problem=str(error))
         self.split(datasets)
-        return forecast_cells(
+        forecast = forecast_cells(
             state.pending,
             {name: len(dataset.cases) for name, dataset in datasets.items()},
             state.seconds_a_case(),
             device=None if options.elsewhere else options.device,
             jobs=self.jobs,
             cache_bytes=options.cache_bytes,
+        )
+        return replace(
+            forecast, datasets=tuple(datasets.values()), notes=tuple(self._precision_notes())
         )
 
     def train(

@@ -56,7 +56,14 @@ def print_forecast(state: GridState, workers: str, forecast: Forecast | None) ->
     """What is kept in memory, and about how long the rest takes; None where nothing is left."""
     shares: dict[str, float] = {}
     if forecast is not None:
-        for line in forecast.caches:
+        for dataset in forecast.datasets:
+            _say_dataset(
+                dataset.name,
+                dataset.description,
+                dataset.cases,
+                patients_known=dataset.patients_known,
+            )
+        for line in (*forecast.notes, *forecast.caches):
             say(line)
         if forecast.seconds is not None:
             say(f"about {format_duration(forecast.seconds)} with {workers}")
@@ -71,6 +78,11 @@ def print_forecast(state: GridState, workers: str, forecast: Forecast | None) ->
             say(f"of these, {describe(own)}: {state.count(own)}{cost}")
     if forecast is not None and forecast.problem:
         say(f"\nno estimate of the time, and this plan would not run here:\n{forecast.problem}")
+
+
+def _say_dataset(name: str, description: str, cases: pd.DataFrame, *, patients_known: bool) -> None:
+    say(f"  {name}: {description}")
+    say(f"  {_counts(cases, patients_known)}")
 
 
 class ProgressView:
@@ -101,8 +113,7 @@ class ProgressView:
         self, name: str, description: str, cases: pd.DataFrame, *, patients_known: bool
     ) -> None:
         """A data set that was loaded."""
-        say(f"  {name}: {description}")
-        self.say(f"  {_counts(cases, patients_known)}")
+        _say_dataset(name, description, cases, patients_known=patients_known)
 
     def nothing_to_do(self, failed: Mapping[str, str]) -> None:
         """No cell is pending; `failed` are reasons by cell."""
