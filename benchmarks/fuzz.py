@@ -1,13 +1,15 @@
 """Hostile and broken input: nothing but a sentence may come of it.
 
-    python -m benchmarks.fuzz                  17,000 inputs for each of seven targets
+    python -m benchmarks.fuzz                  17,000 inputs for each of eleven targets
     python -m benchmarks.fuzz --inputs 500 --targets plan-values archive-values
 
 Targets are whatever reads what users or others wrote: plans (text, and values of valid
-TOML), CSVs of predictions, case tables with folds, image files, safetensors files, and the
-records of an archive whose checksums are right. Inputs are valid files to which Hypothesis
-applies mutations: bytes changed, cut, doubled and spliced, words of a dictionary (path
-traversal, scripts, formulas, TeX, huge numbers) put in, values exchanged for others.
+TOML), CSVs of predictions, case tables with folds, image files, DICOM, safetensors files,
+checkpoints of torch, and archives (:mod:`.fuzz_archives`): records whose checksums are right,
+several files at once, and tampering that ``verify`` has to notice. Inputs are valid files to
+which Hypothesis applies mutations (:mod:`.mutations`): bytes changed, cut, doubled and
+spliced, words of a dictionary (path traversal, scripts, formulas, TeX, huge numbers) put in,
+values exchanged for others.
 
 An input passes if it is accepted or refused with a ``UserError`` (for an image:
 ``UnreadableImageError``), within ten seconds of processor time, in two GiB of memory beyond
@@ -18,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import copy
 import io
 import json
 import resource
@@ -27,6 +28,7 @@ import struct
 import sys
 import tempfile
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -38,14 +40,12 @@ import numpy as np
 import pandas as pd
 import tifffile
 from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 from PIL import Image
 
-from stats_tl.archive import ArchiveWriter, load
-from stats_tl.archive.files import read_sealed, write_sealed
-from stats_tl.archive.integrity.verification import verify
-from stats_tl.archive.schema import CellResult, scores_digest
 from stats_tl.data import load_dataset
+from stats_tl.data.formats import count_frames
+from stats_tl.data.formats.dicom import read_identifier
+from stats_tl.data.formats.reading import Reading
 from stats_tl.data.images import UnreadableImageError, decode
 from stats_tl.errors import UserError
 from stats_tl.reporting import read_predictions
@@ -53,27 +53,11 @@ from stats_tl.study.cells import plan_cells
 from stats_tl.study.loading import load_plan, parse_plan
 from stats_tl.study.plan import Audit, Task
 
+from .fuzz_archives import archive_files, archive_tampering, archive_values
+from .mutations import Target, mutated_bytes, mutated_values
+
 SECONDS, MEMORY = 10, 2 * 2**30
-WORDS = (
-    b"../../../etc/passwd", b"/etc/passwd", b"C:\\x", b"\\write18{touch x}",
-    b"<script>alert(1)</script>", b"=cmd|'/c calc'!A1", b"@SUM(1)", b"1e999", b"-1",
-    b"99999999999999999999", b"nan", b"inf",
-    b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b'"', b"'", b"\n", b"\r\n", b",", b";",
-    b"[[", b"]]", b"{", b"}", b"!!python/object:os.system", b"\xf0\x9f\x98\x80", b"A" * 5000,
-)  # fmt: skip
-VALUES = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-(10**40), 10**40),
-    st.integers(-3, 3),
-    st.floats(allow_nan=False, allow_infinity=False),
-    st.sampled_from([word.decode("latin-1") for word in WORDS]),
-    st.text(max_size=20),
-    st.builds(list),
-    st.builds(dict),
-    st.lists(st.integers(0, 3), max_size=3),
-    st.builds(lambda: [[[[[[]]]]]]),
-)
+EVERY_FRAME = Reading(frames="all")
 RAW: dict[str, Any] = {
     "study": {"name": "demo", "title": "a title", "seed": 3},
     "tasks": [{"name": "t", "adapter": "csv", "path": "t.csv", "options": {"positive": "yes"}}],
@@ -89,73 +73,12 @@ RAW: dict[str, Any] = {
 }
 
 
-@st.composite
-def mutated_bytes(draw: Any, seeds: list[bytes]) -> bytes:
-    """A seed after a few mutations."""
-    data = bytearray(draw(st.sampled_from(seeds)))
-    for _ in range(draw(st.integers(1, 5))):
-        kind = draw(st.sampled_from(["set", "cut", "drop", "double", "word", "splice"]))
-        at = draw(st.integers(0, max(0, len(data) - 1)))
-        length = draw(st.integers(1, 64))
-        if kind == "set" and data:
-            data[at] = draw(st.integers(0, 255))
-        elif kind == "cut":
-            del data[at:]
-        elif kind == "drop":
-            del data[at : at + length]
-        elif kind == "double":
-            data[at:at] = data[at : at + length]
-        elif kind == "word":
-            data[at:at] = draw(st.sampled_from(WORDS))
-        else:
-            data[at : at + length] = draw(st.binary(max_size=16))
-    return bytes(data)
-
-
-def _places(value: Any) -> list[tuple[Any, ...]]:
-    """Every place inside nested dictionaries and lists."""
-    found: list[tuple[Any, ...]] = []
-    pairs = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, inner in pairs:
-        found.append((key,))
-        if isinstance(inner, dict | list):
-            found += [(key, *rest) for rest in _places(inner)]
-    return found
-
-
-@st.composite
-def mutated_values(draw: Any, seeds: list[Any]) -> Any:
-    """A nested value in which a few places hold others, or nothing."""
-    value = copy.deepcopy(draw(st.sampled_from(seeds)))
-    for _ in range(draw(st.integers(1, 3))):
-        places = _places(value)
-        if not places:
-            break
-        *way, last = draw(st.sampled_from(places))
-        inner = value
-        for key in way:
-            inner = inner[key]
-        action = draw(st.sampled_from(["set", "set", "set", "remove", "add"]))
-        if action == "set":
-            inner[last] = draw(VALUES)
-        elif action == "remove":
-            del inner[last]
-        elif isinstance(inner, dict):
-            inner[draw(st.text(max_size=8))] = draw(VALUES)
-        else:
-            inner.append(draw(VALUES))
-    return value
-
-
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{json.dumps(k)} = {_toml(v)}" for k, v in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(map(_toml, value)) + "]"
     return json.dumps(value)
-
-
-Target = tuple[st.SearchStrategy[Any], Callable[[Any], object]]
 
 
 def plan_text(folder: Path) -> Target:
@@ -172,14 +95,13 @@ def plan_text(folder: Path) -> Target:
 
 def plan_values(folder: Path) -> Target:
     """A plan that is TOML, with other values."""
-    return mutated_values([RAW]), lambda raw: _few_cells(parse_plan(raw))
 
-
-def _few_cells(plan: Any) -> None:
-    """What a plan asks for, unless it asks for a million cells, which only takes time."""
-    if plan.cv.repeats * plan.cv.folds * plan.cv.seeds < 2000:
+    def run(raw: Any) -> None:
+        plan = parse_plan(raw)
         plan_cells(plan)
-    json.dumps(plan.portable())
+        json.dumps(plan.portable())
+
+    return mutated_values([RAW]), run
 
 
 def predictions(folder: Path) -> Target:
@@ -274,6 +196,69 @@ def images(folder: Path) -> Target:
     return mutated_bytes(seeds), decode
 
 
+def dicoms(folder: Path) -> Target:
+    """DICOM files: their pixels, their frames, and whose they are."""
+    from tests.data.formats.dicoms import dicom
+
+    rng = np.random.default_rng(0)
+    grey = rng.integers(0, 4096, (9, 11), dtype=np.uint16)
+    frames = rng.integers(-1000, 1000, (3, 8, 8), dtype=np.int16)
+    colour = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    seeds = [
+        dicom(grey, WindowCenter=[900, 40], WindowWidth=[2500, 80], RescaleSlope=2,
+              RescaleIntercept=-1024),
+        dicom(grey, photometric="MONOCHROME1", stored=12, preamble=False),
+        dicom(frames, NumberOfFrames=3, PixelSpacing=[1, 1]),
+        dicom(colour, photometric="RGB"),
+        dicom(colour[..., 0], BurnedInAnnotation="YES"),
+    ]  # fmt: skip
+
+    def run(data: bytes) -> None:
+        with contextlib.suppress(UnreadableImageError):
+            read_identifier(io.BytesIO(data), "PatientID")
+        for frame in range(min(count_frames(data, EVERY_FRAME), 4)):
+            decode(data, EVERY_FRAME, frame)
+
+    return mutated_bytes(seeds), run
+
+
+def checkpoints(folder: Path) -> Target:
+    """torch's files, old and new; of the new ones also the pickle within, with a right CRC."""
+    import torch
+
+    from stats_tl.train.networks.checkpoint import find_backbone
+    from stats_tl.train.networks.reading import read_state_file
+
+    tensors = {"a.weight": torch.ones(2, 3), "b": torch.zeros(4, dtype=torch.float16)}
+    content = {"epoch": 3, "state_dict": tensors, "args": argparse.Namespace(lr=0.1), "best": [1]}
+    files = []
+    for zipped in (True, False):
+        for value in (content, tensors):
+            torch.save(value, buffer := io.BytesIO(), _use_new_zipfile_serialization=zipped)
+            files.append(buffer.getvalue())
+    path = folder / "weights.pt"
+
+    def within(pickled: bytes) -> bytes:
+        old, buffer = zipfile.ZipFile(io.BytesIO(files[0])), io.BytesIO()
+        with old, zipfile.ZipFile(buffer, "w") as new:
+            for entry in old.infolist():
+                own = entry.filename.endswith("/data.pkl")
+                new.writestr(entry.filename, pickled if own else old.read(entry))
+        return buffer.getvalue()
+
+    with zipfile.ZipFile(io.BytesIO(files[0])) as archive:
+        name = next(name for name in archive.namelist() if name.endswith("/data.pkl"))
+        pickled = archive.read(name)
+
+    def run(data: bytes) -> None:
+        path.write_bytes(data)
+        groups = read_state_file(path).groups
+        with contextlib.suppress(UserError):  # a readable file of no backbone
+            find_backbone(groups, "squeezenet1_1", name="fuzz")
+
+    return mutated_bytes(files) | mutated_bytes([pickled]).map(within), run
+
+
 def safetensors(folder: Path) -> Target:
     """Weight files; among the seeds one whose header claims an exabyte."""
     import torch
@@ -295,76 +280,18 @@ def safetensors(folder: Path) -> Target:
     return mutated_bytes([whole, bomb, struct.pack("<Q", 2**60) + whole[8:]]), run
 
 
-def archive_values(folder: Path) -> Target:
-    """Records, descriptions and headers of an archive, sealed anew so that checksums are right."""
-    root = folder / "demo"
-    plan = parse_plan(RAW)
-    cells = plan_cells(plan)[:4]
-    writer = ArchiveWriter(root)
-    writer.open(plan.portable())
-    rng = np.random.default_rng(0)
-    results = []
-    for cell in cells:
-        scores = pd.DataFrame(
-            {
-                "case": [f"c{i}" for i in range(8)],
-                "patient": [f"p{i // 2}" for i in range(8)],
-                "y_true": np.array([0, 0, 1, 1] * 2, dtype=np.int8),
-                "partition": ["validation", "test"] * 4,
-                "logit_0": rng.normal(size=8).astype(np.float32),
-                "logit_1": rng.normal(size=8).astype(np.float32),
-            }
-        )
-        counts = {"patients": 2, "cases": 4, "events": 2}
-        record = {
-            "cell_id": cell.cell_id, "pair_id": cell.pair_id, "key": cell.key,
-            "configuration_sha256": cell.setting.digest, "split_sha256": "c" * 64,
-            "scores_sha256": scores_digest(scores), "weights": {"sha256": "0" * 64},
-            "counts": {"train": counts, "validation": counts, "test": counts},
-            "parameters": {"trainable": 1, "total": 2}, "selection": {"epoch": 3},
-            "metrics": {"auc": 0.5, "validation_auc": None}, "times": {"seconds": 1.0},
-        }  # fmt: skip
-        results.append(CellResult(record, scores))
-    cases = results[0].scores[["case", "patient", "y_true"]]
-    splits = pd.DataFrame({"design": ["cv"], "repeat": [0], "fold": [0], "case": ["c0"],
-                           "partition": ["test"]})  # fmt: skip
-    description = {
-        "description": "made up", "synthetic": True, "labels_sha256": "a" * 64,
-        "images_sha256": "b" * 64, "splits_sha256": {"repeat 0, fold 0": "c" * 64},
-    }  # fmt: skip
-    writer.write_task("t", description, cases.assign(group=cases["patient"]), splits)
-    settings_ = {cell.setting.digest: cell.setting.configuration for cell in cells}
-    writer.commit(results, {"configurations": settings_})
-    writer.record_failure({"cell_id": plan_cells(plan)[-1].cell_id, "key": {}}, "reason", "log")
-    paths = sorted(root.rglob("*.json"))
-    whole = [path.read_bytes() for path in paths]
-    strategies = [
-        st.tuples(st.just(number), mutated_values([read_sealed(path)]))
-        for number, path in enumerate(paths)
-    ]
-
-    def run(mutated: Any) -> None:
-        number, content = mutated
-        try:
-            write_sealed(paths[number], content, large=True)
-            archive = load(root, strict=False)
-            archive.scores(partition="test")
-            list(archive.records())
-            verify(root)
-        finally:
-            paths[number].write_bytes(whole[number])
-
-    return st.one_of(strategies), run
-
-
 TARGETS: dict[str, Callable[[Path], Target]] = {
     "plan-text": plan_text,
     "plan-values": plan_values,
     "predictions": predictions,
     "case-table": case_table,
     "images": images,
+    "dicom": dicoms,
     "safetensors": safetensors,
+    "checkpoints": checkpoints,
     "archive-values": archive_values,
+    "archive-files": archive_files,
+    "archive-tampering": archive_tampering,
 }
 
 
@@ -422,7 +349,7 @@ def main() -> int:
     parser.add_argument("--inputs", type=int, default=17_000, help="of each target")
     parser.add_argument("--targets", nargs="+", choices=list(TARGETS), default=list(TARGETS))
     options = parser.parse_args()
-    if "safetensors" in options.targets:
+    if {"safetensors", "checkpoints"} & set(options.targets):
         import torch  # noqa: F401 - before memory is bounded
     taken = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, resource.RLIM_INFINITY))

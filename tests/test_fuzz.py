@@ -15,8 +15,9 @@ from stats_tl.reporting import read_predictions
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_broken_and_hostile_input_is_refused_in_words(target, tmp_path):
-    counts = fuzz(target, 60, tmp_path, derandomize=True)
-    assert sum(counts.values()) >= 60
+    inputs = 20 if target.startswith("archive-") else 60  # an archive takes longer to read
+    counts = fuzz(target, inputs, tmp_path, derandomize=True)
+    assert sum(counts.values()) >= inputs
     assert counts["refused"]
 
 

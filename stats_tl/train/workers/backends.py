@@ -218,10 +218,11 @@ def _dask(jobs: int, address: str | None, folder: Path) -> Iterator[tuple[Any, i
             )
         try:
             answers: dict[str, tuple[bool, str]] = client.run(_probe, str(folder))
+            client.run_on_scheduler(_probe, str(folder))  # it unpacks what it hands on
         except Exception as error:
             raise UserError(
-                f"a worker of {address} cannot run stats_tl ({type(error).__name__}: {error}); "
-                "install the same version there"
+                f"the scheduler or a worker of {address} cannot run stats_tl "
+                f"({type(error).__name__}: {error}); install the same version there"
             ) from None
         _check_workers(answers, folder)
         yield client, workers
