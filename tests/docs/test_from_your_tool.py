@@ -190,3 +190,121 @@ def test_segmentation_regression_times():
     assert run(nnunet)["values"]["difference"].item() == pytest.approx(difference / 2)
     assert run(monai)["values"]["difference"].item() == pytest.approx(difference / 2, abs=1e-4)
     assert run(monai)["values"]["verdict"].item() == "inferior"
+
+
+WORDS = np.array(["benign", "malignant"])
+
+
+class TestOtherPrograms:
+    """Files in the form in which the programs were seen to write them."""
+
+    @pytest.fixture
+    def frame(self):
+        rng = np.random.default_rng(5)
+        y = np.arange(60) % 3 == 0
+        frame = pd.DataFrame(
+            {"case": range(60), "y": y.astype(int), "fold": np.arange(60) // 3 % 5}
+        )
+        for arm, signal in (("small", 0.6), ("large", 1.4)):
+            frame[arm] = 1 / (1 + np.exp(-(signal * y + rng.standard_normal(60))))
+        return frame
+
+    def means(self, frame, *, within_folds=True):
+        parts = [own for _, own in frame.groupby("fold")] if within_folds else [frame]
+        return [
+            np.mean([roc_auc_score(own["y"], own[arm]) for own in parts])
+            for arm in ("large", "small")
+        ]
+
+    def check(self, heading, frame, **options):
+        section = PAGE.split(f"\n### {heading}\n")[1].split("\n##")[0]
+        (command,) = re.findall(r"```bash\n(.*?)```", section, re.S)
+        row = run(command)["significance"].iloc[0]
+        expected = self.means(frame, **options)
+        assert [row["auc"], row["auc_reference"]] == pytest.approx(expected, abs=1e-12)
+
+    def test_caret(self, frame):
+        label = WORDS[frame["y"]]
+        pd.DataFrame(
+            {
+                "pred": label, "obs": label, "malignant": frame["small"], "p_glm": frame["large"],
+                "rowIndex": frame["case"] + 1, "k": 9,
+                "Resample": [f"Fold{fold + 1}.Rep1" for fold in frame["fold"]],
+            }
+        ).to_csv("caret.csv")  # fmt: skip
+        self.check("caret", frame)
+
+    def test_mlr(self, frame):
+        for arm in ("small", "large"):
+            pd.DataFrame(
+                {
+                    "id": frame["case"] + 1, "truth": WORDS[frame["y"]],
+                    "prob.benign": 1 - frame[arm], "prob.malignant": frame[arm],
+                    "response": "benign", "iter": frame["fold"] + 1, "set": "test",
+                }
+            ).to_csv(f"{arm}.csv")  # fmt: skip
+        self.check("mlr", frame)
+
+    def test_autogluon(self, frame):
+        for arm in ("small", "large"):
+            frame.assign(benign=1 - frame[arm], malignant=frame[arm])[
+                ["benign", "malignant"]
+            ].to_csv(f"{arm}.csv")
+        pd.DataFrame({"diagnosis": WORDS[frame["y"]]}).to_csv("labels.csv")
+        self.check("AutoGluon and PyCaret", frame, within_folds=False)
+
+    def test_h2o(self, frame):
+        for arm in ("small", "large"):
+            pd.DataFrame(
+                {
+                    "predict": "benign", "benign": 1 - frame[arm], "malignant": frame[arm],
+                    "fold_assignment": frame["fold"], "diagnosis": WORDS[frame["y"]],
+                }
+            ).to_csv(f"{arm}.csv", index=False)  # fmt: skip
+        self.check("H2O", frame)
+
+    def test_weka(self, frame):
+        frame = frame.sort_values("fold", ignore_index=True)
+        frame[["small", "large"]] = frame[["small", "large"]].round(3)
+        number = frame.groupby("fold").cumcount() + 1
+        for arm in ("small", "large"):
+            lines = ["", "", "=== Predictions under cross-validation ===", ""]
+            lines.append(" inst#     actual  predicted error distribution (id)")
+            for n, y, p, case in zip(number, frame["y"], frame[arm], frame["case"], strict=True):
+                actual = "2:malignan" if y else "1:benign"
+                error = "  +  " if y else "     "
+                lines.append(
+                    f"{n:6d} {actual:>10}   1:benign {error} *{1 - p:.3g},{p:.3g} (c{case})"
+                )
+            Path(f"{arm}.txt").write_text("\n".join(lines) + "\n")
+        self.check("WEKA", frame)
+
+    def test_medmnist(self, frame):
+        for arm in ("small", "large"):
+            own = frame.assign(negative=1 - frame[arm])
+            own[["case", "negative", arm]].to_csv(f"{arm}.csv", index=False, header=False)
+        frame.rename(columns={"y": "y_true"})[["case", "y_true"]].to_csv("labels.csv", index=False)
+        self.check("MedMNIST and MONAI", frame, within_folds=False)
+
+
+def test_reader_study():
+    rng = np.random.default_rng(6)
+    lines = ["A study"]
+    ratings = {}
+    for who in ("Ames", "Brown", "Clark"):
+        lines += [who] if ratings else [who, '"cine" "SE"', "L L"]
+        for label in (0, 1):
+            own = rng.integers(1, 5, (20, 2)) + label * np.array([0, 1])
+            ratings.setdefault(label, []).append(own)
+            lines += [f"{a} {b} case" for a, b in own] + ["*"]
+    Path("study.lrc").write_text("\n".join([*lines, "#"]) + "\n")
+    (command,) = blocks("Readers", "bash")
+    tables = run(command)
+    expected = [
+        [roc_auc_score([0] * 20 + [1] * 20, np.r_[a[:, arm], b[:, arm]]) for arm in (1, 0)]
+        for a, b in zip(ratings[0], ratings[1], strict=True)
+    ]
+    row = tables["significance"].iloc[0]
+    assert row["test"] == "mrmc"
+    assert [row["auc"], row["auc_reference"]] == pytest.approx(np.mean(expected, 0), abs=1e-12)
+    assert len(tables["readers"]) == 6
