@@ -127,7 +127,7 @@ def build_report(
         Called as ``progress(step, done, total)`` when a step begins.
     pictures : bool, optional
         False if the files are only compared: figures are then named and described, but not
-        drawn (their files are empty), and the page and the document are left out.
+        drawn (their files are empty), the page is left out, and the document has no pictures.
     jobs : int, optional
         Processes that draw figures side by side, where the system can fork one.
 
@@ -144,7 +144,7 @@ def build_report(
     """
     room = PAGE if layout is None else parse_layout(layout)
     if not pictures:
-        formats = set(formats) - {"html", "docx"}
+        formats = set(formats) - {"html"}
     drawn = bool({"figures", "html", "docx"} & set(formats))
     steps = _Steps(progress, 3 + len(contents.TABLES) + drawn)
     steps("reading the scores")

@@ -229,6 +229,12 @@ class TestCheck:
         path.unlink()
         assert differing_files(report, folder) == []
 
+    def test_a_word_document_is_compared_without_pictures(self, evidence, folder):
+        bare = build_report(evidence, OPTIONS, formats=["docx"], pictures=False)
+        assert len(bare.files["report.docx"]) < (folder / "report.docx").stat().st_size / 2
+        found = differing_files(bare, folder)
+        assert not [problem for problem in found if "report.docx" in problem]
+
     def test_the_version_and_the_last_digits_may_differ(self, report, folder):
         path = folder / "tables/significance.tex"
         path.write_text(
