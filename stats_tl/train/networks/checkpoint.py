@@ -44,6 +44,12 @@ FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 INTEGERS = (torch.int64, torch.int32, torch.int16)
 #: MONAI's ResNet has a bias here by default, and another stride in front.
 MONAI_RESNET = re.compile(r"layer[1-4]\.0\.downsample\.0\.bias$")
+#: Decoders that come with a dilated encoder: the pyramids of DeepLabV3 and DeepLabV3+
+#: (segmentation-models-pytorch, torchvision), the attention of PAN.
+OF_DILATED = re.compile(
+    r"(?:^|\.)(?:aspp\.(?:0\.)?convs\.0\.0|classifier\.0\.convs\.0\.0|fpa\.branch1\.1\.conv)"
+    r"\.weight$"
+)
 ITS_OWN = "."  # the label of a network without a prefix, in no group
 
 
@@ -257,6 +263,13 @@ def find_backbone(
     dropped = sorted(
         original for key, original in chosen.group.originals.items() if key not in used
     )
+    dilated = next(filter(OF_DILATED.search, dropped), None)
+    if dilated is not None:
+        raise UserError(
+            f"weights {name}: {dilated} is of a segmentation network whose encoder dilates its "
+            f"last layers instead of halving: another function than {backbone}, whatever the names "
+            "of its tensors; if its encoder is known to halve, save the encoder's tensors alone"
+        )
     where = [] if chosen.label == ITS_OWN else [f"found under {chosen.label!r}"]
     if chosen.layout is not layouts(backbone)[0]:
         where.append(f"written in {chosen.layout.name}")

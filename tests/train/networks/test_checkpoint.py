@@ -409,3 +409,19 @@ def test_numbers_too_large_for_float32():
 def test_numbers_of_other_modules_do_not_matter():
     state = resnet18(op_threshs=torch.full((18,), float("nan")))
     assert find_backbone(state, "resnet18", name="x.pt")[1] == ["op_threshs"]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "decoder.aspp.convs.0.0.weight",  # segmentation-models-pytorch, DeepLabV3
+        "decoder.aspp.0.convs.0.0.weight",  # DeepLabV3+
+        "decoder.fpa.branch1.1.conv.weight",  # PAN
+        "classifier.0.convs.0.0.weight",  # torchvision, DeepLabV3
+    ],
+)
+def test_an_encoder_beside_the_decoder_of_dilated_ones_is_another_function(key, squeezenet):
+    state = {f"encoder.{name}": value for name, value in squeezenet.items()}
+    find_backbone(state, "squeezenet1_1", name="unet.pt")
+    with pytest.raises(UserError, match=r"dilates its last layers.*save the encoder"):
+        find_backbone({**state, key: torch.ones(2)}, "squeezenet1_1", name="deeplab.pt")
