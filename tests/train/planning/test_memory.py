@@ -36,7 +36,7 @@ def test_pictures_of_thousands_of_phantoms(tmp_path, capsys, monkeypatch, argume
     plan.write_text("\n".join(f"{key} = {toml(value)}" for key, value in raw.items()))
     command = ["--plan", str(plan), "--runs", str(tmp_path / "runs"), "--jobs", "1", *arguments]
     if arguments:
-        assert run_grid.main(command) == 0
+        assert run_grid.main(command) == 2
         said = capsys.readouterr().out
     else:
         with pytest.raises(UserError) as caught:
