@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["EXIT_FAILED_CELLS", "EXIT_INTERRUPTED", "exit_command", "run_command"]
 
 import contextlib
+import errno
 import io
 import os
 import signal
@@ -43,6 +44,14 @@ def run_command(main: Callable[[], int], *, interrupted: str = CONTINUES) -> int
         # The reader of our output went away, as `head` does: not an error of ours.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_INTERRUPTED
+    except OSError as error:
+        # Any path may be one that no file system can hold: a table pasted as a name, for example.
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        name = str(error.filename)
+        shown = name if len(name) <= 60 else f"{name[:60]}…"
+        say(f"error: {shown!r} is too long to be the name of a file or folder", error=True)
+        return UserError.exit_code
 
 
 def exit_command(main: Callable[[], int], *, interrupted: str = CONTINUES) -> NoReturn:

@@ -32,6 +32,16 @@ def test_memory_that_is_exhausted_ends_in_a_sentence(capsys):
     assert capsys.readouterr().err == said
 
 
+@pytest.mark.parametrize("command", ["report --runs", "report --scores", "archive verify"])
+def test_a_path_that_no_file_system_holds_ends_in_a_sentence(command, capsys, tmp_path):
+    with pytest.raises(SystemExit) as ended:
+        commands.main([*command.split(), str(tmp_path / ("a" * 5000))])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.endswith("is too long to be the name of a file or folder\n")
+    assert len(said) < 200
+
+
 def test_the_package_lists_and_runs_its_commands(capsys, monkeypatch):
     monkeypatch.setattr("sys.argv", ["stats-tl"])
     assert commands.main([]) == commands.main(["--help"]) == 0

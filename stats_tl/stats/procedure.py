@@ -129,8 +129,8 @@ class Procedure:
         What each source says of it.
     metric : str or None
         What was compared, where there is a choice: one of :func:`metric_names`.
-    higher_is_better : bool
-        Direction of that metric.
+    higher_is_better : bool or None
+        Direction of that metric; None where a value in between is best.
     margin : float or None
         Margin of a test of equivalence or non-inferiority.
     of : Procedure or None
@@ -157,6 +157,6 @@ class Procedure:
     elasticity_error: float | None = None
     elasticity_sources: tuple[ElasticitySource, ...] = ()
     metric: str | None = None
-    higher_is_better: bool = True
+    higher_is_better: bool | None = True
     margin: float | None = None
     of: Procedure | None = None

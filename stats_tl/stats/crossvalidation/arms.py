@@ -22,7 +22,7 @@ CAUTIOUS = ResultWarning(
     "over-cautious",
     "models are calibrated to the cases that they are trained on, so that what chance does to test "
     "and training cases cancels; the test does not see this, and its standard error is far too "
-    "large for calibration under cross-validation (3 to 70 times the variance in simulations)",
+    "large for calibration under cross-validation (3 to 80 times the variance in simulations)",
 )
 
 

@@ -124,8 +124,8 @@ def noninferiority_test(result: TestResult, margin: float) -> TestResult:
     Raises
     ------
     ValueError
-        If the margin is not positive, or the result compares more than two arms or is
-        itself an equivalence test.
+        If the margin is not positive, or the result compares more than two arms, is itself an
+        equivalence test, or is of a metric that is best at a value in between (calibration).
 
     Warns
     -----
@@ -159,6 +159,11 @@ def noninferiority_test(result: TestResult, margin: float) -> TestResult:
     margin = _check_margin(margin)
     df = _reference_df(result)
     better, null_value = "greater", -margin
+    if result.procedure.higher_is_better is None:
+        raise ValueError(
+            f"`result` compares {result.procedure.metric!r}, which is best at a value in between: "
+            "neither sign of a difference is worse; use `equivalence_test`."
+        )
     if not result.procedure.higher_is_better:
         better, null_value = "less", margin
     found = Inference(math.nan, math.nan, df)

@@ -48,8 +48,8 @@ class Metric(abc.ABC):
     needs : {"scores", "probabilities", "decisions", "values"}
         What it is computed from: any ranking scores, probabilities of being positive, scores
         with a threshold, or a value of every case (without labels).
-    higher_is_better : bool
-        Direction.
+    higher_is_better : bool or None
+        Direction; None where a value in between is best, as of calibration.
     bounds : tuple of float
         Smallest and largest possible value.
     by_class : bool
@@ -64,7 +64,7 @@ class Metric(abc.ABC):
     name: str
     label: str
     needs: Literal["scores", "probabilities", "decisions", "values"]
-    higher_is_better: bool
+    higher_is_better: bool | None
     bounds: tuple[float, float] = (0.0, 1.0)
     by_class: bool = False
     interval: Literal["wald", "logit", "wilson", "log"] = "wald"

@@ -115,7 +115,7 @@ def _calibration(name: str, label: str, slope: bool) -> Metric:
         name=name,
         label=label,
         needs="probabilities",
-        higher_is_better=True,
+        higher_is_better=None,
         bounds=(-math.inf, math.inf),
         slope=slope,
     )

@@ -193,6 +193,16 @@ def test_equivalence_and_noninferiority_know_the_direction():
     assert auc.null_value == -0.01
 
 
+@pytest.mark.parametrize("name", ["calibration_intercept", "calibration_slope"])
+def test_neither_direction_of_calibration_is_better(name):
+    y, a, b, _ = sample()
+    result = paired_metric_test(y, a, b, metric=name)
+    assert result.procedure.higher_is_better is None
+    with pytest.raises(ValueError, match="neither sign of a difference is worse"):
+        noninferiority_test(result, margin=0.1)
+    assert equivalence_test(result, margin=5.0).pvalue < 0.05
+
+
 def test_resamples_without_a_value_are_counted():
     y, a, b, _ = sample(n=60)
     cut = float(np.sort(a)[-2])
