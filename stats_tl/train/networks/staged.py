@@ -114,7 +114,7 @@ def freeze(backbone: Backbone, boundary: int) -> None:
     backbone : Backbone
         Changed in place.
     boundary : int
-        From :func:`freeze_boundary`.
+        From :func:`~stats_tl.train.networks.backbones.freeze_boundary`.
 
     Raises
     ------
@@ -135,6 +135,7 @@ def parameter_counts(backbone: Backbone, head: nn.Module, boundary: int) -> tupl
     Examples
     --------
     >>> from torch import nn
+    >>> from stats_tl.train.networks.backbones import build_backbone
     >>> parameter_counts(build_backbone("resnet50"), nn.Linear(2048, 2), 5)
     (4098, 23512130)
     """
