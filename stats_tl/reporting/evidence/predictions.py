@@ -159,7 +159,7 @@ def read_predictions(
         Our name → the table's name of a column; ``row`` is the number of the row.
     arms : mapping of str to str, optional
         Arm → the column of its scores: the table is wide, one row per case; see
-        :mod:`.layout`.
+        :mod:`~stats_tl.reporting.evidence.layout`.
     names : sequence of str, optional
         Names of the columns of files without a heading.
     truth : path-like, optional

@@ -1,8 +1,9 @@
 """Several classes: areas under the ROC curve averaged over classes, and weighted kappa.
 
 Every one is a smooth function of the cases' weights, and its variance the sum of squared
-influences, as in :mod:`.base`: Hand and Till's M is a mean of AUCs of two classes each, the
-macro average a mean of AUCs of one class against the rest, and kappa a ratio of two means.
+influences, as in :mod:`~stats_tl.stats.metrics.base`: Hand and Till's M is a mean of AUCs of two
+classes each, the macro average a mean of AUCs of one class against the rest, and kappa a ratio of
+two means.
 """
 
 from __future__ import annotations
