@@ -12,6 +12,7 @@ __all__ = ["NUMBERS", "RECORD_KEY", "StateFile", "Tensors", "read_state_file", "
 import hashlib
 import io
 import json
+import re
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -42,6 +43,11 @@ NUMBERS = (
     "expected numbers of type float32, float64, float16 or bfloat16: save the network before it is "
     "quantised or compressed, or convert it"
 )
+#: Types of numbers that every release of safetensors reads, and what the name of one looks like.
+READ = frozenset(
+    ["F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "I64", "I32", "I16", "I8", "U8", "BOOL"]
+)
+_TYPE = re.compile(r"[A-Z][A-Z0-9_]{0,15}")
 SIGNATURES = {
     b"\x89HDF\r\n\x1a\n": "a Keras file; these come from a training of their own and have no "
     "torchvision counterpart",
@@ -169,13 +175,28 @@ def _kind_of_zip(data: bytes) -> str:
 def _read_safetensors(data: bytes, path: Path) -> tuple[Tensors, dict[str, Any]]:
     try:
         state: Tensors = dict(safetensors.torch.load(data))
-        header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
-        record = json.loads(header.get("__metadata__", {}).get(RECORD_KEY, "{}"))
-    except KeyError as error:  # a type of numbers that the format has and its reader does not know
-        raise UserError(f"weights {path}: holds numbers of type {error}; {NUMBERS}") from None
+        record = json.loads(_header(data).get("__metadata__", {}).get(RECORD_KEY, "{}"))
     except Exception as error:  # the bytes may say anything
+        if unknown := _unknown_type(data):
+            raise UserError(
+                f"weights {path}: holds numbers of type {unknown!r}; {NUMBERS}"
+            ) from None
         raise _damaged(path, error) from None
     return state, record if isinstance(record, dict) else {}
+
+
+def _header(data: bytes) -> dict[str, Any]:
+    header: dict[str, Any] = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    return header
+
+
+def _unknown_type(data: bytes) -> str | None:
+    """A type of numbers that the format has and readers do not know; each release says it anew."""
+    try:
+        kinds = [str(entry["dtype"]) for key, entry in _header(data).items() if key[:2] != "__"]
+    except (ValueError, RecursionError, AttributeError, KeyError, TypeError):
+        return None
+    return next((kind for kind in kinds if _TYPE.fullmatch(kind) and kind not in READ), None)
 
 
 def _read_torch(data: bytearray, path: Path) -> Any:

@@ -222,11 +222,10 @@ def test_torchscript_itself_is_recognised(tmp_path):
 
 @pytest.mark.parametrize("kind", ["F8_E8M0", "F4"])
 def test_types_of_numbers_that_the_format_knows_and_its_reader_does_not(tmp_path, kind):
-    """safetensors before 0.6 knows neither, and says so itself."""
     header = json.dumps({"a": {"dtype": kind, "shape": [4], "data_offsets": [0, 4]}}).encode()
     if kind == "F4":
         header = header.replace(b"[4]", b"[8]")
     path = tmp_path / "w.safetensors"
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
-    with pytest.raises(UserError, match=rf"of type '{kind}'; expected numbers|variant `{kind}`"):
+    with pytest.raises(UserError, match=f"of type '{kind}'; expected numbers"):
         read_state_file(path)
