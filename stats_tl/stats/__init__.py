@@ -44,12 +44,8 @@ if TYPE_CHECKING:  # what type checkers read; at run time, `__getattr__` below
     from .decisions.multiplicity import adjust_pvalues, max_t_adjust
     from .metrics.base import Metric
     from .metrics.estimate import metric_estimate
-    from .metrics.multiclass import (
-        multiclass_auc,
-        multiclass_auc_test,
-        weighted_kappa,
-        weighted_kappa_test,
-    )
+    from .metrics.kappa import weighted_kappa, weighted_kappa_test
+    from .metrics.multiclass import multiclass_auc, multiclass_auc_test
     from .metrics.paired import bootstrap_metric_test, paired_metric_test
     from .metrics.registry import get_metric, metric_names
     from .mixed import (
@@ -268,12 +264,8 @@ _NAMES = {
     "decisions.multiplicity": ("adjust_pvalues", "max_t_adjust"),
     "metrics.base": ("Metric",),
     "metrics.estimate": ("metric_estimate",),
-    "metrics.multiclass": (
-        "multiclass_auc",
-        "multiclass_auc_test",
-        "weighted_kappa",
-        "weighted_kappa_test",
-    ),
+    "metrics.kappa": ("weighted_kappa", "weighted_kappa_test"),
+    "metrics.multiclass": ("multiclass_auc", "multiclass_auc_test"),
     "metrics.paired": ("bootstrap_metric_test", "paired_metric_test"),
     "metrics.registry": ("get_metric", "metric_names"),
     "mixed": (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["influence_variance", "reference_df"]
+__all__ = ["ROUNDING", "SAME", "influence_variance", "reference_df"]
 
 import math
 
@@ -10,7 +10,14 @@ import numpy as np
 
 from .._shared.paired_sample import CaseSample
 from .._shared.placements import component_covariance
+from ..procedure import ResultWarning
 from .base import Metric
+
+SAME = ResultWarning(
+    "no-difference", "the difference does not vary between cases: both arms do alike on every case"
+)
+# Differences of metrics below this are rounding of sums that are equal.
+ROUNDING = 1e-13
 
 
 def influence_variance(metric: Metric, sample: CaseSample, influence: np.ndarray) -> float:

@@ -20,14 +20,8 @@ from ..procedure import Procedure, ResultWarning
 from ..results import TestResult
 from .base import Metric
 from .estimate import obstacle_of
-from .inference import influence_variance, reference_df
+from .inference import ROUNDING, SAME, influence_variance, reference_df
 from .inputs import metric_of, pair_of_thresholds, sample_of, values_of
-
-SAME = ResultWarning(
-    "no-difference", "the difference does not vary between cases: both arms do alike on every case"
-)
-# Differences of metrics below this are rounding of sums that are equal.
-ROUNDING = 1e-13
 
 
 @dataclass(frozen=True)
