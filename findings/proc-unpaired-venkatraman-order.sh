@@ -10,7 +10,7 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
-apt-get download -qq r-cran-proc=1.18.0-1+b1 r-cran-plyr r-cran-rcpp >/dev/null
+apt-get download -qq r-cran-proc=1.18.0-1+b1 r-cran-plyr=1.8.8-1 r-cran-rcpp=1.0.10-1 >/dev/null
 for package in ./*.deb; do dpkg -x "$package" "$work"; done
 R_LIBS="$work/usr/lib/R/site-library" Rscript - <<'R'
 suppressMessages(library(pROC))
