@@ -17,7 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from .._shared.inference import Hypothesis, logit_interval
+from .._shared.inference import Hypothesis
+from ..metrics.base import Metric
+from ..metrics.estimate import metric_interval
+from ..metrics.inputs import pair_of_thresholds
 from ..procedure import ResultWarning
 from ..results import ConfidenceInterval, TestResult
 from .components import CVComponents, repeated_cv_components
@@ -34,12 +37,14 @@ class RepeatedCVComparison:
     primary : TestResult
         :func:`repeated_cv_test` with ``method="auto"``, averaged over training seeds.
     repeat_delong : TestResult
-        The same with DeLong's variance, averaged over all runs.
+        The same with DeLong's variance (of another metric: that of the influences of the cases),
+        averaged over all runs.
     corrected_t : TestResult
         :func:`corrected_resampled_ttest` on the folds' differences, averaged over seeds.
     intervals : tuple of two ConfidenceInterval
         Of the AUC of candidate and reference, on the logit scale, with the mean over runs of
-        DeLong's variance. NaN where an AUC is 0 or 1.
+        DeLong's variance. NaN where an AUC is 0 or 1. Of another metric, the kind of interval
+        that :func:`metric_estimate` gives it.
     components : CVComponents
         Of all runs, without half-sample repeats.
     """
@@ -61,14 +66,16 @@ def repeated_cv_comparison(
     groups: Any = None,
     half: tuple[Any, Any, Any] | None = None,
     halvings: tuple[Any, Any, Any] | None = None,
+    metric: str | Metric = "roc_auc",
+    threshold: Any = None,
     confidence_level: float = 0.95,
 ) -> RepeatedCVComparison:
     """Primary test, classical tests and the arms' intervals of a repeated cross-validation.
 
     Parameters
     ----------
-    y_true : array_like of shape (n,)
-        Reference standard, 0 or 1.
+    y_true : array_like of shape (n,), or None
+        Reference standard, 0 or 1; None for a metric of values ('mean').
     scores_a, scores_b : array_like of shape (runs, n)
         Out-of-fold scores of candidate and reference; a run is one repeat with one seed.
     folds : array_like of int, shape (runs, n)
@@ -82,6 +89,10 @@ def repeated_cv_comparison(
         Extra repeats of two-fold cross-validation, as in :func:`repeated_cv_test`.
     halvings : tuple (scores_a, scores_b, folds), optional
         Cross-validations of random halves of the patients, as in :func:`repeated_cv_test`.
+    metric : str or Metric, default "roc_auc"
+        What is compared, as in :func:`repeated_cv_test`.
+    threshold : float or array_like of shape (runs, folds), or a tuple of two, optional
+        Of metrics of decisions, as in :func:`repeated_cv_test`.
     confidence_level : float, default 0.95
         Coverage of all intervals.
 
@@ -131,13 +142,20 @@ def repeated_cv_comparison(
     >>> [round(interval.low, 3) for interval in found.intervals]
     [0.668, 0.604]
     """
-    data = _Runs(*(np.asarray(values) for values in (scores_a, scores_b, folds)))
+    a, b, folds = (np.asarray(values) for values in (scores_a, scores_b, folds))
+    data = _Runs(a, b, folds, pair_of_thresholds(threshold))
     numbers = _repeats(repeats, len(data.a))
     hypothesis = Hypothesis(confidence_level=confidence_level)
 
     def look(runs: np.ndarray | slice, extra: Any = half, halves: Any = halvings) -> CVComponents:
         return repeated_cv_components(
-            y_true, *data.of(runs), groups=groups, half=extra, halvings=halves
+            y_true,
+            *data.of(runs),
+            groups=groups,
+            half=extra,
+            halvings=halves,
+            metric=metric,
+            threshold=data.cuts(runs),
         )
 
     first, *others = _one_run_per_repeat(numbers)
@@ -150,19 +168,21 @@ def repeated_cv_comparison(
             base = corrected
         else:
             further = (infer_from_components(look(own), hypothesis=hypothesis) for own in others)
-            base = _mean_over_seeds([primary, *further], hypothesis)
+            base = _mean_over_seeds([primary, *further], hypothesis, parts.metric)
         procedure = dataclasses.replace(primary.procedure, n_seeds=len(numbers) / len(first))
         primary = dataclasses.replace(
             base,
-            estimates=parts.aucs,
+            estimates=parts.reported,
             n_cases=parts.n_cases,
             n_groups=parts.n_groups,
             procedure=procedure,
-            method=sentence(procedure),
+            method=sentence(procedure, parts.label),
             warnings=_united(primary, base),
         )
     low, high = (
-        logit_interval(auc, math.sqrt(max(variance, 0.0)), hypothesis.confidence_level)
+        metric_interval(
+            parts.metric, auc, math.sqrt(max(variance, 0.0)), hypothesis.confidence_level
+        )
         for auc, variance in zip(parts.aucs, parts.arm_variances, strict=True)
     )
     return RepeatedCVComparison(
@@ -181,9 +201,19 @@ class _Runs:
     a: np.ndarray
     b: np.ndarray
     folds: np.ndarray
+    thresholds: tuple[Any, Any]
 
     def of(self, runs: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return self.a[runs], self.b[runs], self.folds[runs]
+
+    def cuts(self, runs: Any) -> Any:
+        """Thresholds of these runs; those of all folds are one number, or None."""
+        if all(cut is None for cut in self.thresholds):
+            return None
+        return tuple(
+            cut if cut is None or np.ndim(cut) == 0 else np.asarray(cut)[runs]
+            for cut in self.thresholds
+        )
 
 
 def _repeats(repeats: Any, n_runs: int) -> np.ndarray:
@@ -215,7 +245,9 @@ def _corrected(parts: CVComponents, repeats: np.ndarray, hypothesis: Hypothesis)
     )
 
 
-def _mean_over_seeds(results: list[TestResult], hypothesis: Hypothesis) -> TestResult:
+def _mean_over_seeds(
+    results: list[TestResult], hypothesis: Hypothesis, metric: Metric
+) -> TestResult:
     """The mean estimate over seeds, with the mean of their variances and the least df."""
     error = math.sqrt(np.mean([result.standard_error**2 for result in results]))
     if not error > 0:
@@ -224,7 +256,7 @@ def _mean_over_seeds(results: list[TestResult], hypothesis: Hypothesis) -> TestR
         float(np.mean([result.estimate for result in results])),
         error,
         df=min(float(result.df) for result in results if not isinstance(result.df, tuple)),
-        bounds=(-1.0, 1.0),
+        bounds=metric.difference_bounds,
     )
     return dataclasses.replace(
         results[0],

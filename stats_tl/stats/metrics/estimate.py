@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["metric_estimate"]
+__all__ = ["metric_estimate", "metric_interval", "obstacle_of"]
 
 import math
 from typing import Any
@@ -132,7 +132,8 @@ def metric_estimate(
         counted = found.counted(sample.labels, values)
         interval = _wilson(value, standard_error, level, sample.units[counted])
     else:
-        interval = _interval(found, value, standard_error, level, sample)
+        df = reference_df(found, sample)
+        interval = metric_interval(found, value, standard_error, level, df=df)
     if standard_error == 0 and math.isnan(interval.low):
         notes.append(warn_degenerate(NO_SPREAD))
     caution = found.caution(sample.labels, values)
@@ -200,19 +201,25 @@ def _wilson(
     return effective_wilson(share, effective, level)
 
 
-def _interval(
-    metric: Metric, value: float, standard_error: float, level: float, sample: CaseSample
+def metric_interval(
+    metric: Metric, value: float, standard_error: float, level: float, *, df: float = math.inf
 ) -> ConfidenceInterval:
+    """Interval of a metric with this standard error, of the kind that the metric has.
+
+    A proportion has Wilson's at the number of independent cases that would make its standard error
+    what it is. `df` are degrees of freedom of Wald's intervals.
+    """
     if math.isnan(standard_error):
         return NO_INTERVAL
     if metric.interval == "logit":
         return logit_interval(value, standard_error, level)
     if standard_error == 0:
         return NO_INTERVAL
+    if metric.interval == "wilson":
+        return effective_wilson(value, value * (1 - value) / standard_error**2, level)
     if metric.interval == "log":
         half = float(scipy.special.ndtri(0.5 + level / 2)) * standard_error
         return ConfidenceInterval(math.exp(value - half), math.exp(value + half))
-    df = reference_df(metric, sample)
     return (
         Hypothesis(confidence_level=level)
         .wald(value, standard_error, df=df, bounds=metric.bounds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ROUNDING", "SAME", "influence_variance", "reference_df"]
+__all__ = ["ROUNDING", "SAME", "influence_covariance", "influence_variance", "reference_df"]
 
 import math
 
@@ -26,16 +26,25 @@ def influence_variance(metric: Metric, sample: CaseSample, influence: np.ndarray
     Within classes it is DeLong's (Obuchowski's with patients) with components in place of placement
     values; over all cases the sum of squares of the units' sums, times u / (u - 1) for u units.
     """
+    return float(influence_covariance(metric, sample, influence[None])[0, 0])
+
+
+def influence_covariance(metric: Metric, sample: CaseSample, influences: np.ndarray) -> np.ndarray:
+    """Covariance (m, m) of m values of a metric, from their influences (m, n)."""
     if metric.by_class:
-        components = influence * metric.sizes(sample.labels)
-        return float(component_covariance(components[None], sample.labels, sample.codes)[0, 0])
-    sums = influence
+        components = influences * metric.sizes(sample.labels)
+        return component_covariance(components, sample.labels, sample.codes)
+    sums = influences
     if sample.codes is not None:
-        sums = np.bincount(sample.codes, weights=influence)
-    n_units = sums.size
+        n_groups = int(sample.codes.max()) + 1
+        sums = np.stack(
+            [np.bincount(sample.codes, weights=own, minlength=n_groups) for own in influences]
+        )
+    n_units = sums.shape[1]
     if n_units < 2:
-        return math.nan
-    return float(sums @ sums) * n_units / (n_units - 1)
+        return np.full((len(sums), len(sums)), math.nan)
+    covariance: np.ndarray = sums @ sums.T * n_units / (n_units - 1)
+    return covariance
 
 
 def reference_df(metric: Metric, sample: CaseSample) -> float:

@@ -25,8 +25,9 @@ import scipy
 
 from .._shared.degenerate import warn_degenerate
 from .._shared.inference import NO_INTERVAL, check_confidence_level, wald_inference
-from .._shared.paired_sample import CaseSample
 from .._shared.validation import as_score_matrix
+from ..metrics.base import Metric
+from ..metrics.inputs import metric_of, sample_of
 from ..procedure import Procedure, ResultWarning
 from ..results import (
     ConfidenceInterval,
@@ -35,6 +36,7 @@ from ..results import (
     format_pvalue,
 )
 from .auc_covariance import auc_covariance
+from .metric_covariance import metric_covariance
 from .obuchowski_rockette import (
     ROUNDING,
     Decomposition,
@@ -96,6 +98,8 @@ def obuchowski_rockette_test(
     *,
     groups: Any = None,
     covariance: str = "delong",
+    metric: str | Metric = "roc_auc",
+    threshold: Any = None,
     readers: str = "random",
     cases: str = "random",
     confidence_level: float = 0.95,
@@ -116,6 +120,12 @@ def obuchowski_rockette_test(
         Estimator of the covariances between AUCs. The unbiased one is the U-statistic of
         Gallas and co-workers, which holds in small samples; it needs
         O(arms x readers x n1 x n0) time.
+    metric : str or Metric, default "roc_auc"
+        What is compared in place of the AUC: one of :func:`metric_names`, or what
+        :func:`get_metric` returns. Every score has to be there.
+    threshold : float or array_like of shape (arms, readers), optional
+        Of metrics of decisions: scores that reach it are called positive. Fix it on other
+        cases. Of 'net_benefit' one number.
     readers, cases : {"random", "fixed"}, default "random"
         Which the conclusion is meant to go beyond. Both fixed leaves nothing to test.
     confidence_level : float, default 0.95
@@ -132,8 +142,9 @@ def obuchowski_rockette_test(
     ------
     ValueError
         If a reader has fewer than two scored cases of a class with an arm, scores are missing
-        with `groups` or the jackknife, shapes disagree, there are fewer than two arms, fewer than
-        two readers where they are random, or nothing is random.
+        with `groups`, the jackknife or a metric other than the AUC, the metric is not defined for a
+        reader or gets what it cannot use, shapes disagree, there are fewer than two arms, fewer
+        than two readers where they are random, or nothing is random.
 
     Warns
     -----
@@ -152,6 +163,10 @@ def obuchowski_rockette_test(
     AUC is that of the cases that were scored; the covariance of two comes from the cases that
     both have: DeLong's sample covariances over these [4]_, or the U-statistic, as MRMCaov and
     iMRMC compute it for such designs (MRMCaov refuses DeLong's there).
+
+    The model is of any measure of accuracy [1]_. Of a `metric` other than the AUC, covariances are
+    sums of products of the influences of the cases (patients), which for the AUC are DeLong's.
+    Likelihood ratios are compared by their logarithms.
 
     With readers the seeds of one training set, the conclusion holds for *new seeds and new
     patients, the training set fixed*. Out-of-fold scores of repeated cross-validation are
@@ -184,18 +199,28 @@ def obuchowski_rockette_test(
     >>> print(f"F = {result.statistic:.3f}, p = {result.pvalue:.3f}")
     F = 1.546, p = 0.302
     """
-    sample = CaseSample.of(y_true, groups)
-    values = as_score_matrix(scores, sample.labels.size, ndim=3, missing=True)
+    found, cut = metric_of(metric, threshold=threshold)
+    is_auc = found.name == "roc_auc"
+    sample = sample_of(found, y_true, groups, np.shape(scores)[-1] if np.ndim(scores) else 0)
+    values = as_score_matrix(scores, sample.labels.size, ndim=3, missing=is_auc)
     level = check_confidence_level(confidence_level)
     n_arms, n_readers = values.shape[:2]
     _check_design(n_arms, n_readers, readers, cases)
-    _check_scored(sample.labels, values)
-    aucs, matrix = auc_covariance(
-        sample.labels,
-        values.reshape(n_arms * n_readers, -1),
-        covariance=covariance,
-        groups=sample.codes,
-    )
+    if is_auc:
+        _check_scored(sample.labels, values)
+        aucs, matrix = auc_covariance(
+            sample.labels,
+            values.reshape(n_arms * n_readers, -1),
+            covariance=covariance,
+            groups=sample.codes,
+        )
+    else:
+        if covariance != "delong":
+            raise ValueError(
+                f"`covariance` is of AUCs, not of metric {found.name!r}; leave it out."
+            )
+        covariance = "infinitesimal-jackknife"
+        aucs, matrix = metric_covariance(found, sample, values, cut)
     aucs = aucs.reshape(n_arms, n_readers)
     parts = decompose(aucs, matrix)
     noise = reference_variance(parts, readers, cases)
@@ -208,12 +233,15 @@ def obuchowski_rockette_test(
         interval = ConfidenceInterval(float(row["ci_low"]), float(row["ci_high"]))
     else:
         estimate, standard_error, interval = math.nan, math.nan, NO_INTERVAL
+    of = " of" if is_auc else f" of the {found.label} of"
     procedure = Procedure(
         name="obuchowski-rockette",
         variance=covariance,
         clustered=sample.clustered,
         n_arms=n_arms,
         n_readers=n_readers,
+        metric=found.name,
+        higher_is_better=found.higher_is_better,
         random=tuple(
             name for name, how in (("readers", readers), ("cases", cases)) if how == "random"
         ),
@@ -223,7 +251,7 @@ def obuchowski_rockette_test(
         pvalue=pvalue,
         df=float(n_arms - 1) if readers == "fixed" else (float(n_arms - 1), noise.df),
         estimate=estimate,
-        estimates=tuple(float(x) for x in means),
+        estimates=tuple(float(x) for x in (np.exp(means) if found.interval == "log" else means)),
         standard_error=standard_error,
         confidence_interval=interval,
         confidence_level=level,
@@ -232,19 +260,21 @@ def obuchowski_rockette_test(
         n_cases=sample.labels.size,
         n_groups=sample.n_groups,
         method=(
-            f"Obuchowski-Rockette test of {n_arms} arms by {n_readers} readers ({covariance} "
+            f"Obuchowski-Rockette test{of} {n_arms} arms by {n_readers} readers ({covariance} "
             f"covariance{', clustered by patient' if sample.clustered else ''}): readers "
             f"{readers}, cases {cases}; the training data are held fixed"
         ),
         warnings=(*_degenerate(statistic, parts), *_incomplete(values)),
         procedure=procedure,
-        arms=_arm_table(aucs, parts, matrix, readers=readers, cases=cases, level=level),
+        arms=_arm_table(
+            aucs, parts, matrix, readers=readers, cases=cases, level=level, metric=found
+        ),
         differences=differences,
         reader_differences=(
             _reader_table(aucs, matrix, level) if readers == "fixed" else pd.DataFrame()
         ),
         variance_components=parts.components(),
-        reader_estimates=aucs,
+        reader_estimates=np.exp(aucs) if found.interval == "log" else aucs,
     )
 
 
@@ -330,9 +360,11 @@ def _arm_table(
     readers: str,
     cases: str,
     level: float,
+    metric: Metric,
 ) -> pd.DataFrame:
     """Mean AUC of each arm, from the readers and covariances of that arm alone."""
-    r = parts.n_readers
+    r, logged = parts.n_readers, metric.interval == "log"
+    shown = math.exp if logged else float
     four = matrix.reshape(parts.n_arms, r, parts.n_arms, r)
     rows = []
     for i, own in enumerate(aucs):
@@ -354,15 +386,15 @@ def _arm_table(
             df=df,
             null_value=mean,
             confidence_level=level,
-            bounds=(0.0, 1.0),
+            bounds=(-math.inf, math.inf) if logged else metric.bounds,
         )
         rows.append(
             {
-                "estimate": mean,
+                "estimate": shown(mean),
                 "standard_error": standard_error,
                 "df": df,
-                "ci_low": interval.low,
-                "ci_high": interval.high,
+                "ci_low": shown(interval.low),
+                "ci_high": shown(interval.high),
             }
         )
     return pd.DataFrame(rows).rename_axis("arm")

@@ -11,6 +11,7 @@ from stats_tl.stats import (
     auc_logit_interval,
     corrected_resampled_ttest,
     fold_placements,
+    get_metric,
     repeated_cv_comparison,
     repeated_cv_components,
     repeated_cv_test,
@@ -136,3 +137,29 @@ def test_logit_interval_is_that_of_roc_auc():
     assert own == result.confidence_interval
     for auc, error in ((1.0, 0.1), (0.8, 0.0), (0.8, math.nan)):
         assert all(math.isnan(end) for end in auc_logit_interval(auc, error))
+
+
+@pytest.mark.parametrize("name", ["average_precision", "brier_score", "f1", "npv"])
+def test_comparison_by_any_metric_is_that_of_the_test(name):
+    rng = np.random.default_rng(5)
+    y = np.arange(200) % 3 == 0
+    folds = np.array([rng.permutation(200) % 5 for _ in range(4)])
+    case = y + rng.standard_normal(200)
+    a, b = (special.expit(case + s * rng.standard_normal((4, 200)) - 1) for s in (0.3, 1.0))
+    decisions = get_metric(name).needs == "decisions"
+    cuts = (rng.uniform(0.4, 0.6, (4, 5)), 0.5) if decisions else None
+    found = repeated_cv_comparison(y, a, b, folds, metric=name, threshold=cuts)
+    alone = repeated_cv_test(y, a, b, folds, metric=name, threshold=cuts)
+    assert found.primary == alone
+    assert found.primary.procedure.metric == name
+    for value, interval in zip(found.primary.estimates, found.intervals, strict=True):
+        assert interval.low < value < interval.high
+    # Two seeds alike are one.
+    twice = cuts and (np.repeat(cuts[0], 2, axis=0), 0.5)
+    again = repeated_cv_comparison(
+        y, *(np.repeat(own, 2, axis=0) for own in (a, b, folds)),
+        repeats=np.repeat(np.arange(4), 2), metric=name, threshold=twice,
+    )  # fmt: skip
+    assert again.primary.estimate == pytest.approx(alone.estimate)
+    assert again.primary.pvalue == pytest.approx(alone.pvalue)
+    assert get_metric(name).label in again.primary.method

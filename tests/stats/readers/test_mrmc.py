@@ -5,15 +5,20 @@ import math
 
 import numpy as np
 import pytest
+from scipy import special
 from scipy import stats as sps
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
 
 from stats_tl.stats import (
     DegenerateDataWarning,
     equivalence_test,
+    get_metric,
     obuchowski_rockette_test,
 )
+from stats_tl.stats._shared.paired_sample import CaseSample
 from stats_tl.stats.readers.auc_covariance import auc_covariance
+from stats_tl.stats.readers.metric_covariance import metric_covariance
+from stats_tl.stats.readers.obuchowski_rockette import decompose, reference_variance
 
 VARIANTS = {
     "DeLong": {},
@@ -362,3 +367,56 @@ def test_the_covariance_over_common_cases_is_that_of_the_means():
     for covariance, found in estimates.items():
         mean = np.mean(found, axis=0)
         np.testing.assert_allclose(mean, true, rtol=0.08, atol=2e-4, err_msg=covariance)
+
+
+def test_covariances_of_any_metric_are_those_of_the_jackknife():
+    rng = np.random.default_rng(3)
+    y = rng.random(300) < 0.4
+    shared = y + rng.standard_normal(300)
+    p = special.expit(shared + 0.5 * rng.standard_normal((2, 3, 300)) - 0.5)
+    auc = get_metric("roc_auc")
+    values, matrix = metric_covariance(auc, CaseSample.of(y, None), p, None)
+    aucs, delong = auc_covariance(y, p.reshape(6, -1))
+    np.testing.assert_allclose(values, aucs)
+    np.testing.assert_allclose(matrix, delong)
+    for name, of in (
+        ("brier_score", brier_score_loss),
+        ("average_precision", average_precision_score),
+    ):
+        result = obuchowski_rockette_test(y, p, metric=name)
+        each = np.array([[of(y, one) for one in arm] for arm in p])
+        np.testing.assert_allclose(result.reader_estimates, each)
+        without = np.array(
+            [[of(np.delete(y, i), np.delete(s, i)) for s in p.reshape(6, -1)] for i in range(300)]
+        )
+        jackknife = np.cov(without.T, ddof=0) * 299
+        parts = decompose(each, jackknife)
+        noise = reference_variance(parts, "random", "random")
+        assert result.statistic == pytest.approx(parts.ms_arm / noise.variance, rel=0.05), name
+        assert result.procedure.metric == name
+        assert result.estimate == pytest.approx(each[0].mean() - each[1].mean())
+    assert equivalence_test(result, margin=2.0).pvalue < 0.05
+
+
+def test_thresholds_of_readers():
+    rng = np.random.default_rng(4)
+    y = np.arange(120) % 2
+    s = y + rng.standard_normal((2, 3, 120))
+    cuts = rng.uniform(0.3, 0.7, (2, 3))
+    ours = obuchowski_rockette_test(y, s, metric="f1", threshold=cuts)
+    moved = obuchowski_rockette_test(y, s - cuts[..., None], metric="f1", threshold=0.0)
+    assert ours.pvalue == pytest.approx(moved.pvalue)
+    with pytest.raises(ValueError, match=r"shape \(2, 3\), got shape \(3, 2\)"):
+        obuchowski_rockette_test(y, s, metric="f1", threshold=cuts.T)
+    with pytest.raises(ValueError, match=r"needs `threshold`"):
+        obuchowski_rockette_test(y, s, metric="f1")
+    with pytest.raises(ValueError, match=r"probabilities from 0 to 1"):
+        obuchowski_rockette_test(y, s, metric="brier_score")
+    with pytest.raises(ValueError, match=r"`covariance` is of AUCs"):
+        obuchowski_rockette_test(y, special.expit(s), metric="log_loss", covariance="unbiased")
+    likelihood = obuchowski_rockette_test(y, s, metric="positive_likelihood_ratio", threshold=0.5)
+    assert likelihood.arms["ci_low"].gt(0).all()
+    assert likelihood.estimate == pytest.approx(
+        np.log(likelihood.reader_estimates[0]).mean()
+        - np.log(likelihood.reader_estimates[1]).mean()
+    )
