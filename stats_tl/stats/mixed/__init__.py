@@ -4,7 +4,8 @@ The path of a fit: `formula` (lme4's language) → `design` (matrices) → `solv
 (`crossproducts`, `criterion`, `optimize`) → `inference` (degrees of freedom) →
 `contrasts`, `means`, `random_terms`, `profile` (what is asked of the fit) → `result`
 → `likelihood_ratio`.
-`laplace` and `binomial` are the logistic model.
+The logistic model: `arrow` (the system of the random effects) → `laplace` (deviance and
+gradient) → `laplace_search` → `binomial`.
 """
 
 from __future__ import annotations

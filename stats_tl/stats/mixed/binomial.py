@@ -6,7 +6,7 @@ __all__ = ["BinomialMixedModelResult", "fit_binomial_mixed_model"]
 
 import math
 import warnings as _warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,8 +18,8 @@ from ..procedure import ResultWarning
 from ..results import format_number
 from .inference import Wald
 from .likelihood.laplace import LaplaceCriterion
-from .likelihood.optimize import Derivatives, Minimum, minimize_newton
-from .likelihood.solver import SINGULAR_TOLERANCE, better, random_basis
+from .likelihood.laplace_search import maximise
+from .likelihood.solver import SINGULAR_TOLERANCE, random_basis
 from .means import MarginalMeans, marginal_means
 from .specification.design import MixedDesign, build_design
 from .specification.formula import parse_formula
@@ -34,13 +34,6 @@ from .warnings import (
 
 #: Log odds beyond which a coefficient means separation, not an effect.
 _SEPARATED = 15.0
-
-
-_NO_MAXIMUM = (
-    "none of {count} starts led to a maximum of the likelihood; the searches ended at "
-    "log-likelihoods {ends}. It may rise without bound (outcomes that the fixed effects separate), "
-    "or the random effects may be too many for the outcomes: simplify them"
-)
 
 
 class _KnownCovariance(Wald):
@@ -197,12 +190,13 @@ def fit_binomial_mixed_model(
 
     Notes
     -----
-    Standard errors come from the Hessian of the Laplace deviance in all parameters, by
-    central differences of the tightly converged deviance; with lme4 they agree once its
-    ``tolPwrss`` is small. Laplace's approximation is biased towards zero variance where
-    a level has few rows and the outcomes are rare. Odds ratios are conditional on the
-    random effects and lie further from 1 than population-averaged ones. For a
-    difference of AUCs use :func:`delong_test`, not this.
+    The deviance is minimised with its exact gradient, the mode of the random effects
+    found to rounding at every point; lme4 agrees once its ``tolPwrss`` is small. Standard
+    errors come from the Hessian in all parameters, by central differences of the gradient.
+    Laplace's approximation is biased towards zero variance where a level has few rows and
+    the outcomes are rare. Odds ratios are conditional on the random effects and lie further
+    from 1 than population-averaged ones. For a difference of AUCs use :func:`delong_test`,
+    not this.
 
     References
     ----------
@@ -238,14 +232,13 @@ def fit_binomial_mixed_model(
     Q, R = np.linalg.qr(design.fixed.matrix)
     unit = math.sqrt(design.n_rows)
     criterion = LaplaceCriterion(design.random, zs, unit * Q, design.y, design.fixed.offset)
-    parameters, hessian, failure = _maximise(criterion)
+    parameters, covariance, failure = maximise(criterion)
     size = len(criterion.map.entries)
     theta = criterion.map.normalised(parameters[:size])
-    mode = criterion.mode(theta, parameters[size:])
+    mode = criterion.mode(np.concatenate([theta, parameters[size:]]))
     transform = np.linalg.inv(R) * unit
     beta = transform @ parameters[size:]
-    covariance = np.linalg.pinv(hessian / 2, hermitian=True)[size:, size:]
-    vcov = transform @ covariance @ transform.T
+    vcov = transform @ covariance[size:, size:] @ transform.T
     fixed_part = np.abs(design.fixed.matrix @ beta).max()
     if not failure and max(2 * fixed_part, np.abs(mode.linear_predictor).max()) > 2 * _SEPARATED:
         failure = (
@@ -275,7 +268,7 @@ def fit_binomial_mixed_model(
     variances, correlations = component_tables(design.random, covariances, None)
     effects = [
         blank * np.linalg.solve(T, values.T).T
-        for values, T in zip(mode.effects, bases, strict=True)
+        for values, T in zip(criterion.effects(mode), bases, strict=True)
     ]
     count = size + len(names)
     log_likelihood = -blank * mode.deviance / 2
@@ -315,82 +308,6 @@ def _numeric_response(formula: str, data: pd.DataFrame) -> pd.DataFrame:
         if pd.api.types.is_bool_dtype(column.dtype) and not column.isna().any():
             return data.assign(**{name: column.astype(int)})
     return data
-
-
-def _maximise(criterion: LaplaceCriterion) -> tuple[np.ndarray, np.ndarray, str]:
-    """Minimise the deviance, from further starts where the first does not end inside.
-
-    Returns the parameters, the Hessian there, and why there is no maximum ('' where there is).
-    """
-    best, deviances = None, []
-    for factor in (1.0, 0.3, 3.0):
-        theta = factor * criterion.map.start()
-        start = np.concatenate([theta, criterion.mode(theta).beta])
-        end = _search(criterion, start)
-        deviances.append(end.value)
-        best = end if best is None else better(best, end)
-        own = criterion.map.normalised(end.x[: len(theta)])[criterion.map.diagonal]
-        if end.converged and (own >= SINGULAR_TOLERANCE).all():
-            break
-    assert best is not None
-    hessian = _second_differences(criterion, best.x)
-    if not np.isfinite(hessian).all():
-        return best.x, np.eye(len(best.x)), "the likelihood could not be evaluated at its maximum"
-    if best.converged:
-        return best.x, hessian, ""
-    ends = ", ".join(f"{-value / 2:.6g}" for value in deviances)
-    return best.x, hessian, _NO_MAXIMUM.format(count=len(deviances), ends=ends)
-
-
-def _search(criterion: LaplaceCriterion, start: np.ndarray) -> Minimum:
-    """Quasi-Newton, then Newton steps, which leave saddles and reach the boundary."""
-    found = scipy.optimize.minimize(
-        criterion.deviance,
-        start,
-        jac=lambda x: _differences(criterion, x, 1e-4),
-        method="BFGS",
-        options={"gtol": 1e-3, "maxiter": 200},
-    )
-
-    def evaluate(x: np.ndarray) -> tuple[float, Callable[[], Derivatives]]:
-        value = criterion.deviance(x)
-        return value, lambda: (_differences(criterion, x, 1e-4), _curvature(criterion, x))
-
-    return minimize_newton(evaluate, found.x, tolerance=1e-8, max_iterations=30)
-
-
-def _curvature(criterion: LaplaceCriterion, x: np.ndarray, h: float = 1e-3) -> np.ndarray:
-    """Hessian good enough for a Newton step."""
-    columns = [
-        (_differences(criterion, x + h * e, h) - _differences(criterion, x - h * e, h)) / (2 * h)
-        for e in np.eye(len(x))
-    ]
-    H = np.array(columns)
-    return np.asarray((H + H.T) / 2)
-
-
-def _differences(criterion: LaplaceCriterion, x: np.ndarray, h: float) -> np.ndarray:
-    return np.array(
-        [
-            (criterion.deviance(x + h * e) - criterion.deviance(x - h * e)) / (2 * h)
-            for e in np.eye(len(x))
-        ]
-    )
-
-
-def _second_differences(criterion: LaplaceCriterion, x: np.ndarray, h: float = 2e-3) -> np.ndarray:
-    """Hessian by fourth-order central differences of the gradient."""
-    columns = [
-        (
-            8 * (_differences(criterion, x + h * e, h) - _differences(criterion, x - h * e, h))
-            - _differences(criterion, x + 2 * h * e, h)
-            + _differences(criterion, x - 2 * h * e, h)
-        )
-        / (12 * h)
-        for e in np.eye(len(x))
-    ]
-    H = np.array(columns)
-    return np.asarray((H + H.T) / 2)
 
 
 def _coefficient_table(

@@ -26,7 +26,7 @@ Wolfinger R, Tobias R, Sall J (1994). SIAM J Sci Comput 15:1294. doi:10.1137/091
 
 from __future__ import annotations
 
-__all__ = ["CrossProducts", "VarianceState"]
+__all__ = ["CrossProducts", "VarianceState", "sparse_enough"]
 
 import math
 from collections.abc import Sequence
@@ -36,6 +36,11 @@ import numpy as np
 import scipy
 
 from ..specification.design import RandomTerm
+
+
+def sparse_enough(count: int, rows: int, width: int) -> bool:
+    """Whether rows with `count` elements in all are multiplied sooner as a sparse matrix."""
+    return rows * width**2 > 2e6 and count < 0.15 * rows * width
 
 
 class CrossProducts:
