@@ -46,6 +46,7 @@ if TYPE_CHECKING:  # what type checkers read; at run time, `__getattr__` below
     from .metrics.estimate import metric_estimate
     from .metrics.kappa import weighted_kappa, weighted_kappa_test
     from .metrics.multiclass import multiclass_auc, multiclass_auc_test
+    from .metrics.omnibus import metric_omnibus_test
     from .metrics.paired import bootstrap_metric_test, paired_metric_test
     from .metrics.registry import get_metric, metric_names
     from .mixed import (
@@ -183,6 +184,7 @@ __all__ = [
     "mcnemar_test",
     "metric_estimate",
     "metric_names",
+    "metric_omnibus_test",
     "mrmc_power",
     "multiclass_auc",
     "multiclass_auc_test",
@@ -266,6 +268,7 @@ _NAMES = {
     "metrics.estimate": ("metric_estimate",),
     "metrics.kappa": ("weighted_kappa", "weighted_kappa_test"),
     "metrics.multiclass": ("multiclass_auc", "multiclass_auc_test"),
+    "metrics.omnibus": ("metric_omnibus_test",),
     "metrics.paired": ("bootstrap_metric_test", "paired_metric_test"),
     "metrics.registry": ("get_metric", "metric_names"),
     "mixed": (

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 __all__ = ["classes_of", "fold_covariance", "fold_moments"]
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,9 +35,9 @@ def fold_covariance(
     components : ndarray of shape (arms, repeats, n)
         Placement values within folds, or differences of them; of other metrics, the components
         that :meth:`.Metric.within` gives.
-    labels : ndarray of bool, shape (n,), or None
-        True for positive cases. None for a metric that is a mean over all cases: its estimate
-        varies about the fold's mean over both classes.
+    labels : ndarray of bool or int, shape (n,), or None
+        True for positive cases, or the class of each case. None for a metric that is a mean over
+        all cases: its estimate varies about the fold's mean over all classes.
     codes : ndarray of int, shape (n,), or None
         Patient of each case (0, ..., G - 1). None for independent cases.
     cells : FoldCells
@@ -49,9 +50,10 @@ def fold_covariance(
     own = _by_class(components, labels, codes, cells)
     arms = range(len(components))
     total: np.ndarray = np.sum([one.covariance(one, arms) for one in own], axis=0)
-    if codes is not None and len(own) == 2:
-        cross = own[0].covariance(own[1], arms)
-        total += cross + cross.transpose(2, 3, 0, 1)
+    if codes is not None:
+        for one, other in itertools.combinations(own, 2):
+            cross = one.covariance(other, arms)
+            total += cross + cross.transpose(2, 3, 0, 1)
     return total
 
 
@@ -82,18 +84,20 @@ def fold_moments(
     if codes is None:
         return covariance[0, :, 0], np.sum([one.variance([1, 2]) for one in own], axis=0)
     variances = np.sum([one.within(one, [1, 2]) for one in own], axis=0)
-    if len(own) == 2:
-        cross = own[0].covariance(own[1], [0])
+    for one, other in itertools.combinations(own, 2):
+        cross = one.covariance(other, [0])
         covariance += cross + cross.transpose(2, 3, 0, 1)
-        variances += 2 * own[0].within(own[1], [1, 2])
+        variances += 2 * one.within(other, [1, 2])
     return covariance[0, :, 0], variances
 
 
 def classes_of(labels: np.ndarray | None, cells: FoldCells) -> tuple[np.ndarray, ...]:
-    """Cases within which an estimate varies: either class, or all where `labels` is None."""
+    """Cases within which an estimate varies: every class, or all where `labels` is None."""
     if labels is None:
         return (np.ones(cells.cell.shape[1], dtype=bool),)
-    return labels, ~labels
+    if labels.dtype == bool:
+        return labels, ~labels
+    return tuple(labels == own for own in range(int(labels.max()) + 1))
 
 
 def _by_class(

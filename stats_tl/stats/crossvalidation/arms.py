@@ -11,10 +11,14 @@ import numpy as np
 
 from .._shared.fold_cells import FoldCells, extra_runs, fold_cells
 from .._shared.paired_sample import CaseSample, score_pair
+from .._shared.validation import as_groups
 from ..metrics.base import Metric
 from ..metrics.calibration import CalibrationMetric
+from ..metrics.class_metrics import ClassMetric, check_patients, class_values
 from ..metrics.inference import influence_variance
 from ..metrics.inputs import metric_of, pair_of_thresholds, sample_of, values_of
+from ..metrics.multiclass import as_classes
+from ..metrics.stratified import StratifiedValue, standard_error_of, whole_numbers
 from ..procedure import ResultWarning
 
 AUC = "roc_auc"
@@ -34,13 +38,17 @@ class FoldMetric:
     ----------
     metric : Metric
     sample : CaseSample
+        Of several classes, with labels of no meaning.
     cuts : tuple
         Thresholds of candidate and reference: numbers, arrays of shape (repeats, folds), or None.
+    classes : ndarray of int, shape (n,), or None
+        Of metrics of several classes, or of grades.
     """
 
     metric: Metric
     sample: CaseSample
     cuts: tuple[Any, Any]
+    classes: np.ndarray | None = None
 
     @classmethod
     def of(
@@ -51,6 +59,12 @@ class FoldMetric:
         found, _ = metric_of(metric, threshold=cuts[0])
         if found.needs != "decisions":
             cuts = (None, None)
+        if isinstance(found, ClassMetric):
+            graded = found.needs == "grades"
+            classes = whole_numbers(y_true, None, "y_true") if graded else as_classes(y_true)
+            codes = as_groups(groups, classes.size)
+            check_patients(classes, codes if found.by_class else None)
+            return cls(found, CaseSample(np.ones(classes.size, dtype=bool), codes), cuts, classes)
         return cls(found, sample_of(found, y_true, groups, np.shape(scores_a)[-1]), cuts)
 
     @property
@@ -58,15 +72,22 @@ class FoldMetric:
         return self.metric.name == AUC
 
     @property
+    def truth(self) -> np.ndarray:
+        """What the metric takes as labels."""
+        return self.sample.labels if self.classes is None else self.classes
+
+    @property
     def labels(self) -> np.ndarray | None:
         """Labels where the metric varies within classes; None where over all cases."""
-        return self.sample.labels if self.metric.by_class else None
+        return self.truth if self.metric.by_class else None
 
     @property
     def what(self) -> str | None:
         """What is not defined in a fold without one of the classes."""
         if self.is_auc:
             return "its AUC"
+        if self.classes is not None:
+            return None  # it says so itself
         return f"the {self.metric.label}" if self.metric.by_class else None
 
     def scored(
@@ -74,7 +95,7 @@ class FoldMetric:
     ) -> tuple[np.ndarray, np.ndarray, FoldCells]:
         """What the metric takes of either arm, shape (repeats, n), and the folds."""
         labels = self.sample.labels
-        a, b = score_pair(scores_a, scores_b, labels.size)
+        a, b = self._pair(scores_a, scores_b, ("scores_a", "scores_b"))
         cells = fold_cells(labels, folds, len(a), what=self.what)
         return (*self._values((a, b), cells, ("scores_a", "scores_b")), cells)
 
@@ -87,12 +108,19 @@ class FoldMetric:
                 f"`{name}` can be used with one threshold an arm, not with those of the folds of "
                 "`folds`."
             )
-        a, b, cells = extra_runs(runs, self.sample.labels, name=name, what=self.what)
+        labels = self.sample.labels
+        if self.classes is None:
+            a, b, cells = extra_runs(runs, labels, name=name, what=self.what)
+        else:
+            if not isinstance(runs, tuple | list) or len(runs) != 3:
+                raise ValueError(f"`{name}` must be a tuple (scores_a, scores_b, folds).")
+            a, b = self._pair(runs[0], runs[1], (f"{name}[0]", f"{name}[1]"))
+            cells = fold_cells(labels, runs[2], len(a), name=f"{name}[2]", what=None)
         return (*self._values((a, b), cells, (f"{name}[0]", f"{name}[1]")), cells)
 
     def within(self, values: np.ndarray, cells: FoldCells) -> tuple[np.ndarray, np.ndarray]:
         """Metric of every fold, and components of the cases; see :meth:`.Metric.within`."""
-        return self.metric.within(self.sample.labels, values, cells)
+        return self.metric.within(self.truth, values, cells)
 
     def cautions(self, a: np.ndarray, b: np.ndarray) -> tuple[ResultWarning, ...]:
         """What the metric says of the first repeat of either arm, once."""
@@ -104,14 +132,41 @@ class FoldMetric:
     def variance_of_mean(self, components: np.ndarray) -> float:
         """Variance of the mean of components of shape (n,), as of one sample."""
         centred = components.astype(np.float64)
+        if self.classes is not None and self.metric.by_class:
+            for own in np.unique(self.classes):
+                inside = self.classes == own
+                centred[inside] = (centred[inside] - centred[inside].mean()) / inside.sum()
+            value = StratifiedValue(0.0, centred, self.classes)
+            return standard_error_of(value, self.sample.codes)[1] ** 2
         labels = self.sample.labels
         for own in (labels, ~labels) if self.metric.by_class else (slice(None),):
             centred[own] -= centred[own].mean()
         return influence_variance(self.metric, self.sample, centred / self.metric.sizes(labels))
 
+    def _pair(
+        self, scores_a: Any, scores_b: Any, names: tuple[str, str]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Scores of both arms with runs on the first axis and cases on the second."""
+        n = self.sample.labels.size
+        if self.classes is None:
+            return score_pair(scores_a, scores_b, n, names)
+        n_classes = int(self.classes.max()) + 1
+        a, b = (
+            class_values(self.metric, own, n_classes, n, name)
+            for own, name in zip((scores_a, scores_b), names, strict=True)
+        )
+        if a.shape != b.shape:
+            raise ValueError(
+                f"`{names[1]}` must have the shape of `{names[0]}`, {a.shape}, got {b.shape}; "
+                "the comparison is paired."
+            )
+        return a, b
+
     def _values(
         self, arms: tuple[np.ndarray, np.ndarray], cells: FoldCells, names: tuple[str, str]
     ) -> tuple[np.ndarray, np.ndarray]:
+        if self.classes is not None:
+            return arms
         a, b = (
             values_of(self.metric, own, _by_case(cut, cells), self.sample.labels, name=name)
             for own, cut, name in zip(arms, self.cuts, names, strict=True)

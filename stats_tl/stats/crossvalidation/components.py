@@ -175,8 +175,8 @@ def repeated_cv_components(
     Parameters
     ----------
     y_true : array_like of shape (n,)
-        Reference standard, 0 or 1.
-    scores_a, scores_b : array_like of shape (repeats, n)
+        Reference standard, 0 or 1; classes or grades of a metric of these.
+    scores_a, scores_b : array_like of shape (repeats, n), or (repeats, n, classes)
         Out-of-fold scores of candidate and reference.
     folds : array_like of int, shape (repeats, n)
         Fold in which each case was tested; every case once in every repeat.
@@ -320,9 +320,9 @@ def _noise(
     differences: np.ndarray,
 ) -> float:
     """What V exceeds C by through few partners alone."""
-    labels = study.sample.labels
     if not study.is_auc:
-        return metric_noise(study.metric, labels, arms, cells)
+        return metric_noise(study.metric, study.truth, study.labels, arms, cells)
+    labels = study.sample.labels
     some = np.argsort(differences.mean(axis=1))[:: max(cells.n_repeats // FEW_REPEATS, 1)]
     return reference_noise(labels, *arms, cells, some)
 
@@ -363,7 +363,9 @@ def _error_of_variance(
 def _minority(study: FoldMetric) -> int:
     """Units of the rarer class, or all where there are no classes."""
     sample = study.sample
-    if study.metric.needs == "values":
+    if study.classes is not None and study.metric.by_class:
+        return min(_count(sample.codes, study.classes == own) for own in np.unique(study.classes))
+    if study.metric.needs in ("values", "grades"):
         return sample.n_units
     return min(_count(sample.codes, own) for own in (sample.labels, ~sample.labels))
 

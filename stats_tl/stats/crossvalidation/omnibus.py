@@ -17,14 +17,14 @@ import numpy as np
 import scipy
 
 from .._shared.degenerate import ALIKE, CARRIES_NO_VARIANCE, warn_degenerate
-from .._shared.fold_cells import fold_cells, placements_within
 from .._shared.fold_covariance import fold_covariance
 from .._shared.inference import Hypothesis, Inference, conclude
-from .._shared.paired_sample import CaseSample
 from .._shared.validation import as_score_matrix
 from ..curves.delong_omnibus import quadratic_form
+from ..metrics.base import Metric
 from ..procedure import Procedure
 from ..results import TestResult
+from .arms import AUC, FoldMetric
 from .components import repeated_cv_components
 from .repeated_cv import ESTIMAND, cautions, estimate_variance
 
@@ -37,14 +37,16 @@ def repeated_cv_omnibus_test(
     groups: Any = None,
     half: tuple[Any, Any] | None = None,
     halvings: tuple[Any, Any] | None = None,
+    metric: str | Metric = "roc_auc",
+    threshold: Any = None,
 ) -> TestResult:
-    """Test whether several training procedures have equal expected AUCs.
+    """Test whether several training procedures have equal expected AUCs, or metrics.
 
     Parameters
     ----------
     y_true : array_like of shape (n,)
-        Reference standard, 0 or 1.
-    scores : array_like of shape (arms, repeats, n)
+        Reference standard, 0 or 1; classes 0 to C - 1 of a metric of several classes.
+    scores : array_like of shape (arms, repeats, n), or (arms, repeats, n, classes)
         Out-of-fold scores of each arm; at least two arms and two repeats.
     folds : array_like of int, shape (repeats, n)
         Fold in which each case was tested, the same for all arms.
@@ -56,11 +58,15 @@ def repeated_cv_omnibus_test(
     halvings : tuple (scores, folds), optional
         Cross-validations of random halves of the patients, shapes (arms, rows, n) and (rows, n),
         see :func:`repeated_cv_test`.
+    metric : str or Metric, default "roc_auc"
+        What is compared, as in :func:`repeated_cv_test`.
+    threshold : float, optional
+        Of metrics of decisions, one for all arms.
 
     Returns
     -------
     TestResult
-        `statistic` is F, `df` its pair of degrees of freedom, `estimates` the mean AUCs.
+        `statistic` is F, `df` its pair of degrees of freedom, `estimates` the mean AUCs (metrics).
 
     Raises
     ------
@@ -105,33 +111,39 @@ def repeated_cv_omnibus_test(
     >>> result.df[0], round(result.pvalue, 3)
     (2.0, 0.083)
     """
-    sample = CaseSample.of(y_true, groups)
-    labels = sample.labels
     raw = np.asarray(scores)
-    if raw.ndim != 3 or raw.shape[0] < 2 or raw.shape[1] < 2:
+    study = FoldMetric.of(y_true, np.atleast_1d(raw), groups, metric, threshold)
+    sample = study.sample
+    of_classes = study.metric.needs == "class scores"
+    if raw.ndim != 3 + of_classes or raw.shape[0] < 2 or raw.shape[1] < 2:
         raise ValueError(
-            "`scores` must have shape (arms, repeats, cases) with at least two arms and two "
-            f"repeats, got {raw.shape}."
+            f"`scores` must have shape (arms, repeats, cases{', classes' * of_classes}) with at "
+            f"least two arms and two repeats, got {raw.shape}."
         )
     n_arms, m = raw.shape[:2]
-    flat = as_score_matrix(raw.reshape(n_arms * m, -1), labels.size).reshape(n_arms, m, -1)
-    cells = fold_cells(labels, folds, m)
+    if study.classes is None:
+        flat = as_score_matrix(raw.reshape(n_arms * m, -1), sample.labels.size)
+        raw = flat.reshape(n_arms, m, -1)
+    scored = [study.scored(arm, raw[0], folds) for arm in raw]
+    cells = scored[0][2]
     pairs = [
         repeated_cv_components(
-            labels,
-            flat[arm],
-            flat[0],
+            y_true,
+            raw[arm],
+            raw[0],
             folds,
             groups=groups,
             half=None if half is None else (half[0][arm], half[0][0], half[1]),
             halvings=None if halvings is None else (halvings[0][arm], halvings[0][0], halvings[1]),
+            metric=metric,
+            threshold=threshold,
         )
         for arm in range(1, n_arms)
     ]
-    aucs, placed = zip(*(placements_within(labels, arm, cells) for arm in flat), strict=True)
+    aucs, placed = zip(*(study.within(values, cells) for values, _, _ in scored), strict=True)
     per_repeat = np.stack([auc.mean(axis=1) for auc in aucs])
     differences = np.stack([p - placed[0] for p in placed[1:]])
-    blocks = fold_covariance(differences, labels, sample.codes, cells)
+    blocks = fold_covariance(differences, study.labels, sample.codes, cells)
     total, within = blocks.sum(axis=(1, 3)), np.einsum("ambm->ab", blocks)
     shared = _positive((total - within) / (m * (m - 1)))
     contrast = per_repeat[1:] - per_repeat[0]
@@ -153,6 +165,7 @@ def repeated_cv_omnibus_test(
         df = (float(rank), residual)
         statistic = quadratic / rank if math.isinf(df2) else quadratic * residual / (rank * df2)
         pvalue = float(scipy.stats.f.sf(statistic, rank, min(residual, 1e9)))
+    what = "AUCs" if study.metric.name == AUC else f"values of {study.metric.label}"
     procedure = Procedure(
         name="repeated-cv-omnibus",
         variance="learning-curve",
@@ -164,6 +177,8 @@ def repeated_cv_omnibus_test(
         n_half_repeats=pairs[0].n_half_repeats,
         n_halvings=pairs[0].n_halvings,
         elasticity=elasticity,
+        metric=None if study.is_auc else study.metric.name,
+        higher_is_better=study.metric.higher_is_better,
     )
     return conclude(
         Hypothesis(),
@@ -172,7 +187,7 @@ def repeated_cv_omnibus_test(
         size=sample.size,
         procedure=procedure,
         method=(
-            f"Repeated cross-validation F test that {n_arms} AUCs are equal (learning-curve; "
+            f"Repeated cross-validation F test that {n_arms} {what} are equal (learning-curve; "
             f"{m} x {cells.n_folds}-fold{', clustered by patient' if sample.clustered else ''}): "
             f"{ESTIMAND}"
         ),

@@ -64,8 +64,9 @@ def repeated_cv_test(
     Parameters
     ----------
     y_true : array_like of shape (n,), or None
-        Reference standard, 0 or 1; None for a metric of values ('mean').
-    scores_a, scores_b : array_like of shape (repeats, n)
+        Reference standard, 0 or 1; None for a metric of values ('mean'). Of metrics of several
+        classes the class of each case, 0 to C - 1, or its grade.
+    scores_a, scores_b : array_like of shape (repeats, n), or (repeats, n, classes)
         Out-of-fold scores (probabilities, values) of candidate and reference; scores are compared
         within a fold of a repeat only. One repeat may be given as shape (n,).
     folds : array_like of int, shape (repeats, n)
@@ -84,8 +85,9 @@ def repeated_cv_test(
         rows, measure what training adds to the variance for any learner; `half` is then
         of no use.
     metric : str or Metric, default "roc_auc"
-        What is compared: one of :func:`metric_names`, or what :func:`get_metric` returns. The
-        estimand is its mean over folds.
+        What is compared: one of :func:`metric_names`, or what :func:`get_metric` returns; of
+        several classes 'roc_auc_ovr' (macro-averaged one-versus-rest AUC), 'roc_auc_ovo' (Hand and
+        Till's M), or 'quadratic_kappa' of grades. The estimand is its mean over folds.
     threshold : float or array_like of shape (repeats, folds), or a tuple of two, optional
         Of metrics of decisions, for both arms or (candidate, reference): scores that reach it are
         called positive. Fix it on the tuning cases of every fold; folds in the order of their
@@ -164,7 +166,8 @@ def repeated_cv_test(
     The noise of few partners is nought for means over cases, and otherwise computed by dealing
     one repeat's scores into the folds of others; in place of the AUC's learning curve
     stands a prior of 0.1. `half` is of no use. The result warns where a metric rests on few
-    cases. ``docs/which_test.md`` has simulated error rates.
+    cases. ``docs/which_test.md`` has simulated error rates. The AUCs of several classes vary
+    within every class: the shares of the classes are held as they are, as stratified folds do.
 
     Do not use it for one trained model on an external test set, nor for several seeds on one
     split: the first is DeLong's test, the second Obuchowski-Rockette's.
@@ -492,12 +495,13 @@ def _design_cautions(chosen: str, parts: CVComponents) -> Iterator[ResultWarning
 def _data_cautions(chosen: str, parts: CVComponents) -> Iterator[ResultWarning]:
     """Of the cases, their AUCs and the estimated variances."""
     unit = "cases" if parts.n_groups is None else "patients"
+    rarer = "rarest" if parts.metric.needs == "class scores" else "rarer"
     if parts.n_units < FEWEST_UNITS or parts.n_minority < FEWEST_MINORITY:
         yield ResultWarning(
             "few-units",
-            f"there are few {unit} ({parts.n_units}, with {parts.n_minority} of the rarer class), "
-            f"and error rates were studied with at least {FEWEST_UNITS} ({FEWEST_MINORITY} of the "
-            "rarer class)",
+            f"there are few {unit} ({parts.n_units}, with {parts.n_minority} of the {rarer} "
+            f"class), and error rates were studied with at least {FEWEST_UNITS} ({FEWEST_MINORITY} "
+            f"of the {rarer} class)",
         )
     if chosen in ("learning-curve", "larger-variance"):
         mean = sum(parts.aucs) / 2

@@ -146,7 +146,7 @@ def composition_covariance(
     placements : ndarray of shape (repeats, n)
         Differences between the arms of the placement values within folds, or of the components
         of another metric.
-    labels : ndarray of bool, shape (n,), or None
+    labels : ndarray of bool or int, shape (n,), or None
         None for a metric that is a mean over all cases.
     cells : FoldCells
     partition : ndarray of int, shape (repeats,)
@@ -171,16 +171,13 @@ def composition_covariance(
         centred[:, own] -= placements[:, own].mean(axis=1, keepdims=True)
     # Column (repeat, fold) averages over the positives and over the negatives of that fold.
     n = centred.shape[1]
-    sizes = (cells.n_positive + cells.n_negative)[cells.cell]
-    if labels is not None:
-        sizes = np.where(labels, cells.n_positive[cells.cell], cells.n_negative[cells.cell])
-    share = 1 / sizes
+    share = 1 / _class_sizes(classes, cells)
     averages = scipy.sparse.csr_array(
         (share.T.ravel(), cells.cell.T.ravel(), np.arange(0, n * m + 1, m)), shape=(n, m * k)
     )
     means = (centred @ averages).reshape(m, m, k)  # of repeat l, over fold k of repeat m
     itself = np.arange(m)
-    # The positives' and the negatives' average of its own repeat both are the AUC's deviation.
+    # Every class's average of its own repeat is the AUC's deviation.
     auc = means[itself, itself] / len(classes)
     others = means.sum(axis=0) - means[itself, itself]
     squares = (means**2).sum(axis=0) - means[itself, itself] ** 2
@@ -191,6 +188,15 @@ def composition_covariance(
         return NOTHING
     residual = max(float((auc**2).sum()) - product**2 / total, 0.0)
     return Covariance((spread - product) / (m * k), residual * total / (m * k) ** 2 / (m * (k - 1)))
+
+
+def _class_sizes(classes: tuple[np.ndarray, ...], cells: FoldCells) -> np.ndarray:
+    """Cases of the class of each case in its fold, shape (repeats, n)."""
+    sizes = np.empty(cells.cell.shape)
+    for own in classes:
+        inside = cells.cell[:, own]
+        sizes[:, own] = np.bincount(inside.ravel(), minlength=cells.n_positive.size)[inside]
+    return sizes
 
 
 def reference_noise(
@@ -232,24 +238,27 @@ def reference_noise(
 
 
 def metric_noise(
-    metric: Metric, labels: np.ndarray, arms: tuple[np.ndarray, np.ndarray], cells: FoldCells
+    metric: Metric,
+    truth: np.ndarray,
+    labels: np.ndarray | None,
+    arms: tuple[np.ndarray, np.ndarray],
+    cells: FoldCells,
 ) -> float:
     """:func:`reference_noise` of any metric: the same values, dealt into the folds of repeats.
 
     The component of a case then varies between repeats by its partners alone. Means over cases have
-    no partners.
+    no partners. `truth` is what the metric takes, `labels` what it varies within.
     """
     rows = np.arange(min(cells.n_repeats, NOISE_REPEATS))
     if isinstance(metric, CaseMean) or rows.size < 2:
         return 0.0
     some = cells.of_repeats(rows)
-    fixed = (np.broadcast_to(own[0], (rows.size, own.shape[1])) for own in arms)
+    fixed = (np.broadcast_to(own[0], (rows.size, *own.shape[1:])) for own in arms)
     try:
-        one, other = (metric.within(labels, own, some)[1] for own in fixed)
+        one, other = (metric.within(truth, own, some)[1] for own in fixed)
     except UndefinedMetricError:
         return 0.0
-    within = labels if metric.by_class else None
-    matrix = fold_covariance((one - other)[None], within, None, some)[0, :, 0]
+    matrix = fold_covariance((one - other)[None], labels, None, some)[0, :, 0]
     own = float(np.trace(matrix)) / rows.size
     shared = (float(matrix.sum()) - float(np.trace(matrix))) / (rows.size * (rows.size - 1))
     return max(own - shared, 0.0)

@@ -45,15 +45,17 @@ class Metric(abc.ABC):
         As in :func:`metric_names`.
     label : str
         In words, with its options.
-    needs : {"scores", "probabilities", "decisions", "values"}
+    needs : {"scores", "probabilities", "decisions", "values", "class scores", "grades"}
         What it is computed from: any ranking scores, probabilities of being positive, scores
-        with a threshold, or a value of every case (without labels).
+        with a threshold, a value of every case (without labels), a score of each of several
+        classes, or grades.
     higher_is_better : bool or None
         Direction; None where a value in between is best, as of calibration.
     bounds : tuple of float
         Smallest and largest possible value.
     by_class : bool
-        Whether it is the same at any number of positive cases.
+        Whether its variance is taken within classes: it is the same at any number of positive
+        cases, or the numbers of the classes are held as they are.
     interval : {"wald", "logit", "wilson", "log"}
         Interval of a single value. With "log", `evaluate` gives the logarithm of the metric, and
         differences are of logarithms.
@@ -63,7 +65,7 @@ class Metric(abc.ABC):
 
     name: str
     label: str
-    needs: Literal["scores", "probabilities", "decisions", "values"]
+    needs: Literal["scores", "probabilities", "decisions", "values", "class scores", "grades"]
     higher_is_better: bool | None
     bounds: tuple[float, float] = (0.0, 1.0)
     by_class: bool = False

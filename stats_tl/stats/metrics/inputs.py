@@ -14,6 +14,11 @@ from ..thresholds.operating import check_threshold
 from .base import Metric
 from .registry import get_metric
 
+# What is for several classes, and where its tests of one sample are.
+CLASSES = {
+    "class scores": "`multiclass_auc` or `multiclass_auc_test`",
+    "grades": "`weighted_kappa` or `weighted_kappa_test`",
+}
 # Metrics that hold the threshold themselves.
 OWN_THRESHOLD = ("net_benefit",)
 
@@ -65,6 +70,11 @@ def sample_of(metric: Metric, y_true: Any, groups: Any, n_cases: int) -> CaseSam
     ValueError
         As :meth:`CaseSample.of`, or if labels are missing, or given to a metric without them.
     """
+    if metric.needs in CLASSES:
+        raise ValueError(
+            f"metric {metric.name!r} is of several classes; for one or two models on one sample "
+            f"use {CLASSES[metric.needs]}."
+        )
     if metric.needs != "values":
         if y_true is None:
             raise ValueError(f"metric {metric.name!r} needs labels in `y_true`, got None.")

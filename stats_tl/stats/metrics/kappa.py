@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["weighted_kappa", "weighted_kappa_test"]
+__all__ = ["grade_agreement", "weighted_kappa", "weighted_kappa_test"]
 
 from typing import Any
 
@@ -84,7 +84,7 @@ def weighted_kappa(
     level = check_confidence_level(confidence_level)
     truth = whole_numbers(reference, None, "reference")
     codes = as_groups(groups, truth.size)
-    found = _kappa(truth, whole_numbers(rating, truth.size, "rating"), weights)
+    found = grade_agreement(truth, whole_numbers(rating, truth.size, "rating"), weights)
     notes, standard_error = standard_error_of(found, codes)
     interval = NO_INTERVAL
     if standard_error > 0:
@@ -171,7 +171,7 @@ def weighted_kappa_test(
     truth = whole_numbers(reference, None, "reference")
     codes = as_groups(groups, truth.size)
     a, b = (
-        _kappa(truth, whole_numbers(own, truth.size, name), weights)
+        grade_agreement(truth, whole_numbers(own, truth.size, name), weights)
         for own, name in ((rating_a, "rating_a"), (rating_b, "rating_b"))
     )
     method = f"Paired test of the difference in {_kappa_name(weights)} ({random_units(codes)})"
@@ -179,7 +179,8 @@ def weighted_kappa_test(
     return compare(a, b, codes, hypothesis, procedure, method=method, span=2.0)
 
 
-def _kappa(truth: np.ndarray, rating: np.ndarray, weights: str) -> StratifiedValue:
+def grade_agreement(truth: np.ndarray, rating: np.ndarray, weights: str) -> StratifiedValue:
+    """Weighted kappa of checked grades."""
     low = min(truth.min(), rating.min())
     one, other = truth - low, rating - low
     k = int(max(one.max(), other.max())) + 1

@@ -6,7 +6,7 @@ class against the rest.
 
 from __future__ import annotations
 
-__all__ = ["multiclass_auc", "multiclass_auc_test"]
+__all__ = ["as_classes", "hand_till", "macro", "multiclass_auc", "multiclass_auc_test"]
 
 import itertools
 from typing import Any
@@ -96,7 +96,7 @@ def multiclass_auc(
     """
     check_option(average, AVERAGES, name="average")
     level = check_confidence_level(confidence_level)
-    classes = _classes(y_true)
+    classes = as_classes(y_true)
     codes = as_groups(groups, classes.size)
     found = _AREAS[average](classes, _class_scores(scores, classes, "scores"))
     notes, standard_error = standard_error_of(found, codes)
@@ -183,7 +183,7 @@ def multiclass_auc_test(
     """
     check_option(average, AVERAGES, name="average")
     hypothesis = Hypothesis(alternative, null_value, confidence_level)
-    classes = _classes(y_true)
+    classes = as_classes(y_true)
     codes = as_groups(groups, classes.size)
     a, b = (
         _AREAS[average](classes, _class_scores(own, classes, name))
@@ -194,7 +194,8 @@ def multiclass_auc_test(
     return compare(a, b, codes, hypothesis, procedure, method=method, span=1.0)
 
 
-def _classes(y_true: Any) -> np.ndarray:
+def as_classes(y_true: Any) -> np.ndarray:
+    """Classes numbered 0 to C - 1, all of which occur; a ValueError otherwise."""
     found = whole_numbers(y_true, None, "y_true")
     if found.min() < 0:
         raise ValueError("`y_true` must number the classes from 0, got negative labels.")
@@ -218,24 +219,26 @@ def _class_scores(scores: Any, classes: np.ndarray, name: str) -> np.ndarray:
             f"`{name}` must have a column for each of the {n_classes} classes of `y_true`, shape "
             f"({classes.size}, {n_classes}), got {matrix.shape[::-1]}."
         )
-    return matrix
+    return matrix.T
 
 
-def _hand_till(classes: np.ndarray, scores: np.ndarray) -> StratifiedValue:
+def hand_till(classes: np.ndarray, scores: np.ndarray) -> StratifiedValue:
+    """Hand and Till's M of scores of shape (n, C)."""
     auc = roc_auc()
     total, influence = 0.0, np.zeros(classes.size)
-    pairs = list(itertools.permutations(range(len(scores)), 2))
+    pairs = list(itertools.permutations(range(scores.shape[1]), 2))
     for own, other in pairs:
         inside = (classes == own) | (classes == other)
-        value, part = auc.evaluate(classes[inside] == own, scores[own, inside])
+        value, part = auc.evaluate(classes[inside] == own, scores[inside, own])
         total += value
         influence[inside] += part
     return StratifiedValue(total / len(pairs), influence / len(pairs), classes)
 
 
-def _macro(classes: np.ndarray, scores: np.ndarray) -> StratifiedValue:
+def macro(classes: np.ndarray, scores: np.ndarray) -> StratifiedValue:
+    """Macro average of one class against the rest, of scores of shape (n, C)."""
     auc = roc_auc()
-    found = [auc.evaluate(classes == own, row) for own, row in enumerate(scores)]
+    found = [auc.evaluate(classes == own, row) for own, row in enumerate(scores.T)]
     value = sum(value for value, _ in found) / len(found)
     influence = sum((part for _, part in found), np.zeros(classes.size)) / len(found)
     # With two classes "the rest" is one of them, and how frequent it is does not matter.
@@ -243,7 +246,7 @@ def _macro(classes: np.ndarray, scores: np.ndarray) -> StratifiedValue:
     return StratifiedValue(value, influence, strata)
 
 
-_AREAS = {"hand-till": _hand_till, "macro": _macro}
+_AREAS = {"hand-till": hand_till, "macro": macro}
 
 
 def _name(average: str, classes: np.ndarray) -> str:

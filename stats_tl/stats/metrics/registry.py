@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from . import calibration, counts, means, ranks
+from . import calibration, class_metrics, counts, means, ranks
 from .base import Metric
 
 METRICS: dict[str, Callable[..., Metric]] = {
@@ -38,6 +38,15 @@ METRICS: dict[str, Callable[..., Metric]] = {
         calibration.calibration_slope,
     )
 }
+#: Of several classes, or grades, within the folds of a cross-validation and of several arms.
+CLASS_METRICS: dict[str, Callable[..., Metric]] = {
+    factory.__name__: factory
+    for factory in (
+        class_metrics.roc_auc_ovr,
+        class_metrics.roc_auc_ovo,
+        class_metrics.quadratic_kappa,
+    )
+}
 # Other names in use.
 ALIASES = {
     "auc": "roc_auc",
@@ -52,11 +61,14 @@ ALIASES = {
     "mcc": "matthews_corrcoef",
     "recall": "sensitivity",
     "precision": "ppv",
+    "auc_ovr": "roc_auc_ovr",
+    "auc_hand_till": "roc_auc_ovo",
+    "hand_till": "roc_auc_ovo",
 }
 
 
 def metric_names() -> list[str]:
-    """Names of the metrics that :func:`get_metric` knows.
+    """Names of the metrics of two classes, and of values, that :func:`get_metric` knows.
 
     Parameters
     ----------
@@ -90,7 +102,10 @@ def get_metric(metric: str | Metric, /, **options: Any) -> Metric:
     Parameters
     ----------
     metric : str or Metric
-        One of :func:`metric_names`; a `Metric` is returned as it is.
+        One of :func:`metric_names`; a `Metric` is returned as it is. Of several classes,
+        'roc_auc_ovr' (macro-averaged one-versus-rest AUC) and 'roc_auc_ovo' (Hand and Till's M);
+        of grades, 'quadratic_kappa'. These three are for :func:`repeated_cv_test`,
+        :func:`repeated_cv_omnibus_test` and :func:`metric_omnibus_test`.
     options : optional
         ``prevalence`` of 'ppv' and 'npv'; ``specificity`` of 'sensitivity_at_specificity',
         ``sensitivity`` of 'specificity_at_sensitivity', and either, as a range (low, high), of
@@ -131,13 +146,14 @@ def get_metric(metric: str | Metric, /, **options: Any) -> Metric:
                 "`get_metric` with the name."
             )
         return metric
-    known = [*METRICS, *ALIASES]
+    makers = METRICS | CLASS_METRICS
+    known = [*makers, *ALIASES]
     if not isinstance(metric, str) or metric not in known:
         near = difflib.get_close_matches(str(metric), known, n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise ValueError(f"`metric` must be one of {tuple(METRICS)}, got {metric!r}{hint}")
+        raise ValueError(f"`metric` must be one of {tuple(makers)}, got {metric!r}{hint}")
     name = ALIASES.get(metric, metric)
-    parameters = inspect.signature(METRICS[name]).parameters
+    parameters = inspect.signature(makers[name]).parameters
     for option in options:
         if option not in parameters:
             takes = f"takes {', '.join(parameters)}" if parameters else "takes no such option"
@@ -146,7 +162,7 @@ def get_metric(metric: str | Metric, /, **options: Any) -> Metric:
         if parameter.default is inspect.Parameter.empty and option not in options:
             raise ValueError(f"metric {name!r} needs `{option}`.")
     try:
-        return METRICS[name](**options)
+        return makers[name](**options)
     except (TypeError, ValueError) as error:
         if isinstance(error, ValueError) and "could not convert" not in str(error):
             raise

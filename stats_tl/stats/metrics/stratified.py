@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = [
     "StratifiedValue",
     "compare",
+    "covariance_of",
     "estimated",
     "procedure_of",
     "random_units",
@@ -45,17 +46,33 @@ def standard_error_of(
     if sizes.min() == 1:
         few = ResultWarning("single-case", "a class has one case: the variance cannot be estimated")
         return (warn_degenerate(few),), math.nan
-    influence = found.influence
+    return (), math.sqrt(float(covariance_of(found.influence[None], found.strata, codes)[0, 0]))
+
+
+def covariance_of(
+    influences: np.ndarray, strata: np.ndarray, codes: np.ndarray | None
+) -> np.ndarray:
+    """Covariance matrix of values with influences of shape (m, n); NaN where a class has one case.
+
+    Raises
+    ------
+    ValueError
+        If all cases belong to one patient.
+    """
+    sizes = np.bincount(strata).astype(np.float64)
     if codes is None:
-        factor = (sizes / (sizes - 1))[found.strata]
-        return (), math.sqrt(float(np.sum(factor * influence**2)))
+        spread = sizes - 1
+        spread[spread == 0] = math.nan
+        within: np.ndarray = influences * (sizes / spread)[strata] @ influences.T
+        return within
     if not codes.any():
         raise ValueError(
             f"`groups` puts all {codes.size} cases in one patient; the variance between patients "
             "needs at least two. Leave `groups` out if the cases are independent."
         )
-    sums = np.bincount(codes, weights=influence)
-    return (), math.sqrt(float(sums @ sums) * sums.size / (sums.size - 1))
+    sums = np.stack([np.bincount(codes, weights=own) for own in influences])
+    found: np.ndarray = sums @ sums.T * sums.shape[1] / (sums.shape[1] - 1)
+    return found
 
 
 def estimated(
