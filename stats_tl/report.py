@@ -80,8 +80,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--scores",
         nargs="+",
         metavar="FILE",
-        help="predictions of any trainer (text or Parquet), one row per case and arm, or wide with "
-        "--arms; or a file for each arm: imagenet=a.csv radimagenet=b.csv",
+        help="predictions of any trainer (text, Parquet or Stata), one row per case and arm, or "
+        "wide with --arms; or a file for each arm: imagenet=a.csv radimagenet=b.csv",
     )
     source.add_argument(
         "--aucs",

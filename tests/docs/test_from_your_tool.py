@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -86,7 +87,7 @@ def test_halvings():
 
 def test_pytorch():
     names: dict = {}
-    (block,) = blocks("PyTorch", "python")
+    block, *_ = blocks("PyTorch", "python")
     exec(block, names)
     network = torch.nn.Sequential(torch.nn.Linear(4, 2), torch.nn.Dropout(0.5))
     images = torch.randn(10, 4) * 30
@@ -97,6 +98,46 @@ def test_pytorch():
     logits = images @ network[0].weight.T + network[0].bias
     expected = (logits[:, 1] - logits[:, 0]).detach().double().numpy()
     assert scores == pytest.approx(expected, rel=1e-5, abs=1e-5)
+
+
+class StandIn:
+    """What `Trainer.predict` returns: Lightning's batches, or Hugging Face's tuple."""
+
+    def __init__(self, logits, labels=None, strategy="random"):
+        self.logits, self.labels = logits, labels
+        self.args = SimpleNamespace(train_sampling_strategy=strategy)
+
+    def predict(self, *_):
+        if self.labels is None:
+            return list(torch.tensor(self.logits, dtype=torch.float32).split(7))
+        return SimpleNamespace(
+            predictions=self.logits.astype("float32"), label_ids=self.labels, metrics={}
+        )
+
+
+def test_trainers_of_lightning_and_hugging_face():
+    names: dict = {}
+    for block in blocks("PyTorch", "python"):
+        exec(block, names)
+    rng = np.random.default_rng(4)
+    y = np.arange(50) % 2
+    case = [f"c{i}" for i in range(50)]
+    (command,) = blocks("PyTorch", "bash")
+    for lightning in (True, False):
+        expected = {}
+        for arm, signal in (("small", 0.5), ("large", 1.5)):
+            logits = rng.normal(size=(50, 2)) + signal * np.c_[-y, y]
+            if lightning:
+                table = names["by_lightning"](StandIn(logits), None, None, case, y)
+            else:
+                table = names["by_trainer"](StandIn(logits, y), None, case)
+            table.to_csv(f"{arm}.csv", index=False)
+            expected[arm] = roc_auc_score(y, logits[:, 1] - logits[:, 0])
+        row = run(command)["significance"].iloc[0]
+        found = [row["auc"], row["auc_reference"]]
+        assert found == pytest.approx([expected["large"], expected["small"]], abs=1e-12)
+    with pytest.raises(ValueError, match="change the order"):
+        names["by_trainer"](StandIn(logits, y, "group_by_length"), None, case)
 
 
 def test_r():
@@ -233,6 +274,75 @@ class TestOtherPrograms:
             }
         ).to_csv("caret.csv")  # fmt: skip
         self.check("caret", frame)
+
+    def test_tidymodels(self, frame):
+        for arm in ("small", "large"):
+            pd.DataFrame(
+                {
+                    "id": "Repeat1", "id2": [f"Fold{fold + 1}" for fold in frame["fold"]],
+                    ".pred_benign": 1 - frame[arm], ".pred_malignant": frame[arm],
+                    ".row": frame["case"] + 1, ".pred_class": "benign", "dx": WORDS[frame["y"]],
+                    ".config": "Preprocessor1_Model1",
+                }
+            ).to_csv(f"{arm}.csv", index=False)  # fmt: skip
+        self.check("tidymodels", frame)
+
+    def test_mlr3(self, frame):
+        again = frame.assign(fold=(frame["fold"] + frame["case"] // 15) % 5 + 5)
+        both = pd.concat([frame, again])
+        for arm in ("small", "large"):
+            pd.DataFrame(
+                {
+                    "iter": both["fold"] + 1, "row_ids": both["case"] + 1,
+                    "truth": WORDS[both["y"]], "response": "benign",
+                    "prob.malignant": both[arm], "prob.benign": 1 - both[arm],
+                }
+            ).to_csv(f"{arm}.csv", index=False)  # fmt: skip
+        self.check("mlr3", both)
+
+    def test_orange(self, frame):
+        p = frame[["small", "large"]].map("{:.6g}".format)
+        frame = frame.assign(**p.astype(float))
+        lines = [
+            "diagnosis,name,small,large,small (benign),small (malignant),"
+            "large (benign),large (malignant),Fold,f0",
+            "benign malignant,string,benign malignant,benign malignant,continuous,continuous,"
+            "continuous,continuous,1 2 3 4 5,continuous",
+            "class,meta,meta,meta,meta,meta,meta,meta,meta,",
+        ]
+        order = frame.sort_values("fold").index  # fold by fold, as Orange writes them
+        lines += [
+            f"{WORDS[frame['y'][i]]},c{i},benign,benign,{1 - frame['small'][i]:.6g},"
+            f"{p['small'][i]},{1 - frame['large'][i]:.6g},{p['large'][i]},"
+            f"{frame['fold'][i] + 1},-2.32503"
+            for i in order
+        ]
+        Path("orange.csv").write_text("\n".join(lines) + "\n")
+        self.check("Orange", frame)
+
+    def test_spss_and_stata(self, frame):
+        section = PAGE.split("\n### SPSS and Stata\n")[1].split("\n##")[0]
+        of_spss, of_stata = re.findall(r"```bash\n(.*?)```", section, re.S)
+        own = pd.DataFrame(
+            {
+                "id": frame["case"] + 1_000_000_000_000.0, "dx": WORDS[frame["y"]],
+                "p_small": frame["small"], "p_large": frame["large"],
+            }
+        )  # fmt: skip
+        own.to_csv("predictions.csv", index=False)
+        expected = pytest.approx(self.means(frame, within_folds=False), abs=1e-12)
+        row = run(of_spss)["significance"].iloc[0]
+        assert [row["auc"], row["auc_reference"]] == expected
+        own.to_csv("predictions.csv", index=False, sep=";", decimal=",")  # in a German locale
+        row = run(of_spss)["significance"].iloc[0]
+        assert [row["auc"], row["auc_reference"]] == expected
+        for version in (114, 118):
+            own.assign(dx=frame["y"] + 1).to_stata(
+                "predictions.dta", version=version, write_index=False,
+                value_labels={"dx": {1: "benign", 2: "malignant"}},
+            )  # fmt: skip
+            row = run(of_stata)["significance"].iloc[0]
+            assert [row["auc"], row["auc_reference"]] == expected
 
     def test_mlr(self, frame):
         for arm in ("small", "large"):

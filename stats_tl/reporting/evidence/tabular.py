@@ -1,4 +1,4 @@
-"""Tables as programs write them: delimited text of several dialects, Parquet, WEKA's and Orange's.
+"""Tables as programs write them: delimited text of several dialects, Parquet, Stata's, WEKA's.
 
 What is unambiguous is read; for what is not, the message names the separator or the row, and the
 flag that helps.
@@ -12,6 +12,7 @@ import csv
 import hashlib
 import io
 import re
+import struct
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -51,6 +52,12 @@ _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?")
 _ORANGE_TYPES = {"continuous", "c", "discrete", "d", "string", "s", "time", "t", "basket"}
 _ORANGE_FLAGS = {"", "class", "meta", "weight", "ignore", "m", "i", "w"}
+_SPSS = "SAVE TRANSLATE /OUTFILE='predictions.csv' /TYPE=CSV /FIELDNAMES /CELLS=LABELS."
+#: First bytes of Stata's files: of releases 8 to 12, and since 13.
+_STATA = (
+    *(bytes([release, order]) for release in (113, 114, 115) for order in (1, 2)),
+    b"<stata_dta>",
+)
 _NOT_UTF8 = "not a text file in UTF-8; save it as CSV in UTF-8"
 #: First bytes of files that hold tables, but no text, and how to make text of them.
 _BINARY = {
@@ -59,9 +66,8 @@ _BINARY = {
     b"PK\x03\x04": "a spreadsheet or a zip archive; save the sheet as CSV in UTF-8",
     b"\xd0\xcf\x11\xe0": "an old spreadsheet (.xls); save the sheet as CSV in UTF-8",
     b"\x1f\x8b": "compressed by gzip; unpack it first",
-    b"$FL2": "a file of SPSS; export it there: SAVE TRANSLATE /TYPE=CSV /FIELDNAMES",
-    b"$FL3": "a file of SPSS; export it there: SAVE TRANSLATE /TYPE=CSV /FIELDNAMES",
-    b"<stata_dta>": "a file of Stata; export it there: export delimited",
+    b"$FL2": f"a file of SPSS; export it there: {_SPSS}",
+    b"$FL3": f"a file of SPSS; export it there: {_SPSS}",
     b"RDX": "a workspace of R; export it there: write.csv(x, row.names = FALSE)",
 }
 
@@ -85,8 +91,8 @@ def read_table(
     ----------
     path : Path
         Delimited text in UTF-8 (separated by commas, semicolons, tabs, bars or single blanks;
-        with decimal commas where the separator is none), Parquet, or what WEKA, Orange, iMRMC
-        (``.imrmc``) or OR-DBM MRMC (``.lrc``) write.
+        with decimal commas where the separator is none), Parquet, Stata's ``.dta``, or what WEKA,
+        Orange, iMRMC (``.imrmc``) or OR-DBM MRMC (``.lrc``) write.
     columns : mapping of str to str, optional
         Our name → the file's name of a column.
     names : sequence of str, optional
@@ -111,11 +117,12 @@ def read_table(
         for magic, what in _BINARY.items():
             if head.startswith(magic):
                 raise UserError(what)
-        parquet = head.startswith(b"PAR1")
-        digest = _digest(path, lines=not parquet)
+        binary = head.startswith((b"PAR1", *_STATA))
+        digest = _digest(path, lines=not binary)
         text = {(columns or {}).get(name, name) for name in TEXT_COLUMNS}
-        if parquet:
-            frame = _of_arrow(pq.read_table(path), text)
+        if binary:
+            read = pq.read_table if head.startswith(b"PAR1") else _read_stata
+            frame = _of_arrow(read(path), text)
         elif (reader := _own_reader(path, head)) is not None:
             frame = reader(path.read_text(encoding="utf-8-sig"))
         else:
@@ -198,6 +205,35 @@ def _read_text(path: Path, dialect: _Dialect, text: set[str]) -> pd.DataFrame:
             f"{shown!r}"
         ) from None
     return _of_arrow(table.rename_columns(dialect.names), text)
+
+
+def _read_stata(path: Path) -> pa.Table:
+    """A file of Stata; values that have labels are read as their labels."""
+    try:
+        frame = pd.read_stata(path)
+        for name, column in frame.items():
+            if isinstance(column.dtype, pd.CategoricalDtype):  # some values may lack a label
+                frame[name] = column.cat.rename_categories(list(map(str, column.cat.categories)))
+            elif column.dtype == "float64" and _whole(column):  # as Stata keeps long identifiers
+                frame[name] = column.astype("Int64")
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    except (
+        LookupError,
+        MemoryError,
+        TypeError,
+        ValueError,
+        pa.ArrowException,
+        struct.error,
+    ) as why:
+        raise UserError(
+            f"not a file that pandas reads as Stata's ({why}); export it there: export delimited"
+        ) from None
+
+
+def _whole(column: pd.Series) -> bool:
+    """Whether all numbers are whole, and exact as such."""
+    known = column.dropna()
+    return bool((known % 1 == 0).all() and (known.abs() < 2**53).all())
 
 
 def _of_arrow(table: pa.Table, text: set[str]) -> pd.DataFrame:

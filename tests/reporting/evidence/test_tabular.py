@@ -46,6 +46,22 @@ def read(tmp_path, text, name="p.csv", **options):
     return read_predictions(path, **options)
 
 
+def test_stata(tmp_path, table):
+    """Long identifiers are whole numbers, values have their labels, others stay."""
+    own = table.assign(case=np.tile(np.arange(ROWS) + 1e15, 2), y_true=table["y_true"] + 1)
+    labels = {"y_true": {2: "malignant"}}
+    for version in (114, 117, 118):
+        path = tmp_path / f"{version}.dta"
+        own.rename(columns={"case": "id"}).to_stata(
+            path, version=version, write_index=False, value_labels=labels
+        )
+        evidence = read_predictions(path, columns={"case": "id"}, positive="malignant")
+        case = own["case"].astype("int64").astype(str)
+        assert same(evidence, table.assign(case=case))
+        found = {str(r.case): int(r.y_true) for r in evidence.scores().itertuples()}
+        assert found == dict(zip(case, table["y_true"], strict=True))
+
+
 def same(evidence, table):
     expected = {(r.arm, r.case): r.score for r in table.itertuples()}
     found = {(str(r.arm), str(r.case)): r.score for r in evidence.scores().itertuples()}
@@ -269,7 +285,7 @@ class TestWeka:
     [
         (b"PK\x03\x04rest", "p.csv: a spreadsheet or a zip archive; save the sheet as CSV"),
         (b"$FL2@(#) SPSS", "p.csv: a file of SPSS; export it there"),
-        (b"<stata_dta><header>", "p.csv: a file of Stata; export it there: export delimited"),
+        (b"<stata_dta><header>", "p.csv: not a file that pandas reads as Stata's"),
         (b"\x1f\x8b\x08", "p.csv: compressed by gzip"),
         ("größe,case\n1,2\n".encode("latin-1"), "p.csv: not a text file in UTF-8"),
         (b"PAR1 and no more", "p.csv: not a CSV table|cannot read"),
