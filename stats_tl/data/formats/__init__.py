@@ -56,6 +56,31 @@ _BARE_DICOM = tuple(
     for group, elements in ((2, (0, 1)), (8, (0, 1, 5, 8, 0x12, 0x14, 0x16, 0x18)))
     for element in elements
 )
+#: What is no image here, but may well be one elsewhere, or was meant to be one.
+_OTHERS: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"NRRD000", "an NRRD file"),
+    (0, b"ObjectType", "a MetaImage file"),
+    (0, b"NDims", "a MetaImage file"),
+    (344, b"ni1\0", "a NIfTI header whose voxels lie in an .img file"),
+    (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
+    (0, b"MATLAB ", "a MATLAB file"),
+    (0, b"\xff\x0a", "a JPEG XL file"),
+    (0, b"\0\0\0\x0cJXL ", "a JPEG XL file"),
+    (0, b"II\xbc", "a JPEG XR file"),
+    (4, b"ftypavi", "an AVIF file"),
+    (4, b"ftyphei", "an HEIC file"),
+    (4, b"ftypmif1", "an HEIC file"),
+    (4, b"ftyp", "a video"),
+    (8, b"AVI ", "a video"),
+    (0, b"\x1aE\xdf\xa3", "a video"),
+    (0, b"%PDF", "a PDF file"),
+    (0, b"8BPS", "a Photoshop file"),
+    *((0, f"P{kind}".encode(), "a Netpbm file (PGM, PPM)") for kind in range(1, 8)),
+    (0, b"<svg", "an SVG drawing"),
+    (0, b"<!DOCTYPE html", "an HTML page, perhaps of a failed download"),
+    (0, b"<html", "an HTML page, perhaps of a failed download"),
+    (0, b"version https://git-lfs", "a Git LFS pointer; fetch the file with `git lfs pull`"),
+)
 FORMATS = "PNG, JPEG, BMP, TIFF, GIF, WebP, JPEG 2000, DICOM, NIfTI, NumPy"
 _DEFAULT = Reading()
 _Result = TypeVar("_Result")
@@ -117,6 +142,8 @@ def decode(data: bytes, reading: Reading = _DEFAULT, frame: int | None = None) -
             return tiff.decode(data, reading, frame)
         from . import raster, volumes
 
+        if kind is None:
+            raise UnreadableImageError(_why_unread(data))
         if kind == "volume":
             return volumes.decode(data, reading, frame)
         return raster.decode(data, reading, frame)
@@ -145,9 +172,21 @@ def count_frames(data: bytes, reading: Reading = _DEFAULT) -> int:
             return dicom.count_frames(data)
         from . import raster, tiff
 
+        if kind is None:
+            raise UnreadableImageError(_why_unread(data))
         return tiff.count_frames(data) if kind == "tiff" else raster.count_frames(data)
 
     return _guarded(count)
+
+
+def _why_unread(data: bytes) -> str:
+    """What `data` are instead of an image of one of the formats, where that can be told."""
+    if not data.strip(b"\0"):
+        return f"not an image but {'zeros alone' if data else 'an empty file'}"
+    for start, signature, name in _OTHERS:
+        if data[start : start + len(signature)] == signature:
+            return f"not an image but {name}" + ("" if ";" in name else f" ({FORMATS})")
+    return f"not an image ({FORMATS})"
 
 
 def _guarded(action: Callable[[], _Result]) -> _Result:

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["count_frames", "decode"]
 
 import io
+from collections.abc import Callable
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -16,10 +17,15 @@ FORMATS = ("PNG", "JPEG", "BMP", "GIF", "WEBP", "JPEG2000", "TIFF")
 _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr")
 _GREY = ("1", "L", "LA", "La")
 _ORIENTATION = 0x0112
+_JPEG_LS = 0xF7  # the marker of its frame header
 
 
 def decode(data: bytes, reading: Reading, frame: int | None = None) -> Image.Image:
     """The image in `data`, upright, as mode L or RGB."""
+    decoder = _deep_jpeg(data)
+    if decoder is not None:
+        choose_frame(1, reading, frame)
+        return render(decoder(data), reading.intensity)
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         check_size(*image.size)
         number = choose_frame(_frames_of(image), reading, frame)
@@ -34,6 +40,8 @@ def decode(data: bytes, reading: Reading, frame: int | None = None) -> Image.Ima
 
 def count_frames(data: bytes) -> int:
     """How many images the file holds."""
+    if _deep_jpeg(data) is not None:
+        return 1
     with Image.open(io.BytesIO(data), formats=FORMATS) as image:
         return _frames_of(image)
 
@@ -89,6 +97,24 @@ def _deep_colour(data: bytes, image: Image.Image) -> np.ndarray | None:
         import imagecodecs
 
         return _without_alpha(imagecodecs.jpeg2k_decode(data))
+    return None
+
+
+def _deep_jpeg(data: bytes) -> Callable[[bytes], np.ndarray] | None:
+    """What decodes a JPEG-LS file, or a JPEG of more than 8 bits; Pillow opens neither."""
+    position = 2
+    while data.startswith(b"\xff\xd8") and position + 9 < len(data):
+        marker, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4])
+        if marker == _JPEG_LS or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
+            depth = data[position + 4]
+            height, width = (int.from_bytes(data[position + k : position + k + 2]) for k in (5, 7))
+            if marker != _JPEG_LS and depth <= 8:
+                return None
+            check_size(width, height)
+            import imagecodecs
+
+            return imagecodecs.jpegls_decode if marker == _JPEG_LS else imagecodecs.jpeg8_decode
+        position += 2 + length
     return None
 
 

@@ -16,7 +16,9 @@ from .intensity import render
 from .reading import Reading, UnreadableImageError, check_size, choose_frame
 
 _NAMED = {0: "MINISWHITE", 1: "MINISBLACK", 2: "RGB", 3: "PALETTE", 5: "SEPARATED", 6: "YCBCR"}
-_BY_PILLOW = ("PALETTE", "SEPARATED", "YCBCR")
+_BY_PILLOW = ("SEPARATED", "YCBCR")
+# None, fax, LZW, JPEG, Deflate, PackBits, LZMA, Zstandard; the others are read by imagecodecs.
+_COMPRESSIONS_OF_PILLOW = (1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946, 34925, 50000)
 
 # tifffile logs what it finds odd about a file; without a handler that would be printed.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -38,9 +40,18 @@ def decode(data: bytes, reading: Reading, frame: int | None = None) -> Image.Ima
         if _is_plain(page) and series is tiff.series[0] and len(tiff.pages) == len(series):
             return _by_pillow(data, number, reading)
         if photometric in _BY_PILLOW:
+            if int(page.compression) not in _COMPRESSIONS_OF_PILLOW:
+                how = getattr(page.compression, "name", page.compression)
+                raise UnreadableImageError(
+                    f"photometric interpretation {photometric} compressed as {how}; convert it to "
+                    "grey levels or RGB"
+                )
             shown = series[number] or page
             return _by_pillow(data, int(shown.index), reading)
         samples = _samples(tiff, series, number)
+        if photometric == "PALETTE":
+            samples = np.moveaxis(np.asarray(page.colormap)[:, samples] // 257, 0, -1)
+            samples = samples.astype(np.uint8)
         orientation = page.tags.get("Orientation")
         image = render(samples, reading.intensity)
         if photometric == "MINISWHITE":
@@ -73,6 +84,7 @@ def _is_plain(page: TiffPage) -> bool:
     """What Pillow decodes as it stands: up to 8 unsigned bits, samples side by side."""
     return (
         page.bitspersample <= 8
+        and int(page.compression) in _COMPRESSIONS_OF_PILLOW
         and page.dtype is not None
         and page.dtype.kind in "ub"
         and (int(page.planarconfig) == 1 or page.samplesperpixel == 1)
@@ -96,6 +108,12 @@ def _samples(tiff: TiffFile, series: TiffPageSeries, number: int) -> np.ndarray:
         samples = np.moveaxis(samples, 0, -1)
     if samples.ndim != 3:
         raise UnreadableImageError(f"samples of shape {samples.shape}; expected grey levels or RGB")
-    if page.samplesperpixel < 3:  # grey, and an alpha channel
+    colour = _NAMED[int(page.photometric)] == "RGB"
+    if page.samplesperpixel not in ((3, 4) if colour else (1, 2)):
+        raise UnreadableImageError(
+            f"{page.samplesperpixel} samples a pixel; expected grey levels or RGB, at most with "
+            "transparency"
+        )
+    if not colour:
         return samples[..., 0]
     return np.ascontiguousarray(samples[..., :3])

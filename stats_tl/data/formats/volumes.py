@@ -85,10 +85,11 @@ def read_npy_header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
 
 def _as_slices(array: np.ndarray) -> np.ndarray:
     """``(slices, height, width)`` or ``(slices, height, width, 3)``; an image is one slice."""
-    if array.ndim == 2 or (array.ndim == 3 and array.shape[2] == 3):
-        return array[None]
-    if array.ndim == 3 or (array.ndim == 4 and array.shape[3] == 3):
-        return array
+    if array.ndim in (3, 4) and array.shape[-1] in (1, 3, 4):  # grey, RGB, RGB with transparency
+        slices = array if array.ndim == 4 else array[None]
+        return slices[..., 0] if array.shape[-1] == 1 else slices[..., :3]
+    if array.ndim in (2, 3):
+        return array if array.ndim == 3 else array[None]
     raise UnreadableImageError(
         f"an array of shape {array.shape}; expected (slices, height, width), or RGB as a last axis"
     )

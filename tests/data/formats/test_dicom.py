@@ -13,8 +13,10 @@ from pydicom.pixels import apply_modality_lut, apply_voi_lut, pixel_array
 from pydicom.uid import (
     MPEG2MPML,
     DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
+    JPEGExtended12Bit,
     JPEGLSLossless,
     RLELossless,
 )
@@ -276,3 +278,159 @@ def test_a_long_header_changes_nothing():
     expected = np.asarray(decode(written(bare)))
     assert len(np.unique(expected)) > 15
     assert np.array_equal(np.asarray(decode(written(full))), expected)
+
+
+@pytest.mark.parametrize("stored", [8, 10, 12, 16])
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("rest", ["zero", "sign", "overlay"])
+def test_only_the_stored_bits_count(stored, signed, rest):
+    """Bits above the stored ones hold zeros, copies of the sign, or overlays of old files."""
+    values = RNG.integers(0, 2**stored, (20, 24)) - signed * 2 ** (stored - 1)
+    words = values.astype(np.int64) & 0xFFFF
+    above = 0xFFFF & ~(2**stored - 1)
+    if rest != "sign":
+        words &= ~above
+    if rest == "overlay":
+        words |= (RNG.integers(0, 65536, words.shape) & above).astype(np.int64)
+    data = dataset_of(words.astype(np.uint16), stored=stored, RescaleSlope=1, RescaleIntercept=7)
+    data.PixelRepresentation = int(signed)
+    np.testing.assert_allclose(shown(written(data)), own_range(values), atol=1)
+    np.testing.assert_array_equal(pixel_array(io.BytesIO(written(data))), values)
+
+
+def test_the_high_bit_says_where_the_stored_bits_lie():
+    """pydicom 3.0.2 takes the lowest ones whatever it says."""
+    for signed in (False, True):
+        values = CT.astype(np.int64) - signed * 2048
+        data = dataset_of(((values << 4) & 0xFFFF).astype(np.uint16) | 5, stored=12, HighBit=15)
+        data.PixelRepresentation = int(signed)
+        np.testing.assert_allclose(shown(written(data)), own_range(values), atol=1)
+
+
+def test_eight_bits_without_a_window_are_left_as_they_are():
+    grey = (CT // 20).astype(np.uint8)
+    assert grey.max() < 210
+    for elements in ({}, {"RescaleSlope": 1, "RescaleIntercept": 0}):
+        np.testing.assert_array_equal(shown(dicoms.dicom(grey, **elements)), grey)
+    inverted = shown(dicoms.dicom(grey, photometric="MONOCHROME1"))
+    np.testing.assert_array_equal(inverted, 255 - grey)
+    np.testing.assert_allclose(shown(dicoms.dicom(grey), own_range=True), own_range(grey), atol=1)
+
+
+@pytest.mark.parametrize("padding", [-2000, 63536])
+def test_padding_of_signed_samples_is_often_written_unsigned(padding):
+    samples = CT.astype("<i2") - 900
+    samples[:4], samples[4] = -2000, -1995
+    data = dataset_of(samples)
+    data.add_new("PixelPaddingValue", "SS" if padding < 0 else "US", padding)
+    data.add_new("PixelPaddingRangeLimit", "SS" if padding < 0 else "US", padding + 10)
+    seen = shown(written(data))
+    np.testing.assert_allclose(seen[5:], own_range(samples[5:]), atol=1)
+    assert (seen[:5] == 0).all()
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+@pytest.mark.parametrize("planar", [0, 1])
+def test_colour_in_both_planar_configurations(depth, planar):
+    colour = RNG.integers(0, 200, (20, 24, 3)).astype(f"uint{depth}")
+    data = dataset_of(colour, photometric="RGB", PlanarConfiguration=planar)
+    if planar:
+        data.PixelData = np.moveaxis(colour, 2, 0).tobytes()
+    expected = colour if depth == 8 else own_range(colour)
+    np.testing.assert_allclose(shown(written(data)), expected, atol=1)
+    np.testing.assert_array_equal(pixel_array(io.BytesIO(written(data))), colour)
+
+
+@pytest.mark.parametrize("photometric", ["HSV", "YBR_RCT", "YBR_PARTIAL_420"])
+def test_colour_that_nobody_converts_is_refused_by_name(photometric):
+    colour = RNG.integers(0, 256, (20, 24, 3)).astype(np.uint8)
+    with pytest.raises(UnreadableImageError, match=f"interpretation {photometric}; convert"):
+        shown(dicoms.dicom(colour, photometric=photometric))
+
+
+def test_extended_jpeg_of_twelve_bits():
+    import imagecodecs
+
+    smooth = np.repeat(np.linspace(100, 4000, 48).astype(np.uint16)[None], 40, axis=0)
+    frame = imagecodecs.jpeg8_encode(smooth, bitspersample=12, level=95)
+    data = dataset_of(smooth, stored=12, **WINDOWS)
+    data.file_meta.TransferSyntaxUID = JPEGExtended12Bit
+    data.PixelData = pydicom.encaps.encapsulate([frame])
+    data["PixelData"].VR = "OB"
+    stored = imagecodecs.jpeg8_decode(frame).astype(float)
+    expected = np.clip((stored - 299.5) / 1499 + 0.5, 0, 1) * 255
+    np.testing.assert_allclose(shown(written(data), window="BONE"), expected, atol=1)
+    data.PixelData = pydicom.encaps.encapsulate([frame[:60]])
+    data["PixelData"].VR = "OB"
+    with pytest.raises(UnreadableImageError):
+        shown(written(data))
+
+
+@pytest.mark.parametrize("kind", ["grey", "grey of 8 bits", "colour"])
+def test_explicit_big_endian(kind):
+    samples = {
+        "grey": CT, "grey of 8 bits": (CT // 16).astype(np.uint8),
+        "colour": RNG.integers(0, 256, (20, 24, 3)).astype(np.uint8),
+    }[kind]  # fmt: skip
+    photometric = "RGB" if kind == "colour" else "MONOCHROME2"
+    data = dataset_of(samples, photometric=photometric)
+    data.file_meta.TransferSyntaxUID = ExplicitVRBigEndian
+    data.PixelData = samples.astype(samples.dtype.newbyteorder(">")).tobytes()
+    file = io.BytesIO()
+    data.save_as(file, enforce_file_format=True, little_endian=False, implicit_vr=False)
+    expected = own_range(CT) if kind == "grey" else samples
+    np.testing.assert_allclose(shown(file.getvalue()), expected, atol=1)
+
+
+@pytest.mark.parametrize("kind", ["f4", "f8"])
+def test_float_pixel_data(kind):
+    values = (CT / 7 - 90).astype(kind)
+    data = dataset_of(CT)
+    del data.PixelData, data.BitsStored, data.HighBit, data.PixelRepresentation
+    data.BitsAllocated = 8 * values.dtype.itemsize
+    setattr(data, "FloatPixelData" if kind == "f4" else "DoubleFloatPixelData", values.tobytes())
+    np.testing.assert_allclose(shown(written(data)), own_range(values), atol=1)
+
+
+def test_a_private_class_and_a_segmentation_of_one_bit():
+    data = dataset_of(CT)
+    data.SOPClassUID = data.file_meta.MediaStorageSOPClassUID = "1.2.840.113619.4.30"
+    np.testing.assert_allclose(shown(written(data)), own_range(CT), atol=1)
+    mask = CT[:, :32] > 2000
+    packed = np.packbits(mask, bitorder="little").reshape(1, -1)
+    data = dataset_of(packed, Rows=40, Columns=32, BitsAllocated=1, stored=1)
+    data.BitsStored, data.HighBit = 1, 0
+    np.testing.assert_array_equal(shown(written(data)), 255 * mask)
+
+
+def test_each_frame_of_an_enhanced_file_has_its_own_rescaling():
+    data = dataset_of(np.stack([CT] * 3), NumberOfFrames=3, stored=12)
+    groups = []
+    for frame in range(3):
+        rescale, group = Dataset(), Dataset()
+        rescale.RescaleSlope, rescale.RescaleIntercept = str(frame + 1), str(-100 * frame)
+        group.PixelValueTransformationSequence = [rescale]
+        groups.append(group)
+    data.PerFrameFunctionalGroupsSequence = groups
+    for frame in range(3):
+        values = CT.astype(float) * (frame + 1) - 100 * frame
+        expected = np.clip(values / 3000, 0, 1) * 255
+        seen = shown(written(data), frame, "all", range=(0, 3000))
+        np.testing.assert_allclose(seen, expected, atol=1)
+
+
+def test_a_slope_of_zero_is_refused():
+    with pytest.raises(UnreadableImageError, match="slope of 0"):
+        shown(dicoms.dicom(CT, RescaleSlope=0, RescaleIntercept=0))
+
+
+def test_overlays_are_not_drawn():
+    data = dataset_of(CT)
+    plain = shown(written(data))
+    data.add_new(0x60000010, "US", 40)
+    data.add_new(0x60000011, "US", 36)
+    data.add_new(0x60000050, "SS", [1, 1])
+    data.add_new(0x60000100, "US", 1)
+    data.add_new(0x60000102, "US", 0)
+    data.add_new(0x60003000, "OW", b"\xff" * 180)
+    np.testing.assert_array_equal(shown(written(data)), plain)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from stats_tl.data.formats import UnreadableImageError, decode
+from stats_tl.data.formats import UnreadableImageError, count_frames, decode
 from tests.data.conftest import encode, png_claiming, tiny
 
 GREY = np.arange(144, dtype=np.uint8).reshape(12, 12)
@@ -72,6 +72,27 @@ def test_truncated_files_are_refused(kind):
     data = encode(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8), kind)
     with pytest.raises(UnreadableImageError):
         decode(data[: len(data) * 2 // 3])
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b"NRRD0005\ntype: short\n", "an NRRD file"),
+        (b"ObjectType = Image\nNDims = 3\n", "a MetaImage file"),
+        (b"\0" * 344 + b"ni1\0", "a NIfTI header"),
+        (b"\xff\x0a\xff\xff", "a JPEG XL file"),
+        (b"\0\0\0\x1cftypavif", "an AVIF file"),
+        (b"\0\0\0\x18ftypmp42", "a video"),
+        (b"<!DOCTYPE html><html>", "an HTML page"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "`git lfs pull`$"),
+        (b"", "an empty file"),
+        (b"\0" * 400, "zeros alone"),
+    ],
+)
+def test_what_a_file_is_instead_of_an_image_is_said(data, name):
+    for action in (decode, count_frames):
+        with pytest.raises(UnreadableImageError, match=rf"^not an image but .*{name}"):
+            action(data)
 
 
 @pytest.mark.parametrize("data", [b"", b"no image", b"GIF89a" + b"\0" * 50, b"%PDF-1.4"])

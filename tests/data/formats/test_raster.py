@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import imagecodecs
 import numpy as np
@@ -65,3 +67,64 @@ def test_frames_of_an_animation_by_plan():
         assert np.asarray(decode(data, Reading(frames=frames))).max() == level
     with pytest.raises(UnreadableImageError, match="has no frame 5: it holds 4"):
         decode(data, Reading(frames=5))
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+@pytest.mark.parametrize("palette", [False, True])
+def test_png_of_few_bits(bits, palette):
+    """Written chunk by chunk: Pillow saves grey of fewer than 8 bits as 8 or as 1."""
+
+    def chunk(kind, data):
+        whole = kind + data
+        return struct.pack(">I", len(data)) + whole + struct.pack(">I", zlib.crc32(whole))
+
+    levels = TWELVE[..., 0] >> (12 - bits)
+    rows = b"".join(
+        b"\0" + int("".join(f"{level:0{bits}b}" for level in row), 2).to_bytes(24 * bits // 8)
+        for row in levels
+    )
+    colours = RNG.integers(0, 256, (2**bits, 3)).astype(np.uint8)
+    header = struct.pack(">IIBBBBB", 24, 20, bits, 3 if palette else 0, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+    if palette:
+        data += chunk(b"PLTE", colours.tobytes()) + chunk(b"tRNS", bytes(2**bits))
+    data += chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    expected = colours[levels] if palette else levels * (255 / (2**bits - 1))
+    np.testing.assert_array_equal(np.asarray(decode(data)), expected)
+
+
+def test_jpeg_in_cmyk_and_rgb_is_what_was_saved():
+    colour = np.zeros((32, 32, 3), np.uint8)
+    colour[:, :16] = (200, 60, 30)
+    colour[:, 16:] = (20, 120, 220)
+    cmyk = io.BytesIO()
+    Image.fromarray(colour).convert("CMYK").save(cmyk, "JPEG", quality=98, subsampling=0)
+    kept = encode(colour, "JPEG", quality=98, keep_rgb=True)
+    for data in (cmyk.getvalue(), kept):
+        np.testing.assert_allclose(np.asarray(decode(data)).astype(int), colour, atol=6)
+
+
+@pytest.mark.parametrize(
+    ("encoder", "options"),
+    [
+        ("jpeg8", {"bitspersample": 12, "level": 95}),
+        ("jpeg8", {"bitspersample": 16, "lossless": True}),
+        ("ljpeg", {"bitspersample": 16}),
+        ("jpegls", {}),
+    ],
+)
+def test_deep_jpeg_and_jpeg_ls_are_scaled_from_their_own_range(encoder, options):
+    grey = np.ascontiguousarray(TWELVE[..., 0])
+    data = getattr(imagecodecs, f"{encoder}_encode")(grey, **options)
+    stored = getattr(imagecodecs, f"{encoder}_decode")(data)
+    assert stored.dtype == np.uint16
+    assert np.abs(stored.astype(int) - grey).max() < 200
+    np.testing.assert_allclose(np.asarray(decode(data)), own_range(stored), atol=1)
+    assert count_frames(data) == 1
+    with pytest.raises(UnreadableImageError, match="no frame 2"):
+        decode(data, Reading(frames=2))
+
+
+def test_jpeg_ls_of_eight_bits_is_left_as_it_is():
+    grey = (TWELVE[..., 0] // 16).astype(np.uint8)
+    np.testing.assert_array_equal(np.asarray(decode(imagecodecs.jpegls_encode(grey))), grey)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -132,3 +133,97 @@ def test_eight_bits_are_those_of_pillow():
         data = written(samples)
         with Image.open(io.BytesIO(data)) as image:
             np.testing.assert_array_equal(np.asarray(decode(data)), np.asarray(image))
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+@pytest.mark.parametrize("kind", ["minisblack", "miniswhite", "rgb"])
+def test_packed_samples(bits, kind):
+    samples = (COLOUR if kind == "rgb" else GREY.astype(np.uint16)) >> max(0, 12 - bits)
+    seen = np.asarray(decode(written(samples, bitspersample=bits, photometric=kind)))
+    expected = 255 - own_range(samples) if kind == "miniswhite" else own_range(samples)
+    np.testing.assert_allclose(seen, expected, atol=1)
+
+
+def test_packed_twelve_bits_in_big_endian():
+    """As libtiff lays them: the byte order does not concern packed samples, only the header."""
+    samples = GREY.astype(np.uint16)
+    little, big = (written(samples, bitspersample=12, byteorder=order) for order in "<>")
+    packed = imagecodecs.packints_encode(samples.ravel(), 12)
+    assert packed in little
+    with tifffile.TiffFile(io.BytesIO(big)) as tiff:
+        start = tiff.pages[0].dataoffsets[0]
+    data = big[:start] + packed + big[start + len(packed) :]
+    np.testing.assert_allclose(np.asarray(decode(data)), own_range(samples), atol=1)
+
+
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite"])
+def test_one_bit(photometric):
+    mask = GREY > 2000
+    seen = np.asarray(decode(written(mask, photometric=photometric)))
+    np.testing.assert_array_equal(seen, 255 * (mask if photometric == "minisblack" else ~mask))
+    for compression in ("group3", "group4"):
+        file = io.BytesIO()
+        Image.fromarray(mask).save(file, "TIFF", compression=compression)
+        np.testing.assert_array_equal(np.asarray(decode(file.getvalue())), 255 * mask)
+
+
+@pytest.mark.parametrize("kind", [">f4", ">f8", ">i2"])
+@pytest.mark.parametrize("predictor", [False, True])
+def test_big_endian(kind, predictor):
+    samples = (GREY * 1.5 - 100).astype(kind)
+    options = {"compression": "deflate", "predictor": True} if predictor else {}
+    seen = np.asarray(decode(written(samples, byteorder=">", **options)))
+    np.testing.assert_allclose(seen, own_range(samples), atol=1)
+
+
+@pytest.mark.parametrize("compression", ["jpeg2000", "jpegxl", "webp", "lerc", "png", "jpegxr"])
+def test_compressions_that_pillow_lacks_at_eight_bits(compression):
+    """By imagecodecs; Pillow calls such files no images."""
+    samples = (COLOUR // 16).astype(np.uint8)
+    options = {"compressionargs": {"lossless": True}} if compression == "webp" else {}
+    data = written(samples, photometric="rgb", compression=compression, **options)
+    np.testing.assert_array_equal(np.asarray(decode(data)), tifffile.imread(io.BytesIO(data)))
+    if compression != "webp":
+        white = written(samples[..., 0], photometric="miniswhite", compression=compression)
+        stored = tifffile.imread(io.BytesIO(white))
+        np.testing.assert_array_equal(np.asarray(decode(white)), 255 - stored)
+
+
+@pytest.mark.parametrize("photometric", ["ycbcr", "rgb", "minisblack"])
+def test_jpeg_inside(photometric):
+    smooth = np.repeat(np.linspace(20, 230, 32).astype(np.uint8)[None], 32, axis=0)
+    samples = smooth if photometric == "minisblack" else np.dstack([smooth, smooth.T, 255 - smooth])
+    data = written(samples, photometric=photometric, compression="jpeg")
+    stored = tifffile.imread(io.BytesIO(data))
+    np.testing.assert_allclose(np.asarray(decode(data)).astype(int), stored, atol=2)
+
+
+@pytest.mark.parametrize("depth", [8, 16])
+def test_palettes(depth):
+    indices = (GREY >> (0 if depth == 16 else 4)).astype(f"uint{depth}")
+    palette = RNG.integers(0, 65536, (3, 2**depth)).astype(np.uint16)
+    seen = np.asarray(decode(written(indices, photometric="palette", colormap=palette)))
+    np.testing.assert_allclose(seen, np.moveaxis(palette[:, indices], 0, -1) / 257, atol=1)
+
+
+def test_cmyk_of_sixteen_bits():
+    ink = np.dstack([65535 - COLOUR * 16, np.zeros_like(COLOUR[..., 0])])
+    seen = np.asarray(decode(written(ink, photometric="separated")))
+    np.testing.assert_allclose(seen, COLOUR * 16 / 257, atol=1)
+
+
+@pytest.mark.parametrize(
+    ("samples", "options", "message"),
+    [
+        (np.repeat(COLOUR[..., :1], 5, axis=2), {"photometric": "minisblack"}, "5 samples a pixel"),
+        (COLOUR, {"photometric": "minisblack"}, "3 samples a pixel"),
+        (
+            (COLOUR // 16).astype(np.uint8),
+            {"photometric": "ycbcr", "compression": "jpeg2000", "subsampling": (1, 1)},
+            "YCBCR compressed as JPEG2000",
+        ),
+    ],
+)
+def test_channels_of_no_known_meaning_are_refused(samples, options, message):
+    with pytest.raises(UnreadableImageError, match=message):
+        decode(written(samples, planarconfig="contig", **options))

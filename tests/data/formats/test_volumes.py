@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import gzip
 import io
+import struct
 
 import nibabel
 import numpy as np
 import pytest
 
 from stats_tl.data.formats import Reading, UnreadableImageError, count_frames, decode, volumes
+from stats_tl.study.plan import Intensity
 
 SERIES = np.random.default_rng(7).integers(0, 256, (5, 12, 16)).astype(np.uint8)
 
@@ -133,3 +135,39 @@ def test_damage_anywhere_is_an_image_or_a_clear_error():
                 assert decode(bytes(bad), Reading(frames=1, plane="axial")).mode in ("L", "RGB")
             except UnreadableImageError:
                 continue
+
+
+def test_a_last_axis_of_channels_is_no_axis_of_slices():
+    grey = (np.arange(30 * 40).reshape(30, 40) % 251).astype(np.uint8)
+    colour = np.dstack([grey, grey.T[:30, :30].repeat(2, 1)[:, :40], 255 - grey])
+    alpha = np.dstack([colour, grey])
+    for samples, expected in ((grey[..., None], grey), (colour, colour), (alpha, colour)):
+        np.testing.assert_array_equal(np.asarray(decode(npy(samples))), expected)
+        stack = npy(np.stack([samples, samples[::-1]]))
+        assert count_frames(stack) == 2
+        second = np.asarray(decode(stack, Reading(frames=2)))
+        np.testing.assert_array_equal(second, expected[::-1])
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [(2.5, -1024.0), (1.0, -1000.0)])
+def test_nifti_is_read_with_its_scale(slope, intercept):
+    stored = np.random.default_rng(8).integers(0, 800, (12, 14, 3)).astype(np.int16)
+    data = bytearray(nibabel.Nifti1Image(stored, np.eye(4)).to_bytes())
+    struct.pack_into("<ff", data, 112, slope, intercept)  # scl_slope, scl_inter
+    reference = nibabel.Nifti1Image.from_bytes(bytes(data)).get_fdata()
+    np.testing.assert_allclose(reference, stored * slope + intercept)
+    reading = Reading(Intensity(range=(-500, 600)), 2, "axial")
+    seen = np.asarray(decode(bytes(data), reading))
+    expected = np.clip((reference[::-1, ::-1, 1].T + 500) / 1100, 0, 1) * 255
+    np.testing.assert_allclose(seen, expected, atol=1)
+
+
+@pytest.mark.parametrize("names", ["RGB", "RGBA"])
+def test_colour_nifti(names):
+    voxels = np.zeros((12, 14, 2), dtype=[(name, "u1") for name in names])
+    colours = np.random.default_rng(9).integers(0, 256, (12, 14, 2, 3)).astype(np.uint8)
+    for channel, name in enumerate("RGB"):
+        voxels[name] = colours[..., channel]
+    data = nibabel.Nifti1Image(voxels, np.eye(4)).to_bytes()
+    seen = np.asarray(decode(data, Reading(frames=2, plane="axial")))
+    np.testing.assert_array_equal(seen, np.swapaxes(colours[::-1, ::-1, 1], 0, 1))
