@@ -16,14 +16,22 @@ from .errors import UserError
 from .visible import say, visible
 
 if TYPE_CHECKING:
-    from .reporting import AnalysisOptions, Evidence, GridReport, Predictions, Report, ValueReport
+    from .reporting import (
+        AnalysisOptions,
+        ClassReport,
+        Evidence,
+        GridReport,
+        Predictions,
+        Report,
+        ValueReport,
+    )
 
 # Spelt out, so that --help needs no import of the analysis.
 FORMATS = ("latex", "csv", "figures", "words", "json", "html", "docx")
 CORRECTIONS = ("holm", "hochberg", "hommel", "bonferroni", "bh", "by", "none")
 EXIT_DIFFERS = 1
 #: They say how the table of --scores is to be read.
-TABLE_FLAGS = ("columns", "arms", "names", "truth", "positive", "folds")
+TABLE_FLAGS = ("columns", "arms", "classes", "names", "truth", "positive", "folds")
 EXAMPLES = """\
 examples:
   python -m stats_tl.report
@@ -46,6 +54,9 @@ examples:
           --reference small
       a value of each case in place of scores: nnU-Net's summaries, MONAI's *_raw.csv, or a
       table case,arm,value, optionally patient,repeat,fold
+  python -m stats_tl.report --scores classes.csv --reference small
+      several classes, a score column of each: case,y_true,arm,prob_benign,prob_malignant,
+      prob_normal; or ordinal grades (BI-RADS): case,y_true,arm,grade
   python -m stats_tl.report --aucs grid.csv --reference imagenet
       a published grid, one row per model: arm,auc and configuration (or other columns that
       distinguish models), optionally task,backbone
@@ -106,6 +117,12 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="ARM=COLUMN,...",
         help="the CSV is wide, one row per case, with a score column for each arm: "
         "imagenet=p_in,radimagenet=p_rin",
+    )
+    what.add_argument(
+        "--classes",
+        metavar="CLASS=COLUMN,...",
+        help="the table has a score of each of several classes: benign=p_b,malignant=p_m,"
+        "normal=p_n (default: columns such as score_0,score_1,score_2 or prob_benign,...)",
     )
     what.add_argument(
         "--names",
@@ -258,6 +275,9 @@ def main(arguments: list[str] | None = None) -> int:
         values = value_report(options, formats)
         if values is not None:
             return finish(values, options, options.out)
+        classes = class_report(options, formats)
+        if classes is not None:
+            return finish(classes, options, options.out)
         return report(predictions(options), options, formats, options.out)
     if options.aucs is not None:
         return finish(grid_report(options, formats), options, options.out)
@@ -322,7 +342,9 @@ def report(
 
 
 def finish(
-    result: Report | GridReport | ValueReport, options: argparse.Namespace, out: Path | None
+    result: Report | GridReport | ValueReport | ClassReport,
+    options: argparse.Namespace,
+    out: Path | None,
 ) -> int:
     """Write or check what was built, and show it on the terminal."""
     from .reporting import differing_files, plain_table, write_report
@@ -409,6 +431,40 @@ def value_report(options: argparse.Namespace, formats: list[str]) -> ValueReport
         higher_is_better=options.higher_is_better,
         formats=formats,
         labels=labels(options),
+    )
+
+
+def class_report(options: argparse.Namespace, formats: list[str]) -> ClassReport | None:
+    """The report of ``--scores`` where the files hold several classes; None where two."""
+    from .reporting import AnalysisOptions, build_class_report, parse_mapping, read_classes
+
+    if options.arms or options.positive is not None:
+        if options.classes:
+            given = "--arms" if options.arms else "--positive"
+            raise UserError(f"{given} is for one score of each case, --classes for several")
+        return None
+    files = score_files(options.scores)
+    columns, classes = options.columns, options.classes
+    table = read_classes(
+        files if isinstance(files, dict) else {"": files},
+        columns=columns and parse_mapping(columns, "--columns", "case=image_id,y_true=label"),
+        classes=classes and parse_mapping(classes, "--classes", "benign=p_b,malignant=p_m"),
+        names=parse_names(options.names),
+        truth=options.truth,
+        folds=options.folds,
+        name="-".join(files) if isinstance(files, dict) else file_name(files),
+    )
+    if table is None:
+        return None
+    return build_class_report(
+        table,
+        overridden(planned(AnalysisOptions(), options), options),
+        allow_incomplete=options.allow_incomplete,
+        allow_leakage=options.allow_leakage,
+        formats=formats,
+        labels=labels(options),
+        layout=options.layout,
+        pictures=not options.check,
     )
 
 

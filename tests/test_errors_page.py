@@ -123,6 +123,15 @@ class World:
         return root
 
 
+def classes(**labels):
+    """Two arms, two folds, three classes."""
+    i = np.arange(len(SCORES))
+    frame = SCORES.drop(columns="score").assign(y_true=(i % 40 // 2) % 3)
+    names = ("benign", "malignant", "normal")
+    frame["y_true"] = frame["y_true"].map(dict(enumerate(labels.get("y", names))))
+    return frame.assign(prob_benign=0.25, prob_malignant=0.25, prob_normal=0.5)
+
+
 def values():
     return SCORES.drop(columns="y_true").rename(columns={"score": "value"})
 
@@ -324,6 +333,18 @@ CAUSES = {
     ("tests on what bootstrap samples leave out", "report"): lambda w: w.scores(out_of_bag()),
     ("predictions of every tuning value", "report"): lambda w: w.scores(
         pd.concat([SCORES.assign(k=1), SCORES.assign(k=2)]),
+    ),
+    ("a class has no column of scores", "report"): lambda w: w.scores(
+        classes().replace({"y_true": {"normal": "cyst"}})
+    ),
+    ("columns and labels call the classes otherwise", "report"): lambda w: w.scores(
+        classes(y=(0, 1, 2))
+    ),
+    ("some probabilities of the classes do not sum to 1", "report"): lambda w: w.scores(
+        classes().assign(prob_benign=np.where(np.arange(80) == 0, 0.9, 0.25))
+    ),
+    ("a fold has no case of a class", "report"): lambda w: w.scores(
+        classes().assign(fold=lambda f: f["fold"].where(f["y_true"] != "normal", "1"))
     ),
     ("too few halvings", "report"): lambda w: w.scores(two_halvings()),
     ("nobody says which values are better", "report"): lambda w: w.scores(values()),

@@ -17,6 +17,8 @@ from typing import Any
 from .auc_table.model import GridFit, fit_grid, read_aucs
 from .auc_table.report import GridReport, build_grid_report
 from .build import FORMATS, Report, build_report
+from .class_table.report import ClassReport, build_class_report
+from .class_table.sources import ClassTable, read_classes
 from .evidence.base import Evidence
 from .evidence.layout import arrange, parse_mapping
 from .evidence.options import CORRECTIONS, AnalysisOptions, read_analysis_plan
@@ -42,6 +44,8 @@ __all__ = [
     "CORRECTIONS",
     "FORMATS",
     "AnalysisOptions",
+    "ClassReport",
+    "ClassTable",
     "Evidence",
     "GridFit",
     "GridReport",
@@ -53,6 +57,7 @@ __all__ = [
     "ValueTable",
     "arrange",
     "audit_findings",
+    "build_class_report",
     "build_grid_report",
     "build_report",
     "build_value_report",
@@ -74,6 +79,7 @@ __all__ = [
     "plain_table",
     "read_analysis_plan",
     "read_aucs",
+    "read_classes",
     "read_predictions",
     "read_values",
     "render_figure",

@@ -12,7 +12,7 @@ import pytest
 import torch
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import cohen_kappa_score, roc_auc_score
 
 from stats_tl.report import main as report
 
@@ -395,6 +395,42 @@ class TestOtherPrograms:
             own[["case", "negative", arm]].to_csv(f"{arm}.csv", index=False, header=False)
         frame.rename(columns={"y": "y_true"})[["case", "y_true"]].to_csv("labels.csv", index=False)
         self.check("MedMNIST and MONAI", frame, within_folds=False)
+
+
+def test_several_classes():
+    X, y = make_classification(
+        150, 6, n_informative=4, n_classes=3, n_clusters_per_class=1, random_state=0
+    )
+    names = np.array(["benign", "malignant", "normal"])
+    arms = {"small": LogisticRegression(C=1e-3), "large": LogisticRegression()}
+    (block,) = blocks("Several classes", "python")
+    parts, frames = [], {}
+    test = np.arange(75, 150)
+    for arm, model in arms.items():
+        model.fit(X[:75], names[y[:75]])
+        scope = {"model": model, "X": X, "test": test}
+        exec(block, scope)
+        frames[arm] = pd.DataFrame(scope["by_class"])
+        parts.append(frames[arm].assign(case=test, y_true=names[y[75:]], arm=arm))
+        model_columns = dict(zip(frames[arm].columns, names, strict=True))
+        frames[arm].rename(columns=model_columns).to_csv(f"{arm}.csv")
+        frames[arm].to_csv(f"{arm}_medmnist.csv", header=False)
+    pd.concat(parts).to_csv("classes.csv", index=False)
+    pd.DataFrame({"diagnosis": names[y[75:]]}).to_csv("labels.csv")
+    pd.DataFrame({"case": range(75), "y_true": y[75:]}).to_csv("numbers.csv", index=False)
+    grades = [own.to_numpy().argmax(axis=1) for own in frames.values()]
+    pd.concat(
+        pd.DataFrame({"case": test, "y_true": y[75:], "arm": arm, "birads": own})
+        for arm, own in zip(arms, grades, strict=True)
+    ).to_csv("grades.csv", index=False)
+    *by_class, kappa = blocks("Several classes", "bash")
+    expected = [roc_auc_score(y[75:], frames[arm], multi_class="ovr") for arm in ("large", "small")]
+    for command in by_class:
+        row = run(command)["multiclass"].iloc[0]
+        assert [row["value"], row["value_reference"]] == pytest.approx(expected, abs=1e-12)
+    row = run(kappa)["multiclass"].iloc[0]
+    expected = [cohen_kappa_score(y[75:], own, weights="quadratic") for own in grades[::-1]]
+    assert [row["value"], row["value_reference"]] == pytest.approx(expected, abs=1e-12)
 
 
 def test_reader_study():

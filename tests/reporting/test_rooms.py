@@ -18,6 +18,7 @@ ROOMS = (
     "word",
     "auc_table",
     "value_table",
+    "class_table",
 )
 #: Above the rooms, the lower first.
 TOP = ("contents", "summary", "build", "__init__")

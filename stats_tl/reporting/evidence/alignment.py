@@ -189,7 +189,8 @@ def check_scores(scores: pd.DataFrame) -> pd.DataFrame:
     if wrong.any():
         given = ", ".join(sorted({repr(v) for v in frame.loc[wrong, "y_true"].head(50)})[:5])
         raise UserError(
-            f"column 'y_true' must hold 0 (negative) and 1 (positive), got also {given}; recode it"
+            f"column 'y_true' must hold 0 (negative) and 1 (positive), got also {given}; recode "
+            "it, or give a score of each class (--classes)"
         )
     values = pd.to_numeric(frame["score"], errors="coerce")
     wrong = ~np.isfinite(values)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ValueTable", "has_values", "read_values"]
+__all__ = ["ValueTable", "has_values", "heading", "read_values"]
 
 import csv
 import hashlib
@@ -56,6 +56,12 @@ def has_values(path: Path, columns: Mapping[str, str] | None = None) -> bool:
     """Whether a file of ``--scores`` holds values of cases in place of scores; a quick look."""
     if path.is_dir() or path.suffix == ".json" or path.name.endswith(_RAW):
         return True
+    given, names = columns or {}, heading(path)
+    return given.get("value", "value") in names and given.get("score", "score") not in names
+
+
+def heading(path: Path) -> list[str]:
+    """Names of the columns of a table, from its first bytes; none where it cannot be read."""
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
@@ -65,10 +71,8 @@ def has_values(path: Path, columns: Mapping[str, str] | None = None) -> bool:
             line = head.decode("utf-8-sig", "replace").splitlines()[:1]
             names = re.split(r"[,;\t|]", line[0].replace('"', "")) if line else []
     except (OSError, pa.ArrowException):
-        return False  # the reader of scores says what is wrong
-    given = columns or {}
-    names = [name.strip() for name in names]
-    return given.get("value", "value") in names and given.get("score", "score") not in names
+        return []  # the reader of scores says what is wrong
+    return [name.strip() for name in names]
 
 
 def read_values(

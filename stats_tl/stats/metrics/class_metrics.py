@@ -116,6 +116,7 @@ def roc_auc_ovr() -> Metric:
         needs="class scores",
         higher_is_better=True,
         by_class=True,
+        interval="logit",
         of_sample=macro,
     )
 
@@ -128,6 +129,7 @@ def roc_auc_ovo() -> Metric:
         needs="class scores",
         higher_is_better=True,
         by_class=True,
+        interval="logit",
         of_sample=hand_till,
     )
 

@@ -1,0 +1,1 @@
+"""Reports of predictions of several classes, or of ordinal grades."""

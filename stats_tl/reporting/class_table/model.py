@@ -1,0 +1,515 @@
+"""Arms compared by a metric of several classes, class by class, and all at once."""
+
+from __future__ import annotations
+
+__all__ = ["METRICS", "ClassFit", "ClassSetting", "fit_classes"]
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ...errors import UserError, suggest
+from ...stats import (
+    ConfidenceInterval,
+    DegenerateDataWarning,
+    TestResult,
+    adjust_pvalues,
+    delong_test,
+    equivalence_test,
+    metric_omnibus_test,
+    multiclass_auc,
+    multiclass_auc_test,
+    noninferiority_test,
+    repeated_cv_comparison,
+    repeated_cv_omnibus_test,
+    roc_auc,
+    weighted_kappa,
+    weighted_kappa_test,
+)
+from ..evidence.alignment import DESIGNS, Aligned, align, complete_runs, require_complete
+from ..evidence.checks import divided_patients
+from ..evidence.further import further_runs, further_scores
+from ..evidence.options import AnalysisOptions
+from ..rendering.labels import plural
+from ..results.comparisons import without_verdicts
+from ..results.verdicts import judge
+from .sources import ClassTable
+
+#: Metrics of several classes by name, in words, and what `multiclass_auc` calls them.
+METRICS = {
+    "roc_auc_ovr": "macro-averaged one-versus-rest AUC",
+    "roc_auc_ovo": "Hand–Till M",
+    "quadratic_kappa": "quadratically weighted kappa",
+}
+_AVERAGES = {"roc_auc_ovr": "macro", "roc_auc_ovo": "hand-till"}
+
+
+@dataclass(frozen=True)
+class ClassSetting:
+    """One setting: the classes of its cases, and the scores of its arms.
+
+    Attributes
+    ----------
+    aligned : Aligned
+        With positions in the table in place of scores.
+    labels : ndarray of int, shape (cases,)
+    runs : ndarray of int
+        Those that are complete in all arms.
+    names : tuple of str
+        Of the classes.
+    """
+
+    aligned: Aligned
+    labels: np.ndarray
+    runs: np.ndarray
+    names: tuple[str, ...]
+    _values: np.ndarray = field(repr=False)
+
+    @property
+    def folds(self) -> np.ndarray:
+        """Fold of each case in the runs, shape (runs, cases)."""
+        found: np.ndarray = self.aligned.folds[0, self.runs]
+        return found
+
+    @property
+    def repeats(self) -> np.ndarray:
+        """Repeat of each run."""
+        return np.array([self.aligned.runs[run][0] for run in self.runs])
+
+    @property
+    def cross_validated(self) -> bool:
+        """Whether there is more than one fold."""
+        return len(np.unique(self.folds[0])) > 1
+
+    def scores(self, arm: str) -> np.ndarray:
+        """Scores of an arm, shape (runs, cases, classes), or grades, (runs, cases)."""
+        return self.taken(self.aligned.scores[self.aligned.arm(arm), self.runs])
+
+    def taken(self, positions: np.ndarray) -> np.ndarray:
+        """Scores at positions in the table."""
+        found: np.ndarray = self._values[positions.astype(np.int64)]
+        return found[..., 0] if found.shape[-1] == 1 else found
+
+    def halvings(self, arm: str, reference: str) -> dict[str, Any]:
+        """Scores of cross-validations of halves, for the tests of two arms."""
+        runs = further_runs(self.aligned, arm, reference)[0]
+        return {
+            name: (self.taken(a), self.taken(b), folds)
+            for name, (a, b, folds) in further_scores(self.aligned, arm, reference, runs).items()
+        }
+
+
+@dataclass(frozen=True)
+class ClassFit:
+    """What a report of several classes shows.
+
+    Attributes
+    ----------
+    metric : str
+        A key of :data:`METRICS`.
+    settings : tuple of ClassSetting
+    comparisons : DataFrame
+        A row a setting and arm, with what :func:`.judge` adds.
+    second : DataFrame
+        The same by the other AUC; empty of grades.
+    by_class : DataFrame
+        A row a setting, arm and class; empty of grades.
+    omnibus : DataFrame
+        A row a setting with three arms or more.
+    pairs : DataFrame
+        Every two arms of these settings.
+    sample : DataFrame
+        ``task, class, n_cases, n_patients``.
+    clustered : bool
+        Whether patients are the independent units.
+    designs : tuple of str
+        What was compared, once each.
+    warnings, class_warnings : tuple of str
+        Of the tests; those that only tests of single classes have.
+    """
+
+    metric: str
+    settings: tuple[ClassSetting, ...] = field(repr=False)
+    comparisons: pd.DataFrame
+    second: pd.DataFrame
+    by_class: pd.DataFrame
+    omnibus: pd.DataFrame
+    pairs: pd.DataFrame
+    sample: pd.DataFrame
+    clustered: bool
+    designs: tuple[str, ...]
+    warnings: tuple[str, ...]
+    class_warnings: tuple[str, ...]
+
+    @property
+    def cross_validated(self) -> bool:
+        """Whether any setting is."""
+        return any(own.cross_validated for own in self.settings)
+
+
+def fit_classes(
+    table: ClassTable,
+    options: AnalysisOptions,
+    *,
+    metric: str = "roc_auc_ovr",
+    allow_incomplete: bool = False,
+    allow_leakage: bool = False,
+) -> ClassFit:
+    """Compare every arm with the reference in every setting.
+
+    Parameters
+    ----------
+    table : ClassTable
+    options : AnalysisOptions
+        With a reference.
+    metric : str
+        A key of :data:`METRICS`; of grades it is kappa.
+    allow_incomplete : bool, optional
+        Compare on the runs that are complete in all arms.
+    allow_leakage : bool, optional
+        Give numbers, without verdicts, where patients are on both sides of a split.
+
+    Returns
+    -------
+    ClassFit
+
+    Raises
+    ------
+    UserError
+        If the reference is no arm, arms are not paired, or the design has no test for classes.
+    IncompleteError
+        If runs are incomplete and `allow_incomplete` is false.
+    """
+    chosen = "quadratic_kappa" if table.graded else metric
+    settings, lacking = _settings(table, options, allow_incomplete=allow_incomplete)
+    torn = divided_patients([own.aligned for own in settings])
+    if torn and not allow_leakage:
+        task, patients = next(iter(torn.items()))
+        raise UserError(
+            "patients have cases on both sides of a split: "
+            f"{f'{task}: ' if task else ''}{plural(len(patients), 'patient')}, for example "
+            f"{min(patients)!r}. Split by patient and train again, or correct the column "
+            "'patient'; --allow-leakage shows the numbers without verdicts"
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DegenerateDataWarning)  # they are in the notes
+        found = _compared(settings, options, chosen)
+        second = [] if table.graded else _compared(settings, options, _other(chosen))
+        classes = [] if table.graded else list(_by_class(settings, options, table.classes))
+        omnibus = [_omnibus(own, chosen) for own in settings if len(own.aligned.arms) > 2]
+        pairs = _pairs(settings, options, chosen)
+    if not found:
+        raise UserError(f"nothing to compare with the reference {options.reference!r}")
+    notes = [warning for row in found for warning in row.pop("warnings")]
+    of_classes = [warning for row in classes for warning in row.pop("warnings")]
+    for row in (*second, *pairs):
+        row.pop("warnings")
+    known = {warning.code for warning in notes}
+    return ClassFit(
+        metric=chosen,
+        settings=settings,
+        comparisons=without_verdicts(judge(pd.DataFrame(found), options), torn),
+        second=_adjusted(second, options),
+        by_class=_adjusted(classes, options),
+        omnibus=pd.DataFrame(omnibus),
+        pairs=_adjusted(pairs, options),
+        sample=_sample(settings, table),
+        clustered=any(own.aligned.groups is not None for own in settings),
+        designs=tuple(dict.fromkeys(map(_design, settings))),
+        warnings=tuple(dict.fromkeys([*map(str, notes), *(f"left out: {t}" for t in lacking)])),
+        class_warnings=tuple(dict.fromkeys(str(w) for w in of_classes if w.code not in known)),
+    )
+
+
+def _other(metric: str) -> str:
+    return next(name for name in _AVERAGES if name != metric)
+
+
+def _settings(
+    table: ClassTable, options: AnalysisOptions, *, allow_incomplete: bool
+) -> tuple[tuple[ClassSetting, ...], list[str]]:
+    scores = table.predictions.scores(design=list(DESIGNS), as_categories=True)
+    test = scores[scores["partition"] == "test"]
+    found, lacking = [], []
+    arms = sorted(set(test["arm"].astype(str)))
+    if options.reference is None:
+        raise UserError(
+            f"which arm is the reference? Say --reference NAME; arms: {', '.join(arms)}"
+        )
+    if options.reference not in arms:
+        raise UserError(
+            f"no arm is called {options.reference!r}; {suggest(options.reference, arms)}"
+        )
+    for aligned in align(test):
+        if options.reference not in aligned.arms or len(aligned.arms) < 2:
+            raise UserError(
+                f"{_where(aligned)}the arms are {', '.join(aligned.arms)}; a comparison needs the "
+                f"reference {options.reference!r} and another"
+            )
+        runs = np.arange(len(aligned.runs))
+        for arm in aligned.arms:
+            if arm != options.reference:
+                own, gaps = complete_runs(aligned, arm, options.reference)
+                runs = np.intersect1d(runs, own)
+                lacking += gaps
+        lacking = list(dict.fromkeys(lacking))
+        if not allow_incomplete:
+            require_complete(lacking)
+        if not runs.size:
+            raise UserError(f"{_where(aligned)}no run is complete in all arms")
+        _refuse_designs(aligned, runs)
+        labels = _labels(aligned, runs, table)
+        found.append(ClassSetting(aligned, labels, runs, table.classes, table.values))
+    return tuple(found), lacking
+
+
+def _refuse_designs(aligned: Aligned, runs: np.ndarray) -> None:
+    where = _where(aligned)
+    if aligned.readers:
+        raise UserError(
+            f"{where}a reader study of several classes has no test here; give the scores of a "
+            "class against the rest, or compare each reader's grades by `weighted_kappa_test`"
+        )
+    if aligned.hold_outs:
+        raise UserError(
+            f"{where}random hold-outs of several classes have no test here; use repeated "
+            "cross-validation, in which every case is tested once in every repeat"
+        )
+    if len(runs) > 1 and len(np.unique(aligned.folds[0, runs[0]])) < 2:
+        raise UserError(
+            f"{where}{len(runs)} training runs on one test set have no test of several classes "
+            "here; give one run of each arm, or cross-validate"
+        )
+    if aligned.further["half"].runs:
+        raise UserError(
+            f"{where}half-sample repeats tell of the learning curve of the AUC of two classes; "
+            "leave the rows with design = 'half' out"
+        )
+
+
+def _labels(aligned: Aligned, runs: np.ndarray, table: ClassTable) -> np.ndarray:
+    """Class of each case, the same in all its rows."""
+    positions = aligned.scores[:, runs].astype(np.int64)
+    labels = table.labels[positions]
+    first: np.ndarray = labels[0, 0]
+    clash = (labels != first).any(axis=(0, 1))
+    if clash.any():
+        raise UserError(
+            f"{_where(aligned)}case {str(aligned.cases[clash][0])!r} has more than one label "
+            f"({plural(int(clash.sum()), 'case has', 'cases have')}); a case has one in all rows"
+        )
+    return first
+
+
+def _where(aligned: Aligned) -> str:
+    words = " / ".join(word for word in aligned.setting.values() if word)
+    return f"{words}: " if words else ""
+
+
+def _compared(
+    settings: Sequence[ClassSetting], options: AnalysisOptions, metric: str
+) -> list[dict[str, Any]]:
+    rows = []
+    for own in settings:
+        for arm in own.aligned.arms:
+            if arm != options.reference:
+                pair = (arm, str(options.reference))
+                rows.append(_row(own, pair, _compare(own, pair, metric, options), options))
+    return rows
+
+
+def _compare(
+    own: ClassSetting, pair: tuple[str, str], metric: str, options: AnalysisOptions
+) -> tuple[TestResult, Sequence[ConfidenceInterval]]:
+    arm, reference = pair
+    a, b = own.scores(arm), own.scores(reference)
+    how: dict[str, Any] = {"groups": own.aligned.groups, "confidence_level": 1 - options.alpha}
+    try:
+        if own.cross_validated:
+            found = repeated_cv_comparison(
+                own.labels, a, b, own.folds, repeats=own.repeats, metric=metric,
+                **own.halvings(arm, reference), **how,
+            )  # fmt: skip
+            return found.primary, found.intervals
+        if metric == "quadratic_kappa":
+            return weighted_kappa_test(own.labels, a[0], b[0], **how), [
+                weighted_kappa(own.labels, each, **how).confidence_interval for each in (a[0], b[0])
+            ]
+        how["average"] = _AVERAGES[metric]
+        return multiclass_auc_test(own.labels, a[0], b[0], **how), [
+            multiclass_auc(own.labels, each, **how).confidence_interval for each in (a[0], b[0])
+        ]
+    except ValueError as error:
+        said = re.sub(r"\bclass (\d+)", lambda match: _name(own, match), str(error))
+        raise UserError(f"{_where(own.aligned)}{arm} and {reference}: {said}") from None
+
+
+def _name(own: ClassSetting, match: re.Match[str]) -> str:
+    """The class that a test calls by its number."""
+    return f"class {own.names[int(match[1])]!r}"
+
+
+def _row(
+    own: ClassSetting,
+    pair: tuple[str, str],
+    found: tuple[TestResult, Sequence[ConfidenceInterval]],
+    options: AnalysisOptions,
+    **more: Any,
+) -> dict[str, Any]:
+    (arm, reference), (result, intervals) = pair, found
+    equivalent = inferior = np.nan
+    if options.margin is not None:
+        equivalent = equivalence_test(result, options.margin).pvalue
+        inferior = noninferiority_test(result, options.margin).pvalue
+    (low, high), (low_reference, high_reference) = intervals
+    return {
+        **own.aligned.setting,
+        "arm": arm,
+        "reference": reference,
+        **more,
+        "value": result.estimates[0],
+        "value_low": low,
+        "value_high": high,
+        "value_reference": result.estimates[1],
+        "value_reference_low": low_reference,
+        "value_reference_high": high_reference,
+        "difference": result.estimate,
+        "standard_error": result.standard_error,
+        "df": result.df,
+        "difference_low": result.confidence_interval.low,
+        "difference_high": result.confidence_interval.high,
+        "confidence_level": result.confidence_level,
+        "pvalue": result.pvalue,
+        "equivalence_pvalue": equivalent,
+        "noninferiority_pvalue": inferior,
+        "n_cases": result.n_cases,
+        "n_patients": np.nan if result.n_groups is None else result.n_groups,
+        "method": result.method,
+        "warnings": list(result.warnings),
+    }
+
+
+def _by_class(
+    settings: Sequence[ClassSetting], options: AnalysisOptions, names: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    """Every class against the rest, by the tests of two classes."""
+    reference = str(options.reference)
+    for own in settings:
+        how: dict[str, Any] = {"groups": own.aligned.groups, "confidence_level": 1 - options.alpha}
+        for arm in own.aligned.arms:
+            if arm == reference:
+                continue
+            a, b, further = own.scores(arm), own.scores(reference), own.halvings(arm, reference)
+            for number, name in enumerate(names):
+                y = own.labels == number
+                if own.cross_validated:
+                    halves: dict[str, Any] = {
+                        key: (one[..., number], other[..., number], folds)
+                        for key, (one, other, folds) in further.items()
+                    }
+                    found = repeated_cv_comparison(
+                        y, a[..., number], b[..., number], own.folds, repeats=own.repeats,
+                        **halves, **how,
+                    )  # fmt: skip
+                    result, intervals = found.primary, found.intervals
+                else:
+                    both = (a[0, :, number], b[0, :, number])
+                    result = delong_test(y, *both, **how)
+                    low, high = (roc_auc(y, each, **how).confidence_interval for each in both)
+                    intervals = (low, high)
+                more = {"class": name, "n_of_class": int(y.sum())}
+                yield _row(own, (arm, reference), (result, intervals), options, **more)
+
+
+def _omnibus(own: ClassSetting, metric: str) -> dict[str, Any]:
+    """All arms of a setting at once."""
+    arms, groups = own.aligned.arms, own.aligned.groups
+    values = np.stack([own.scores(arm) for arm in arms])
+    row: dict[str, Any] = {**own.aligned.setting, "arms": len(arms)}
+    first = np.unique(own.repeats, return_index=True)[1]
+    try:
+        if not own.cross_validated:
+            found = metric_omnibus_test(own.labels, values[:, 0], metric=metric, groups=groups)
+        elif first.size < 2:
+            reason = "one repeat shows no variance between repeats"
+            return {**row, "statistic": np.nan, "df": np.nan, "pvalue": np.nan, "method": reason}
+        else:
+            # Further seeds on a split are no further splits.
+            found = repeated_cv_omnibus_test(
+                own.labels, values[:, first], own.folds[first], metric=metric, groups=groups
+            )
+    except ValueError as error:
+        raise UserError(f"{_where(own.aligned)}{error}") from None
+    df = found.df if isinstance(found.df, tuple) else (found.df, np.inf)
+    return {
+        **row,
+        "statistic": found.statistic,
+        "df": df[0],
+        "df_residual": df[1],
+        "pvalue": found.pvalue,
+        "method": found.method,
+    }
+
+
+def _pairs(
+    settings: Sequence[ClassSetting], options: AnalysisOptions, metric: str
+) -> list[dict[str, Any]]:
+    """Every two arms where there are more than two; the reference comes second."""
+    rows = []
+    for own in settings:
+        arms = [arm for arm in own.aligned.arms if arm != options.reference]
+        order = [*arms, str(options.reference)]
+        if len(order) < 3:
+            continue
+        for number, second in enumerate(order):
+            for first in order[:number]:
+                pair = (first, second)
+                rows.append(_row(own, pair, _compare(own, pair, metric, options), options))
+    return rows
+
+
+def _adjusted(rows: Sequence[Mapping[str, Any]], options: AnalysisOptions) -> pd.DataFrame:
+    """Rows with P values adjusted as one family."""
+    table = pd.DataFrame(rows)
+    if table.empty:
+        return table
+    table["pvalue_adjusted"] = adjust_pvalues(table["pvalue"].to_numpy(float), options.correction)
+    return table
+
+
+def _sample(settings: Sequence[ClassSetting], table: ClassTable) -> pd.DataFrame:
+    """Cases and patients of every class, task by task."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for own in settings:
+        task, groups = own.aligned.setting["task"], own.aligned.groups
+        for number in np.unique(own.labels):
+            inside = own.labels == number
+            name = str(number) if table.graded else table.classes[number]
+            rows.setdefault(
+                (task, name),
+                {
+                    "task": task,
+                    "class": name,
+                    "n_cases": int(inside.sum()),
+                    "n_patients": np.nan if groups is None else len(np.unique(groups[inside])),
+                },
+            )
+    return pd.DataFrame(list(rows.values()))
+
+
+def _design(own: ClassSetting) -> str:
+    runs, n = own.folds.shape
+    cases = plural(n, "case")
+    if own.aligned.groups is not None:
+        cases += f" of {plural(len(np.unique(own.aligned.groups)), 'patient')}"
+    if not own.cross_validated:
+        return f"{cases}, one test set"
+    repeats = len(np.unique(own.repeats))
+    folds = len(np.unique(own.folds[0]))
+    seeds = f", {plural(runs // repeats, 'training seed')}" if runs > repeats else ""
+    return f"{cases}, {plural(repeats, 'repeat')} of {folds}-fold cross-validation{seeds}"

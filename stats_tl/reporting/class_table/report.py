@@ -1,0 +1,191 @@
+"""The report of several classes: as :mod:`..build` makes one of two, but shorter."""
+
+from __future__ import annotations
+
+__all__ = ["ClassReport", "build_class_report"]
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ... import __version__
+from ...errors import UserError, suggest
+from ..evidence.options import AnalysisOptions
+from ..figures.side_by_side import render_side_by_side
+from ..rendering.encoding import SUMMARY_VERSION, csv_bytes, json_bytes, plain, tables_json
+from ..rendering.files import VERSION_LINE
+from ..rendering.labels import Labels
+from ..rendering.latex import latex_document, latex_table
+from ..rendering.layout import PAGE, parse_layout
+from ..rendering.parts import Absent, Drawing, Section
+from ..rendering.table import Table
+from ..text.prose import prose_files
+from ..text.references import cited_keys, references_bib
+from .figure import roc_by_class
+from .model import METRICS, ClassFit, fit_classes
+from .sources import ClassTable
+from .tables import ClassTables
+from .words import class_methods, class_results
+
+
+@dataclass(frozen=True)
+class ClassReport:
+    """A finished report of several classes; attributes as of :class:`..build.Report`."""
+
+    name: str
+    fit: ClassFit = field(repr=False)
+    sections: tuple[Section, ...] = field(repr=False)
+    absent: tuple[Absent, ...]
+    terminal: Table
+    files: dict[str, bytes] = field(repr=False)
+
+
+def build_class_report(
+    table: ClassTable,
+    options: AnalysisOptions,
+    *,
+    metric: str | None = None,
+    allow_incomplete: bool = False,
+    allow_leakage: bool = False,
+    formats: Collection[str] = ("latex", "csv", "figures", "words", "json"),
+    labels: Mapping[str, Mapping[str, str]] | None = None,
+    layout: str | None = None,
+    pictures: bool = True,
+) -> ClassReport:
+    """Compare and render; writes nothing.
+
+    Parameters
+    ----------
+    table : ClassTable
+        As from :func:`~stats_tl.reporting.class_table.sources.read_classes`.
+    options : AnalysisOptions
+        With a reference; level, margin, correction and primary comparison are used.
+    metric : str, optional
+        ``roc_auc_ovr`` (macro-averaged one-versus-rest AUC, the default) or ``roc_auc_ovo``
+        (Hand and Till's M); of grades ``quadratic_kappa``.
+    allow_incomplete, allow_leakage : bool, optional
+        As for :func:`~stats_tl.reporting.build_report`.
+    formats : collection of {"latex", "csv", "figures", "words", "json"}, optional
+    labels : mapping of str to mapping, optional
+        Labels by kind and name, as from :func:`~stats_tl.study.labels.read_labels`.
+    layout : str, optional
+        Room for the LaTeX tables, as for :func:`~stats_tl.reporting.build_report`.
+    pictures : bool, optional
+        False if the files are only compared: figures are then empty.
+
+    Returns
+    -------
+    ClassReport
+
+    Raises
+    ------
+    UserError
+        If there is no reference, the metric is not of such a table, or the scores do not allow
+        the comparison.
+    """
+    room = PAGE if layout is None else parse_layout(layout)
+    fit = fit_classes(
+        table,
+        options,
+        metric=_metric(metric, graded=table.graded),
+        allow_incomplete=allow_incomplete,
+        allow_leakage=allow_leakage,
+    )
+    shown = _labels(fit, options, labels or {})
+    tables = ClassTables(fit, options, shown)
+    sections = tuple(tables.sections())
+    provenance = [f"{VERSION_LINE}{__version__}", f"predictions sha256: {table.digest}"]
+    if options.plan_sha256:
+        provenance.append(f"analysis plan sha256: {options.plan_sha256}")
+    drawing = roc_by_class(
+        fit, table.classes, str(options.reference), labels=shown, alpha=options.alpha
+    )
+    files: dict[str, bytes] = {}
+    for section in sections:
+        if "csv" in formats:
+            files[f"tables/{section.name}.csv"] = csv_bytes(section.numbers)
+        if "latex" in formats:
+            text = latex_table(section.table, provenance=provenance, layout=room)
+            files[f"tables/{section.name}.tex"] = text.encode("ascii")
+    captions = {}
+    if "figures" in formats and isinstance(drawing, Drawing):
+        content = {".pdf": b"", ".png": b""}
+        if pictures:
+            (content,) = render_side_by_side([drawing.draw], 1)
+        files |= {f"figures/roc_by_class{suffix}": own for suffix, own in content.items()}
+        captions["figures/roc_by_class.pdf"] = drawing.caption
+    if "words" in formats:
+        methods = class_methods(tables)
+        files |= prose_files(
+            methods, class_results(tables), references_bib(cited_keys(methods)), provenance
+        )
+    if "json" in formats:
+        files["summary.json"] = json_bytes(_summary(table, fit, sections, options))
+    if "latex" in formats:
+        inputs: list[str] = [path for path in ("methods.tex", "results.tex") if path in files]
+        inputs += [path for path in files if path.startswith("tables/") and path.endswith(".tex")]
+        inputs += list(captions)
+        text = latex_document(
+            table.predictions.name, inputs, captions=captions, provenance=provenance, layout=room
+        )
+        files["all.tex"] = text.encode("ascii")
+    absent = tuple(own for own in (*tables.absent(), drawing) if isinstance(own, Absent))
+    return ClassReport(table.predictions.name, fit, sections, absent, sections[0].table, files)
+
+
+def _metric(given: str | None, *, graded: bool) -> str:
+    allowed = ["quadratic_kappa"] if graded else [m for m in METRICS if m != "quadratic_kappa"]
+    if given is None:
+        return allowed[0]
+    if given not in allowed:
+        what = "grades" if graded else "scores of several classes"
+        raise UserError(f"metric {given!r} is not of {what}; {suggest(given, allowed)}")
+    return given
+
+
+def _labels(
+    fit: ClassFit, options: AnalysisOptions, given: Mapping[str, Mapping[str, str]]
+) -> Labels:
+    table = fit.comparisons
+    names: dict[str, Iterable[str]] = {
+        "tasks": table["task"],
+        "arms": {*table["arm"], str(options.reference)},
+        "backbones": table["backbone"],
+        "heads": table["head"],
+        "unfreeze": table["unfreeze"],
+    }
+    return Labels.of_names(names, given)
+
+
+def _summary(
+    table: ClassTable,
+    fit: ClassFit,
+    sections: tuple[Section, ...],
+    options: AnalysisOptions,
+) -> dict[str, Any]:
+    return {
+        "summary_version": SUMMARY_VERSION,
+        "written_by": f"stats_tl {__version__}",
+        "study": {
+            "name": table.predictions.name,
+            "title": "",
+            "source": "predictions",
+            "sha256": table.digest,
+            "synthetic": False,
+            "classes": list(table.classes),
+            "metric": fit.metric,
+        },
+        "analysis": plain(
+            {
+                "reference": options.reference,
+                "alpha": options.alpha,
+                "margin": options.margin,
+                "correction": options.correction,
+                "primary": dict(options.primary),
+                "planned": options.planned,
+                "departures": list(options.departures),
+                "plan_sha256": options.plan_sha256,
+            }
+        ),
+        "tables": tables_json(sections),
+    }
