@@ -128,7 +128,8 @@ def build_parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--dry-run",
         action="store_true",
-        help="show what is done, failed and pending; train nothing",
+        help="train nothing: show what is done, failed and pending, what the data hold and what "
+        "looks odd among them, memory, weights and time",
     )
     how.add_argument(
         "--progress",
@@ -173,10 +174,12 @@ def main(arguments: list[str] | None = None) -> int:
 
     from .study.example import EXAMPLE_PLAN
     from .study.loading import load_plan
+    from .train.dry_run import ReadingBar, print_preview, print_state
     from .train.grid import GridRun, train_grid
     from .train.machine.resources import check_compiler, choose_device, choose_jobs
     from .train.options import GridOptions
-    from .train.progress import ProgressView, print_forecast, print_state
+    from .train.preview import preview_run
+    from .train.progress import ProgressView
     from .train.state import open_grid
 
     path = options.plan or EXAMPLE_PLAN
@@ -206,9 +209,9 @@ def main(arguments: list[str] | None = None) -> int:
     run = GridRun(open_grid(plan, grid_options), grid_options)
     if options.dry_run:
         print_state(run.state, run.workers)
-        forecast = run.forecast()
-        print_forecast(run.state, run.workers, forecast)
-        return UserError.exit_code if forecast is not None and forecast.problem else 0
+        preview = preview_run(run, progress=ReadingBar(options.progress))
+        print_preview(run.state, run.workers, preview)
+        return UserError.exit_code if preview.problems else 0
     failures = train_grid(run, ProgressView(options.progress))
     return EXIT_FAILED_CELLS if failures else 0
 

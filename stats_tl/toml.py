@@ -1,9 +1,10 @@
-"""Reading TOML that may come from others: whatever is wrong with it, one sentence."""
+"""Reading TOML that may come from others, whatever is wrong with it in one sentence; writing it."""
 
 from __future__ import annotations
 
-__all__ = ["read_toml"]
+__all__ = ["read_toml", "toml_value"]
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -98,3 +99,30 @@ def _has_deep_key(text: str) -> bool:
         if dots > MAX_DEPTH:
             return True
     return False
+
+
+def toml_value(value: Any) -> str:
+    r"""A value as TOML in one line, a table as an inline one.
+
+    Parameters
+    ----------
+    value : str, bool, int, float, list or dict
+        As :func:`read_toml` gives it.
+
+    Examples
+    --------
+    >>> print(toml_value({"positive": "cancer", "skip": r"_mask\.png$", "a b": [1, True]}))
+    { positive = "cancer", skip = '_mask\.png$', "a b" = [1, true] }
+    """
+    if isinstance(value, dict):
+        inner = ", ".join(f"{_toml_key(key)} = {toml_value(own)}" for key, own in value.items())
+        return f"{{ {inner} }}" if inner else "{}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(toml_value, value)) + "]"
+    if isinstance(value, str) and "\\" in value and "'" not in value and value.isprintable():
+        return f"'{value}'"  # regular expressions and Windows' paths, as they are
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)

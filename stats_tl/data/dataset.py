@@ -5,11 +5,11 @@ from __future__ import annotations
 __all__ = ["Dataset", "build_dataset"]
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -19,7 +19,7 @@ from ..study.digests import json_lines_digest, labels_digest
 from ..study.keys import CELL_KEYS
 from ..study.plan import Audit
 from .audit import find_near_duplicates, merge_groups, perceptual_hash
-from .images import WORKERS, ImageSource, UnreadableImageError, resize
+from .images import WORKERS, ImageFacts, ImageSource, UnreadableImageError, measure, resize
 from .problems import Problems, listed
 
 MAX_ID_LENGTH = 200
@@ -27,6 +27,17 @@ _OWN_COLUMNS = ("case", "patient", "group", "y_true")
 #: Column names that scores and records use beside the cases.
 _RESERVED = frozenset({*_OWN_COLUMNS, *CELL_KEYS, "partition", "score", "cell_id", "pair_id"})
 _CHUNK = 256
+#: Why files of a class that the plan excludes are no cases.
+EXCLUDED = "of classes that the plan leaves out"
+
+
+class _Decoded(NamedTuple):
+    """What one pass keeps of an image."""
+
+    sha256: str
+    bits: np.ndarray
+    facts: ImageFacts
+    resized: list[np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,6 +72,8 @@ class Dataset:
     sizes : tuple of int
         Sizes that :meth:`read_images` will be asked for: whatever reads the images first
         resizes to all of them, so that an image is decoded once.
+    left_out : mapping of str to tuple of str
+        Files that could have been cases and are none, by the reason.
     """
 
     name: str
@@ -72,6 +85,7 @@ class Dataset:
     images: ImageSource = field(repr=False)
     patients_known: bool = True
     sizes: tuple[int, ...] = ()
+    left_out: Mapping[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
     _memo: dict[str | int, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def __len__(self) -> int:
@@ -119,30 +133,33 @@ class Dataset:
     ) -> None:
         """Decode every image once; leave pixels of all `sizes`, and the hashes, in the memo."""
         pixels = {size: np.empty((len(self), 1, size, size), dtype=np.uint8) for size in sizes}
-        digests: list[str] = []
-        hashes: list[np.ndarray] = []
+        read: list[_Decoded] = []
         problems = Problems(f"task {self.name!r}")
 
-        def read(index: int) -> tuple[str, np.ndarray, list[np.ndarray]] | str:
+        def decode(index: int) -> _Decoded | str:
             try:
                 data = self.images.read(index)
                 image = self.images.open(index, data)
             except (UserError, UnreadableImageError) as error:
                 return f"{self.images.label(index)}: {error}"
-            resized = [resize(image, size) for size in sizes]
-            return hashlib.sha256(data).hexdigest(), perceptual_hash(image), resized
+            grey = image if image.mode == "L" else image.convert("L")
+            return _Decoded(
+                hashlib.sha256(data).hexdigest(),
+                perceptual_hash(grey),
+                measure(grey, colour=grey is not image),
+                [resize(image, size) for size in sizes],
+            )
 
         total = len(self)
         with ThreadPoolExecutor(WORKERS) as pool:
             for start in range(0, total, _CHUNK):
                 chunk = range(start, min(start + _CHUNK, total))
-                for index, result in zip(chunk, pool.map(read, chunk), strict=True):
+                for index, result in zip(chunk, pool.map(decode, chunk), strict=True):
                     if isinstance(result, str):
                         problems.add("unreadable images", result)
                         continue
-                    digests.append(result[0])
-                    hashes.append(result[1])
-                    for size, image in zip(sizes, result[2], strict=True):
+                    read.append(result._replace(resized=[]))
+                    for size, image in zip(sizes, result.resized, strict=True):
                         if image.ndim == 3 and pixels[size].shape[1] == 1:
                             pixels[size] = np.repeat(pixels[size], 3, axis=1)
                         channels_first = image if image.ndim == 2 else np.moveaxis(image, 2, 0)
@@ -150,9 +167,41 @@ class Dataset:
                 if progress is not None:
                     progress(chunk.stop, total)
         problems.raise_if_any("Restore these files from their source, or remove the cases.")
-        self._memo["digests"], self._memo["hashes"] = digests, np.array(hashes)
+        self._memo["digests"] = [own.sha256 for own in read]
+        self._memo["hashes"] = np.array([own.bits for own in read])
+        self._memo["facts"] = [own.facts for own in read]
         for size, resized in pixels.items():
             self._memo[size] = resized
+
+    def check_images(self, *, progress: Callable[[int, int], object] | None = None) -> None:
+        """Decode every image, unless that was done, keeping no pixels.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Called as ``progress(done, total)`` now and then.
+
+        Raises
+        ------
+        UserError
+            Naming all images that cannot be decoded.
+        """
+        if "facts" not in self._memo:
+            self._decode((), progress)
+
+    @property
+    def facts(self) -> pd.DataFrame:
+        """A row an image, with the columns of :class:`stats_tl.data.images.ImageFacts`.
+
+        Free after :meth:`read_images`; else it reads every image once.
+        """
+        return pd.DataFrame(self._scan("facts"), columns=list(ImageFacts._fields))
+
+    @property
+    def digests(self) -> list[str]:
+        """SHA-256 of the stored bytes of every image; free after :meth:`read_images`."""
+        digests: list[str] = self._scan("digests")
+        return digests
 
     def _scan(self, what: str) -> Any:
         if what not in self._memo:
@@ -170,9 +219,8 @@ class Dataset:
 
         Free after :meth:`read_images`; else it reads every image once.
         """
-        digests = self._scan("digests")
         return json_lines_digest(
-            [str(case), own] for case, own in zip(self.cases["case"], digests, strict=True)
+            [str(case), own] for case, own in zip(self.cases["case"], self.digests, strict=True)
         )
 
     @cached_property
@@ -194,6 +242,11 @@ class Dataset:
                 "same_label": columns["y_true"][i] == columns["y_true"][j],
             }
         )
+
+    @property
+    def near_duplicate_positions(self) -> tuple[np.ndarray, np.ndarray]:
+        """Positions of the images of each pair of :attr:`near_duplicates`."""
+        return self._pairs()[:2]
 
     def _pairs(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         if self.audit.near_duplicates == "ignore":
@@ -239,6 +292,7 @@ def build_dataset(
     official: np.ndarray | None = None,
     synthetic: bool = False,
     patients_known: bool = True,
+    left_out: Mapping[str, Sequence[str]] | None = None,
 ) -> Dataset:
     """What every adapter ends with: the checks that all data sets share.
 
@@ -250,7 +304,7 @@ def build_dataset(
         Columns ``case``, ``patient``, ``y_true`` (1, 0, or -1: leave out), then covariates.
     images : ImageSource
         Of the same length and order.
-    description, audit, official, synthetic, patients_known
+    description, audit, official, synthetic, patients_known, left_out
         As in :class:`Dataset`.
 
     Raises
@@ -259,6 +313,8 @@ def build_dataset(
         For missing files, empty or doubled ids, a single class, official folds that put
         one patient on two sides.
     """
+    excluded = np.flatnonzero(cases["y_true"].to_numpy() < 0)
+    reasons = {**(left_out or {}), EXCLUDED: [images.label(int(i)) for i in excluded]}
     order = np.argsort(cases["case"].to_numpy(dtype=str), kind="stable")
     order = order[cases["y_true"].to_numpy()[order] >= 0]
     cases, images = cases.iloc[order].reset_index(drop=True), images.take(order)
@@ -288,7 +344,10 @@ def build_dataset(
 
     cases = cases.assign(y_true=cases["y_true"].astype(np.int8))
     cases.insert(2, "group", cases["patient"])
-    return Dataset(name, cases, official, synthetic, description, audit, images, patients_known)
+    return Dataset(
+        name, cases, official, synthetic, description, audit, images, patients_known,
+        left_out={reason: tuple(own) for reason, own in reasons.items() if own},
+    )  # fmt: skip
 
 
 def _one_row_per_frame(cases: pd.DataFrame, frames: np.ndarray) -> pd.DataFrame:

@@ -8,7 +8,7 @@ folder are followed, names that climb out of it are refused.
 
 from __future__ import annotations
 
-__all__ = ["FolderStore", "Store", "ZipStore", "open_store", "safe_name"]
+__all__ = ["FolderStore", "Listing", "Store", "ZipStore", "open_store", "safe_name"]
 
 import os
 import re
@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from ..errors import UserError
 from ..visible import visible
@@ -91,6 +91,13 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in _LITTER
 
 
+class Listing(NamedTuple):
+    """Files below a folder, sorted: those that count, and the hidden ones beside them."""
+
+    shown: list[str]
+    hidden: list[str]
+
+
 class Store(ABC):
     """A tree of files. Subclasses: :class:`FolderStore`, :class:`ZipStore`."""
 
@@ -106,8 +113,12 @@ class Store(ABC):
         """The file, to be read from its start; use it at once, others may wait for it."""
 
     @abstractmethod
+    def listing(self, under: str = "") -> Listing:
+        """All files below the folder `under`."""
+
     def names(self, under: str = "") -> list[str]:
         """All files below the folder `under`, sorted; hidden ones are left out."""
+        return self.listing(under).shown
 
     def read(self, name: str, *, limit: int = MAX_FILE_BYTES) -> bytes:
         """The bytes of a file of at most `limit` bytes.
@@ -164,8 +175,9 @@ class FolderStore(Store):
     def open(self, name: str) -> AbstractContextManager[IO[bytes]]:
         return (self.path / name).open("rb")
 
-    def names(self, under: str = "") -> list[str]:
+    def listing(self, under: str = "") -> Listing:
         found: list[str] = []
+        hidden: list[str] = []
         seen: set[Path] = set()
         for folder, folders, files in os.walk(self.path / under, followlinks=True):
             here = Path(folder)
@@ -175,7 +187,8 @@ class FolderStore(Store):
             seen.add(here.resolve())
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             relative = here.relative_to(self.path)
-            found += [(relative / name).as_posix() for name in files if not _is_hidden(name)]
+            for name in files:
+                (hidden if _is_hidden(name) else found).append((relative / name).as_posix())
             if len(found) > MAX_FILES:
                 raise UserError(f"{self.path}: more than {MAX_FILES:,} files")
         problems = Problems(f"{self.path}")
@@ -183,7 +196,7 @@ class FolderStore(Store):
             if reason := _unusable(name):
                 problems.add(f"file names that cannot be used: {reason}", visible(name))
         problems.raise_if_any("Rename these files.")
-        return sorted(found)
+        return Listing(sorted(found), sorted(hidden))
 
 
 class ZipStore(Store):
@@ -261,13 +274,14 @@ class ZipStore(Store):
         with self._lock, self._zip.open(self._entries[name]) as file:
             yield file
 
-    def names(self, under: str = "") -> list[str]:
+    def listing(self, under: str = "") -> Listing:
         prefix = f"{under}/" if under else ""
-        return sorted(
-            name
-            for name in self._entries
-            if name.startswith(prefix) and not any(map(_is_hidden, name.split("/")))
-        )
+        listing = Listing([], [])
+        for name in sorted(self._entries):
+            if name.startswith(prefix):
+                hidden = any(map(_is_hidden, name.split("/")))
+                (listing.hidden if hidden else listing.shown).append(name)
+        return listing
 
 
 def open_store(path: Path | None, *, where: str, marker: str) -> Store:

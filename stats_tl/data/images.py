@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-__all__ = ["ArrayImages", "FileImages", "ImageSource", "UnreadableImageError", "decode", "resize"]
+__all__ = [
+    "ArrayImages",
+    "FileImages",
+    "ImageFacts",
+    "ImageSource",
+    "UnreadableImageError",
+    "decode",
+    "measure",
+    "resize",
+]
 
 import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from PIL import Image
@@ -22,6 +31,8 @@ from .problems import Problems
 
 #: Threads that decode: Pillow and numpy work without holding the interpreter lock.
 WORKERS = min(4, os.cpu_count() or 1)
+#: Grey levels at either end that compression leaves of black and white.
+_EXTREME = 16
 
 
 def resize(image: Image.Image, size: int) -> np.ndarray:
@@ -31,6 +42,44 @@ def resize(image: Image.Image, size: int) -> np.ndarray:
     aspect ratio is not kept, as in the studies this package compares.
     """
     return np.asarray(image.resize((size, size), Image.Resampling.BILINEAR))
+
+
+class ImageFacts(NamedTuple):
+    """What tells an image of a patient from a mask, a blank page or a thumbnail.
+
+    Attributes
+    ----------
+    width, height : int
+        Pixels, as stored.
+    colour : bool
+    levels : int
+        How many of the 256 grey levels occur.
+    black, white : float
+        Shares of the pixels that are nearly so.
+    """
+
+    width: int
+    height: int
+    colour: bool
+    levels: int
+    black: float
+    white: float
+
+
+def measure(grey: Image.Image, *, colour: bool) -> ImageFacts:
+    """The facts of an image, given in shades of grey (mode L).
+
+    Examples
+    --------
+    >>> mask = Image.new("L", (40, 30))
+    >>> mask.paste(255, (10, 10, 20, 20))
+    >>> measure(mask, colour=False)
+    ImageFacts(width=40, height=30, colour=False, levels=2, black=0.91..., white=0.083...)
+    """
+    counts = grey.histogram()
+    pixels = grey.width * grey.height
+    black, white = sum(counts[:_EXTREME]) / pixels, sum(counts[-_EXTREME:]) / pixels
+    return ImageFacts(*grey.size, colour, 256 - counts.count(0), black, white)
 
 
 class ImageSource(ABC):

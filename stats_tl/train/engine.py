@@ -20,11 +20,11 @@ import numpy as np
 
 from ..archive import ArchiveWriter
 from ..archive.claims import Claims
-from ..errors import UserError
 from ..study.cells import Cell
 from .machine.scratch import Scratch, scratch_folder
 from .networks.weights import resolve_weights
 from .planning.estimate import relative_cost
+from .planning.presence import refuse_other_weights
 from .results import TaskData
 from .worker import ChunkWorker, WorkerOptions, release_holdings
 from .workers.backends import open_backend
@@ -130,12 +130,6 @@ def check_weights(
         if (arm.name, backbone) in records or arm.source == "random":
             continue
         record = resolve_weights(arm, backbone, base=base, seed=None).record
-        known = archived.get((arm.name, backbone), record["sha256"])
-        if known != record["sha256"]:
-            raise UserError(
-                f"arm {arm.name!r}, {backbone}: the weights have sha256 {record['sha256'][:12]}, "
-                f"but archived cells used {known[:12]}; one arm must have one set of weights. "
-                "Restore the file, or give the arm another name"
-            )
+        refuse_other_weights(arm, backbone, record["sha256"], archived.get((arm.name, backbone)))
         records[arm.name, backbone] = record
     return records

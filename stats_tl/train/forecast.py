@@ -7,7 +7,6 @@ __all__ = ["Forecast", "forecast_cells"]
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..data import Dataset
 from ..study.cells import DESIGNS, Cell
 from .planning.units import plan_units
 
@@ -18,26 +17,17 @@ class Forecast:
 
     Attributes
     ----------
-    problem : str
-        Why the plan would not run here; empty if nothing is known against it.
     caches : tuple of str
         Sentences on what is kept of the frozen stages.
     seconds : float or None
         Wall time; None where other machines would do the work.
     design_seconds : dict of str to float
         The share of each design beside the cross-validation that has cells.
-    datasets : tuple of Dataset
-        What was loaded.
-    notes : tuple of str
-        What of the plan is done otherwise on this device.
     """
 
-    problem: str = ""
     caches: tuple[str, ...] = ()
     seconds: float | None = None
     design_seconds: dict[str, float] = field(default_factory=dict)
-    datasets: tuple[Dataset, ...] = ()
-    notes: tuple[str, ...] = ()
 
 
 def forecast_cells(

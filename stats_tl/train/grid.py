@@ -9,8 +9,8 @@ from __future__ import annotations
 
 __all__ = ["GridRun", "train_grid"]
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,9 +21,9 @@ from ..archive import ArchiveWriter
 from ..archive.store import refuse_other_data
 from ..data import Dataset, load_dataset
 from ..data.leakage import audit_duplicates, describe_duplicates
+from ..data.oddities import find_oddities
 from ..errors import UserError
 from ..study.plan import TIMM, Task
-from .forecast import Forecast, forecast_cells
 from .options import GridOptions
 from .planning.units import image_size
 from .progress import ProgressView
@@ -57,7 +57,7 @@ class GridRun:
     options: GridOptions
 
     @cached_property
-    def _timm_problem(self) -> str:
+    def timm_problem(self) -> str:
         """Why networks of timm that are pending could not be had; empty if they can."""
         asked = {
             (cell.setting.backbone, cell.setting.unfreeze, cell.setting.training.image_size)
@@ -75,7 +75,7 @@ class GridRun:
         return ""
 
     @cached_property
-    def _largest_head(self) -> HeadNeed | None:
+    def largest_head(self) -> HeadNeed | None:
         """The pending head that takes most memory; None where other machines train it."""
         if not self.state.pending or self.options.elsewhere:
             return None
@@ -87,11 +87,11 @@ class GridRun:
     def jobs(self) -> int:
         """Worker processes: those of the options, or fewer where these may be too many."""
         jobs = self.options.jobs
-        if not self.options.fewer_jobs or self._timm_problem or self._largest_head is None:
+        if not self.options.fewer_jobs or self.timm_problem or self.largest_head is None:
             return jobs
         from .planning.memory import reduce_jobs
 
-        return reduce_jobs(self._largest_head, self.options.device, jobs)
+        return reduce_jobs(self.largest_head, self.options.device, jobs)
 
     @property
     def workers(self) -> str:
@@ -118,29 +118,26 @@ class GridRun:
         UserError
             With the first.
         """
-        if self._timm_problem:
-            raise UserError(self._timm_problem)
+        if self.timm_problem:
+            raise UserError(self.timm_problem)
 
-    def load_datasets(self, *, for_training: bool = True) -> dict[str, Dataset]:
-        """The data sets that :meth:`train` needs; every problem before any training.
+    def load_datasets(self) -> dict[str, Dataset]:
+        """The data sets that :meth:`train` needs; every problem before any training."""
+        return {name: self.load_dataset(task) for name, task in self.tasks.items()}
 
-        Parameters
-        ----------
-        for_training : bool, optional
-            False if no pixels will be asked for.
-        """
-        plan = self.state.plan
-        sizes = self._image_sizes if for_training else {}
-        return {
-            task.name: load_dataset(
-                task, self.task_path(task), audit=plan.audit, sizes=sizes.get(task.name, ())
-            )
-            for task in plan.tasks
-            if task.name in self.state.tasks_to_write
-        }
+    @property
+    def tasks(self) -> dict[str, Task]:
+        """The tasks of the plan whose data sets :meth:`train` needs, by name."""
+        wanted = self.state.tasks_to_write
+        return {task.name: task for task in self.state.plan.tasks if task.name in wanted}
+
+    def load_dataset(self, task: Task, *, pixels: bool = True) -> Dataset:
+        """The data set of a task; without `pixels` none will be asked for."""
+        sizes = self.image_sizes.get(task.name, []) if pixels else []
+        return load_dataset(task, self.task_path(task), audit=self.state.plan.audit, sizes=sizes)
 
     @cached_property
-    def _image_sizes(self) -> dict[str, list[int]]:
+    def image_sizes(self) -> dict[str, list[int]]:
         """Sizes of images that pending cells are trained on, by task."""
         sizes: dict[str, set[int]] = {}
         for cell in self.state.pending:
@@ -150,31 +147,6 @@ class GridRun:
     def split(self, datasets: dict[str, Dataset]) -> dict[str, Partitions]:
         """Partition codes by task, then design and repeat."""
         return {name: split_dataset(self.state.plan, dataset) for name, dataset in datasets.items()}
-
-    def forecast(self) -> Forecast | None:
-        """What training would take; loads the data. None where nothing is pending."""
-        state, options = self.state, self.options
-        if not state.pending:
-            return None
-        if self._timm_problem:
-            return Forecast(problem=self._timm_problem)
-        try:
-            datasets = self.load_datasets(for_training=False)
-            self._check_images(datasets)
-        except UserError as error:
-            return Forecast(problem=str(error))
-        self.split(datasets)
-        forecast = forecast_cells(
-            state.pending,
-            {name: len(dataset.cases) for name, dataset in datasets.items()},
-            state.seconds_a_case(),
-            device=None if options.elsewhere else options.device,
-            jobs=self.jobs,
-            cache_bytes=options.cache_bytes,
-        )
-        return replace(
-            forecast, datasets=tuple(datasets.values()), notes=tuple(self._precision_notes())
-        )
 
     def train(
         self, datasets: dict[str, Dataset], *, report: Callable[[str], object] = print
@@ -189,18 +161,15 @@ class GridRun:
             Gets a sentence for what checking weights and data finds.
         """
         self.check_networks()
-        if self._largest_head is not None:
-            from .planning.memory import check_memory
-
-            check_memory(self._largest_head, self.options.device, self.jobs)
-        self._check_images(datasets)
-        for note in self._precision_notes():
+        self.check_memory()
+        self.check_images(datasets)
+        for note in self.precision_notes():
             report(f"  {note}")
         partitions = self.split(datasets)
         self._check_weights(report)
         images = {
             (name, size): datasets[name].read_images(size)
-            for name, sizes in self._image_sizes.items()
+            for name, sizes in self.image_sizes.items()
             for size in sizes
         }
         identifiers = Identifiers({"kept": self.state.plan.keep.identifiers})
@@ -214,7 +183,7 @@ class GridRun:
         if self.state.pending:
             yield from self._start_engine(writer, tasks, _one_by_one(images), report)
 
-    def _precision_notes(self) -> list[str]:
+    def precision_notes(self) -> list[str]:
         """What of the plan's lower precision this device does not compute in."""
         trainings = [cell.setting.training for cell in self.state.pending]
         wanted = {own.precision for own in trainings}
@@ -225,10 +194,18 @@ class GridRun:
 
         return describe_precision(wanted, self.options.device)
 
-    def _check_images(self, datasets: dict[str, Dataset]) -> None:
+    def check_memory(self) -> None:
+        """Refuse heads that no worker of this machine could train."""
+        if self.largest_head is not None:
+            from .planning.memory import check_memory
+
+            check_memory(self.largest_head, self.options.device, self.jobs)
+
+    def check_images(self, datasets: Mapping[str, Dataset]) -> None:
+        """Refuse images that have no room in memory."""
         from .planning.memory import check_images
 
-        check_images({name: len(dataset) for name, dataset in datasets.items()}, self._image_sizes)
+        check_images({name: len(dataset) for name, dataset in datasets.items()}, self.image_sizes)
 
     def _check_weights(self, report: Callable[[str], object]) -> None:
         from .engine import check_weights
@@ -278,6 +255,8 @@ class GridRun:
             audit = audit_duplicates(dataset, own)
             if audit["pairs"]:
                 report(f"  {name}: {describe_duplicates(audit)}")
+            for oddity in find_oddities(dataset, self.tasks[name]):
+                report(f"  {name}: {oddity}")
             archive_task(writer, dataset, own, audit, identifiers)
             cases = dataset.cases[["case", "patient", "group", "y_true"]]
             tasks[name] = TaskData(cases, own, dataset.labels_sha256)

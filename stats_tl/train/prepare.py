@@ -28,6 +28,7 @@ from .networks.preprocessing import PREPROCESSING
 from .networks.staged import Backbone, freeze
 from .networks.survey import survey_backbone
 from .networks.weights import LoadedWeights, resolve_weights
+from .planning.memory import format_bytes
 from .planning.units import Unit, image_size, views_seed, weights_seed
 
 
@@ -68,28 +69,19 @@ def describe_caches(
     kept = [size for size in sizes if 0 < size <= cache_bytes]
     large = [size for size in sizes if size > cache_bytes]
     if kept:
-        each = "" if len(kept) == 1 else f", the largest {_format_bytes(max(kept))}"
+        each = "" if len(kept) == 1 else f", the largest {format_bytes(max(kept))}"
         passes = "1 feature pass" if len(kept) == 1 else f"{len(kept)} feature passes"
         yield (
             f"activations of {passes} are kept in the temporary folder: "
-            f"{_format_bytes(sum(kept))}{each}"
+            f"{format_bytes(sum(kept))}{each}"
         )
     if large:
         passes = "those of 1 more are" if len(large) == 1 else f"those of {len(large)} more are"
         yield (
             f"{passes} larger than --cache-gib {cache_bytes / 2**30:g} (up to "
-            f"{_format_bytes(max(large))}): there the images pass through the frozen stages in "
+            f"{format_bytes(max(large))}): there the images pass through the frozen stages in "
             "every epoch"
         )
-
-
-def _format_bytes(size: int) -> str:
-    """``3.7 MiB``, ``12 GiB``."""
-    for unit, scale in (("GiB", 2**30), ("MiB", 2**20)):
-        if size >= scale:
-            value = size / scale
-            return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"
-    return f"{max(1, round(size / 1024))} KiB"
 
 
 def prepare_unit(

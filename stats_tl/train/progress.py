@@ -1,25 +1,24 @@
-"""What a person sees of a run: the state before it, progress, and the summary after.
+"""What a person sees of a run: what it is, progress, and the summary after.
 
 Views are given what they show; nothing is loaded, computed or trained here.
 """
 
 from __future__ import annotations
 
-__all__ = ["ProgressView", "format_duration", "print_forecast", "print_state"]
+__all__ = ["ProgressView", "count_cases", "describe_run", "format_duration", "say_dataset"]
 
 import contextlib
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import pandas as pd
 from tqdm import tqdm
 
-from ..study.cells import HALVING_REPEATS, Cell
+from ..study.cells import Cell
 from ..visible import say, visible
-from .forecast import Forecast
 from .state import GridState
 
 if TYPE_CHECKING:  # its module imports torch, which a dry run may do without
@@ -39,50 +38,10 @@ def format_duration(seconds: float) -> str:
     return f"{hours // 24} d {hours % 24} h"
 
 
-def print_state(state: GridState, workers: str) -> None:
-    """What is done, failed and pending, and with whom."""
-    summary = state.summary()
-    say(_headline(state, workers))
-    say()
-    say(summary.to_string(index=False))
-    say()
-    counts = summary[["done", "failed", "pending"]].sum()
-    say(f"{counts['done']} done, {counts['failed']} failed, {counts['pending']} pending")
-    for cell_id, failure in sorted(state.failed.items()):
-        say(f"  failed {cell_id}: {failure['reason']}")
-
-
-def print_forecast(state: GridState, workers: str, forecast: Forecast | None) -> None:
-    """What is kept in memory, and about how long the rest takes; None where nothing is left."""
-    shares: dict[str, float] = {}
-    if forecast is not None:
-        for dataset in forecast.datasets:
-            _say_dataset(
-                dataset.name,
-                dataset.description,
-                dataset.cases,
-                patients_known=dataset.patients_known,
-            )
-        for line in (*forecast.notes, *forecast.caches):
-            say(line)
-        if forecast.seconds is not None:
-            say(f"about {format_duration(forecast.seconds)} with {workers}")
-        elif not forecast.problem:
-            say("no estimate of the time: the machines that will do the work are not asked")
-        shares = forecast.design_seconds
-    for design, describe in (("half", _half_words), ("halving", _halving_words)):
-        if own := state.of_design(design):
-            cost = ""
-            if design in shares:
-                cost = f", about {format_duration(shares[design])} of the time"
-            say(f"of these, {describe(own)}: {state.count(own)}{cost}")
-    if forecast is not None and forecast.problem:
-        say(f"\nno estimate of the time, and this plan would not run here:\n{forecast.problem}")
-
-
-def _say_dataset(name: str, description: str, cases: pd.DataFrame, *, patients_known: bool) -> None:
+def say_dataset(name: str, description: str, cases: pd.DataFrame, *, patients_known: bool) -> None:
+    """A data set, and what it holds."""
     say(f"  {name}: {description}")
-    say(f"  {_counts(cases, patients_known)}")
+    say(f"  {count_cases(cases, patients_known)}")
 
 
 class ProgressView:
@@ -99,7 +58,7 @@ class ProgressView:
 
     def headline(self, state: GridState, workers: str) -> None:
         """The study, how much of it is left, and who does it."""
-        self.say(_headline(state, workers))
+        self.say(describe_run(state, workers))
 
     def say(self, text: str) -> None:
         """A line of its own."""
@@ -113,7 +72,7 @@ class ProgressView:
         self, name: str, description: str, cases: pd.DataFrame, *, patients_known: bool
     ) -> None:
         """A data set that was loaded."""
-        _say_dataset(name, description, cases, patients_known=patients_known)
+        say_dataset(name, description, cases, patients_known=patients_known)
 
     def nothing_to_do(self, failed: Mapping[str, str]) -> None:
         """No cell is pending; `failed` are reasons by cell."""
@@ -158,25 +117,8 @@ class ProgressView:
         say("  the whole log of each: failed/<cell>.json in the archive", error=True)
 
 
-def _half_words(cells: Sequence[Cell]) -> str:
-    """What the extra two-fold repeats are for, which only the learning curve needs."""
-    repeats = len({cell.repeat for cell in cells})
-    return (
-        f"for the learning curve ({repeats} extra two-fold "
-        f"{'repeat' if repeats == 1 else 'repeats'}, half of the data)"
-    )
-
-
-def _halving_words(cells: Sequence[Cell]) -> str:
-    """What the halvings are for, which only the variance of training needs."""
-    halvings = len({cell.repeat // HALVING_REPEATS for cell in cells})
-    return (
-        f"for the variance of training ({halvings} "
-        f"{'halving' if halvings == 1 else 'halvings'} of the patients)"
-    )
-
-
-def _headline(state: GridState, workers: str) -> str:
+def describe_run(state: GridState, workers: str) -> str:
+    """The study, how much of it is left, and who does it."""
     title = f": {state.plan.study.title}" if state.plan.study.title else ""
     return (
         f"{state.plan.study.name}{title}\n"
@@ -185,7 +127,8 @@ def _headline(state: GridState, workers: str) -> str:
     )
 
 
-def _counts(cases: pd.DataFrame, patients_known: bool) -> str:
+def count_cases(cases: pd.DataFrame, patients_known: bool) -> str:
+    """Images, patients and classes."""
     positives = int(cases["y_true"].sum())
     patients = f" of {cases['patient'].nunique()} patients" if patients_known else ""
     unknown = "" if patients_known else "; patients unknown"

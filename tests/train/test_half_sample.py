@@ -6,9 +6,11 @@ import pytest
 from stats_tl.archive import load
 from stats_tl.errors import UserError
 from stats_tl.study.loading import parse_plan
+from stats_tl.train.dry_run import print_preview, print_state
 from stats_tl.train.grid import GridRun, train_grid
 from stats_tl.train.options import GridOptions
-from stats_tl.train.progress import ProgressView, print_forecast, print_state
+from stats_tl.train.preview import preview_run
+from stats_tl.train.progress import ProgressView
 from stats_tl.train.state import open_grid
 
 KEYS = ["head", "repeat", "fold", "case"]
@@ -31,7 +33,7 @@ def opened(raw, folder, **options):
 def show(run):
     """A dry run."""
     print_state(run.state, run.workers)
-    print_forecast(run.state, run.workers, run.forecast())
+    print_preview(run.state, run.workers, preview_run(run))
 
 
 def test_half_sample_cells_are_archived_apart(curved, run_plan, tmp_path):

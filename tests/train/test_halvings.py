@@ -6,9 +6,10 @@ import pytest
 from stats_tl.archive import load
 from stats_tl.errors import UserError
 from stats_tl.study.loading import parse_plan
+from stats_tl.train.dry_run import print_preview, print_state
 from stats_tl.train.grid import GridRun
 from stats_tl.train.options import GridOptions
-from stats_tl.train.progress import print_forecast, print_state
+from stats_tl.train.preview import preview_run
 from stats_tl.train.state import open_grid
 
 
@@ -69,7 +70,7 @@ def test_a_dry_run_says_what_they_cost(halved, tmp_path, capsys):
     given = GridOptions(runs=tmp_path / "runs", base=tmp_path, cache_bytes=2**30)
     run = GridRun(open_grid(parse_plan(halved), given), given)
     print_state(run.state, run.workers)
-    print_forecast(run.state, run.workers, run.forecast())
+    print_preview(run.state, run.workers, preview_run(run))
     line = capsys.readouterr().out.splitlines()[-1]
     assert "of these, for the variance of training (5 halvings of the patients)" in line
     assert "0 done, 0 failed, 80 pending, about" in line

@@ -58,9 +58,12 @@ def load_busi(task: Task, path: Path | None, audit: Audit) -> Dataset:
     problems = Problems(f"{where}: {store.path}")
     names: list[str] = []
     findings: list[str] = []
+    masks: list[str] = []
     for finding in FINDINGS:
-        shown = [n for n in store.names(finding) if not _MASK.search(PurePosixPath(n).stem)]
-        images = images_among(store, shown, problems)
+        files = store.names(finding)
+        own = {name for name in files if _MASK.search(PurePosixPath(name).stem)}
+        masks += sorted(own)
+        images = images_among(store, [name for name in files if name not in own], problems)
         if not images and finding != "normal":
             problems.add("class folders without images", finding)
         for name in images:
@@ -86,4 +89,5 @@ def load_busi(task: Task, path: Path | None, audit: Audit) -> Dataset:
         ),
         audit=audit,
         patients_known=False,
+        left_out={"segmentation masks": masks},
     )

@@ -27,6 +27,9 @@ CLASS_OPTIONS = tuple(
     Option(name, (str, int, bool, list)) for name in ("positive", "negative", "exclude")
 )
 PATIENT_TAG = Option("patient_tag", choices=(*IDENTIFIERS, "none"))
+SKIP = Option("skip")
+#: Why files that match it are no cases.
+SKIPPED = "matching `skip`"
 NO_PATIENTS = "no patient ids were given, every image counts as its own patient"
 _SIDES = {
     "train": TRAIN,
@@ -52,11 +55,9 @@ def load_folders(task: Task, path: Path | None, audit: Audit) -> Dataset:
     not read, and a class may have more of them than the other.
     """
     where = f"task {task.name!r}"
-    options = read_options(
-        task, *CLASS_OPTIONS, Option("patient_pattern"), PATIENT_TAG, Option("skip")
-    )
+    options = read_options(task, *CLASS_OPTIONS, Option("patient_pattern"), PATIENT_TAG, SKIP)
     store = open_store(path, where=where, marker=".")
-    names = _images_in_classes(store, _regex(options["skip"], "skip", where), where)
+    names, left_out = _images_in_classes(store, _regex(options["skip"], "skip", where), where)
     labels = [name.split("/", 1)[0] for name in names]
     pattern = _regex(options["patient_pattern"], "patient_pattern", where)
     if pattern is not None:
@@ -75,15 +76,27 @@ def load_folders(task: Task, path: Path | None, audit: Audit) -> Dataset:
         + ".",
         audit=audit,
         patients_known=bool(who),
+        left_out=left_out,
     )
 
 
-def _images_in_classes(store: Store, skip: re.Pattern[str] | None, where: str) -> list[str]:
-    inside = [
-        name
-        for name in store.names()
-        if "/" in name and not (skip is not None and skip.search(name))
-    ]
+def _images_in_classes(
+    store: Store, skip: re.Pattern[str] | None, where: str
+) -> tuple[list[str], dict[str, list[str]]]:
+    """The images in class folders; and, by the reason, files that count as none."""
+    listing = store.listing()
+    left_out: dict[str, list[str]] = {
+        "hidden files": [name for name in listing.hidden if name.lower().endswith(SUFFIXES)],
+        "beside the class folders": [
+            name for name in listing.shown if "/" not in name and name.lower().endswith(SUFFIXES)
+        ],
+        SKIPPED: [],
+    }
+    inside: list[str] = []
+    for name in listing.shown:
+        if "/" in name:
+            skipped = skip is not None and skip.search(name)
+            (left_out[SKIPPED] if skipped else inside).append(name)
     problems = Problems(f"{where}: {store.path}")
     names = images_among(store, inside, problems)
     problems.raise_if_any(
@@ -95,7 +108,7 @@ def _images_in_classes(store: Store, skip: re.Pattern[str] | None, where: str) -
             f"{where}: {store.path} has no images in class folders; expected "
             f"<class>/<image> with {', '.join(SUFFIXES)}"
         )
-    return names
+    return names, left_out
 
 
 def _patients_by_pattern(names: list[str], pattern: re.Pattern[str], where: str) -> list[str]:
@@ -134,7 +147,8 @@ def load_csv(task: Task, path: Path | None, audit: Audit) -> Dataset:
     Options that name columns: ``path``, ``label``, ``case``, ``patient``, ``fold`` (by
     default the columns of these names; the last three may be absent) and ``covariates`` (a
     list). ``patient_tag``: the element of DICOM headers that names the patient, where there
-    is no such column. ``root``: folder of the images below the CSV's.
+    is no such column. ``skip`` (regular expression): rows whose file matches are left out.
+    ``root``: folder of the images below the CSV's.
     ``absolute_paths = true`` allows paths outside the data folder; without it they are
     refused, since a table made by somebody else should not decide which files of this
     machine are opened.
@@ -147,6 +161,7 @@ def load_csv(task: Task, path: Path | None, audit: Audit) -> Dataset:
         Option("label", default="label"),
         *(Option(name) for name in ("case", "patient", "fold")),
         PATIENT_TAG,
+        SKIP,
         Option("covariates", list, default=[]),
         Option("root", default=""),
         Option("table", default="cases.csv"),
@@ -163,6 +178,7 @@ def load_csv(task: Task, path: Path | None, audit: Audit) -> Dataset:
         store, name, columns=[options["path"], options["label"], *given, *options["covariates"]]
     )
     where = f"{where}: {name}"
+    table, skipped = _without(table, options["path"], _regex(options["skip"], "skip", where), where)
     files = table[options["path"]].tolist()
     column = {
         key: options[key] or (key if key in table else None) for key in ("case", "patient", "fold")
@@ -195,7 +211,20 @@ def load_csv(task: Task, path: Path | None, audit: Audit) -> Dataset:
         audit=audit,
         patients_known=bool(who),
         official=official,
+        left_out={SKIPPED: skipped},
     )
+
+
+def _without(
+    table: pd.DataFrame, path: str, skip: re.Pattern[str] | None, where: str
+) -> tuple[pd.DataFrame, list[str]]:
+    """The table without the rows whose file matches `skip`, and those files."""
+    if skip is None:
+        return table, []
+    matching = table[path].map(lambda file: skip.search(file) is not None).astype(bool)
+    if matching.all():
+        raise UserError(f"{where}: `skip` = {skip.pattern!r} matches the file of every row")
+    return table[~matching].reset_index(drop=True), table.loc[matching, path].tolist()
 
 
 def _place(file: str, root: str, where: str, *, absolute: bool) -> str:

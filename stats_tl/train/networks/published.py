@@ -65,6 +65,10 @@ class Published:
         Of the file, or the beginning of it; "" if not known.
     fetch : callable
         Gives the file on this machine and where it comes from.
+    cached : callable
+        Gives the file if it is on this machine, else None; nothing is fetched.
+    address : str
+        Where it would be fetched from; "" where nothing is published.
     """
 
     name: str
@@ -73,6 +77,8 @@ class Published:
     preprocessing: str
     sha256: str
     fetch: Callable[[], tuple[Path, str]]
+    cached: Callable[[], Path | None]
+    address: str
 
 
 def published_weights(arm: Arm, backbone: str) -> Published | None:
@@ -114,6 +120,8 @@ def _torchvision(arm: Arm, backbone: str) -> Published:
         preprocessing=default_preprocessing("imagenet", backbone),
         sha256=_hash_in_name(url),
         fetch=lambda: (_fetch_torchvision(arm, backbone, url), url),
+        cached=lambda: _existing(_torchvision_place(url)),
+        address=url,
     )
 
 
@@ -146,6 +154,8 @@ def _timm(arm: Arm, backbone: str) -> Published:
         preprocessing=arm.preprocessing or scaling_of(found),
         sha256="",
         fetch=fetch,
+        cached=lambda: _cached_from_hub(repository, file) if repository else None,
+        address=huggingface_hub.hf_hub_url(repository, file) if repository else "",
     )
 
 
@@ -176,6 +186,8 @@ def _radimagenet(arm: Arm, backbone: str) -> Published:
         preprocessing=default_preprocessing("radimagenet", backbone),
         sha256=RADIMAGENET_SHA256.get(backbone, ""),
         fetch=fetch,
+        cached=lambda: _cached_from_hub(RADIMAGENET_REPOSITORY, file) if file else None,
+        address=huggingface_hub.hf_hub_url(RADIMAGENET_REPOSITORY, file) if file else "",
     )
 
 
@@ -185,8 +197,21 @@ def _hash_in_name(url: str) -> str:
     return found[1] if found else ""
 
 
+def _torchvision_place(url: str) -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / _file_name(url)
+
+
+def _existing(path: Path) -> Path | None:
+    return path if path.is_file() else None
+
+
+def _cached_from_hub(repository: str, name: str) -> Path | None:
+    cached = huggingface_hub.try_to_load_from_cache(repository, name)
+    return Path(cached) if isinstance(cached, str) else None
+
+
 def _fetch_torchvision(arm: Arm, backbone: str, url: str) -> Path:
-    path = Path(torch.hub.get_dir()) / "checkpoints" / _file_name(url)
+    path = _torchvision_place(url)
     if path.is_file():
         return path
 
@@ -201,9 +226,8 @@ def _fetch_torchvision(arm: Arm, backbone: str, url: str) -> Path:
 
 
 def _fetch_hub(repository: str, name: str, arm: Arm, backbone: str) -> Path:
-    cached = huggingface_hub.try_to_load_from_cache(repository, name)
-    if isinstance(cached, str):
-        return Path(cached)
+    if cached := _cached_from_hub(repository, name):
+        return cached
     address = huggingface_hub.hf_hub_url(repository, name)
 
     def fetch() -> str:

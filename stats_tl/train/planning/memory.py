@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["HeadNeed", "check_images", "check_memory", "largest_head", "reduce_jobs"]
+__all__ = [
+    "HeadNeed",
+    "check_images",
+    "check_memory",
+    "describe_memory",
+    "format_bytes",
+    "largest_head",
+    "reduce_jobs",
+]
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -87,7 +95,7 @@ def check_images(n_cases: Mapping[str, int], sizes: Mapping[str, Sequence[int]])
     UserError
         With what they take, counted as grey.
     """
-    needs = {(name, size): n_cases[name] * size**2 for name, own in sizes.items() for size in own}
+    needs = _pixel_bytes(n_cases, sizes)
     need, available = sum(needs.values()), available_memory()
     if need <= available:
         return
@@ -98,3 +106,49 @@ def check_images(n_cases: Mapping[str, int], sizes: Mapping[str, Sequence[int]])
         f"{available / 2**30:.1f} GiB of memory are free. Use a smaller image_size, train one task "
         "after the other (--select task=...), or take a larger machine"
     )
+
+
+def describe_memory(
+    n_cases: Mapping[str, int],
+    sizes: Mapping[str, Sequence[int]],
+    need: HeadNeed | None,
+    device: str,
+    jobs: int,
+) -> str:
+    """What images and heads take, beside what there is.
+
+    Parameters
+    ----------
+    n_cases, sizes
+        As in :func:`check_images`.
+    need : HeadNeed or None
+        The head that takes most; None if other machines train it.
+    device : str
+    jobs : int
+    """
+    pixels = sum(_pixel_bytes(n_cases, sizes).values())
+    parts = [f"{format_bytes(pixels)} for the images as pixels (thrice that in colour)"]
+    free = available_memory()
+    if need is not None:
+        parts.append(
+            f"{format_bytes(need.size)} to train the largest head ({need.head} on {need.backbone})"
+            + (f" in each of {jobs} processes" if jobs > 1 else "")
+            + (f", where {format_bytes(worker_memory(device, jobs))} are free" * (device != "cpu"))
+        )
+    return f"memory: {', '.join(parts)}; {format_bytes(free)} are free"
+
+
+def format_bytes(size: int) -> str:
+    """``3.7 MiB``, ``12 GiB``."""
+    for unit, scale in (("GiB", 2**30), ("MiB", 2**20)):
+        if size >= scale:
+            value = size / scale
+            return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"
+    return f"{max(1, round(size / 1024))} KiB"
+
+
+def _pixel_bytes(
+    n_cases: Mapping[str, int], sizes: Mapping[str, Sequence[int]]
+) -> dict[tuple[str, int], int]:
+    """Bytes of every set of pixels, counted as grey."""
+    return {(name, size): n_cases[name] * size**2 for name, own in sizes.items() for size in own}
