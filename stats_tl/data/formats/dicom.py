@@ -11,6 +11,7 @@ __all__ = ["count_frames", "decode", "read_identifier"]
 
 import functools
 import io
+import re
 import zlib
 from collections.abc import Callable
 from functools import partial
@@ -50,6 +51,7 @@ MAX_INFLATED = 512 * 2**20
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _LITTLE_ENDIAN = ("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", _DEFLATED)
 _ONE_CHANNEL = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
+_NUMBER = re.compile(rb" *[+-]?\d+(\.\d+)? *")
 _Levels = Callable[[np.ndarray], np.ndarray]
 
 
@@ -143,10 +145,22 @@ def _tag(keyword: str) -> int:
 def _value(dataset: Dataset, keyword: str) -> Any:
     """The value of an element, None where it is not there.
 
-    As ``dataset.get(keyword)``, which takes long to find that nothing is there.
+    As ``dataset.get(keyword)``, which takes long to find that nothing is there, and to check and
+    wrap what is: single numbers and codes of explicit files are taken from their bytes.
     """
     tag, present = _tag(keyword), dataset.keys()
-    return dataset[tag].value if tag in present else None
+    if tag not in present:
+        return None
+    raw: Any = dataset.get_item(tag)
+    if raw.VR == "US" and isinstance(raw.value, bytes) and len(raw.value) == 2:
+        return int.from_bytes(raw.value, "little" if raw.is_little_endian else "big")
+    if raw.VR in ("OB", "OW") and isinstance(raw.value, bytes):
+        return raw.value
+    if raw.VR == "CS" and isinstance(raw.value, bytes) and b"\\" not in raw.value:
+        return raw.value.decode("latin-1").strip("\0 ")
+    if raw.VR == "DS" and isinstance(raw.value, bytes) and _NUMBER.fullmatch(raw.value):
+        return float(raw.value)
+    return dataset[tag].value
 
 
 def _refuse_bomb(data: bytes) -> None:
@@ -182,8 +196,7 @@ def _syntax(dataset: Dataset) -> UID:
 def _native_grey(dataset: Dataset, number: int) -> tuple[np.ndarray, str] | None:
     """Uncompressed samples of one channel as they lie in the file; None if they are others.
 
-    Three times as fast as pydicom, which also takes the stored bits to be the lowest ones,
-    whatever `HighBit` says.
+    pydicom takes the stored bits to be the lowest ones, whatever `HighBit` says, and longer.
     """
     keys = ("BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "Rows", "Columns")
     values = [_value(dataset, key) for key in keys]

@@ -82,6 +82,8 @@ def map_samples(samples: np.ndarray, function: Callable[[np.ndarray], np.ndarray
     if samples.dtype.kind not in "ui" or samples.dtype.itemsize > 2:
         return function(samples.astype(np.float64))
     samples = np.asarray(samples, dtype=samples.dtype.newbyteorder("="))
+    if samples.dtype.kind == "u":
+        return np.take(function(np.arange(int(samples.max()) + 1, dtype=np.float64)), samples)
     values = np.arange(int(samples.min()), int(samples.max()) + 1)
     unsigned = np.dtype(f"u{samples.dtype.itemsize}")
     table = np.zeros(256**unsigned.itemsize, dtype=np.uint8)
