@@ -1,7 +1,7 @@
 """Linear mixed models with crossed random effects and small-sample inference.
 
 The path of a fit: `formula` (lme4's language) → `design` (matrices) → `solver`
-(`crossproducts`, `criterion`, `optimize`) → `inference` (degrees of freedom) →
+(`crossproducts`, `variance_state`, `criterion`, `optimize`) → `inference` (degrees of freedom) →
 `contrasts`, `means`, `random_terms`, `profile` (what is asked of the fit) → `result`
 → `likelihood_ratio`.
 The logistic model: `arrow` (the system of the random effects) → `laplace` (deviance and

@@ -100,7 +100,7 @@ class Inference:
     def _t(self) -> tuple[np.ndarray, np.ndarray]:
         """:math:`Z'V^{-1}X`."""
         state, c = self.solution.state, self.solution.std.products
-        return state.project(state.n_random, slice(c.q2, c.q2 + c.p))
+        return state.project(slice(c.p), fixed=False)
 
     def _to_basis(self, weights: np.ndarray) -> np.ndarray:
         """The same linear function of the coefficients of the orthonormal basis."""
@@ -191,7 +191,7 @@ class KenwardRoger(Inference):
         Q[m, :m] = Q[:m, m].transpose(0, 2, 1)
         Q[m, m] = inverse - 2 * BD + np.tensordot(d, QD, axes=1)
         P = -np.concatenate([B, (inverse - BD)[None]])
-        first, second = state.traces(state.n_random)
+        first, second = state.traces(fixed=False)
         K = np.empty((m + 1, m + 1))
         K[:m, :m] = second
         K[:m, m] = K[m, :m] = first - second @ d
@@ -212,7 +212,7 @@ class KenwardRoger(Inference):
         state, c = self.solution.state, self.solution.std.products
         moved = [state.basis_product(i, *self._t) for i in range(len(c.elements))]
         v1, v2 = (np.hstack([m[side] for m in moved]) for side in (0, 1))
-        s1, s2 = state.apply(state.n_random, v1, v2)
+        s1, s2 = state.apply(v1, v2, fixed=False)
         m, p = len(c.elements), c.p
         products: np.ndarray = v1.T @ s1 + v2.T @ s2
         return products.reshape(m, p, m, p).transpose(0, 2, 1, 3)

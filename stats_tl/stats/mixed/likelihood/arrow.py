@@ -18,7 +18,7 @@ import numpy as np
 import scipy
 
 from ..specification.design import RandomTerm
-from .crossproducts import sparse_enough
+from .blocks import inverse_blocks, left_blocks, scale_columns, sparse_enough
 
 #: One array for the largest term, one for all others.
 Halves = tuple[np.ndarray, np.ndarray]
@@ -194,10 +194,10 @@ class ArrowFactor:
         L = factors[s.lead]
         inner = L.T @ s.blocks(weights) @ L
         inner[:, range(s.k), range(s.k)] += 1.0
-        self._inverse, self.log_det = _inverse_blocks(inner)
+        self._inverse, self.log_det = inverse_blocks(inner)
         if not s.q2:
             return
-        self._rows = _left_blocks(L.T, s.cross(weights))
+        self._rows = left_blocks(L.T, s.cross(weights))
         scales = s.columns(factors)
         square = s.square(weights)
         if scales is None:
@@ -208,9 +208,9 @@ class ArrowFactor:
         else:
             square *= scales
             square *= scales[:, None]
-            self._rows = _scale_columns(self._rows, scales)
+            self._rows = scale_columns(self._rows, scales)
         #: (I + L'AL)^-1 of the largest term times the rows that tie it to the others.
-        self._solved = _left_blocks(self._inverse, self._rows)
+        self._solved = left_blocks(self._inverse, self._rows)
         product = self._rows.T @ self._solved
         square -= product.toarray() if s.sparse else product
         square.flat[:: s.q2 + 1] += 1.0
@@ -286,46 +286,3 @@ class ArrowFactor:
         solved = solved if isinstance(solved, np.ndarray) else solved.toarray()
         shape = (s.levels, s.k, s.q2)
         return np.asarray(solved.reshape(shape) @ R.reshape(shape).transpose(0, 2, 1))
-
-
-def _inverse_blocks(blocks: np.ndarray) -> tuple[np.ndarray, float]:
-    """Inverses of positive definite blocks, and the logarithm of their determinants' product."""
-    k = blocks.shape[1]
-    if k == 1:
-        return 1 / blocks, float(np.log(blocks).sum())
-    if k == 2:
-        a, b, d = blocks[:, 0, 0], blocks[:, 0, 1], blocks[:, 1, 1]
-        determinant = a * d - b * b
-        out = np.empty_like(blocks)
-        out[:, 0, 0], out[:, 1, 1] = d / determinant, a / determinant
-        out[:, 0, 1] = out[:, 1, 0] = -b / determinant
-        return out, float(np.log(determinant).sum())
-    return np.linalg.inv(blocks), float(np.linalg.slogdet(blocks)[1].sum())
-
-
-def _left_blocks(
-    blocks: np.ndarray, rows: np.ndarray | scipy.sparse.csr_matrix
-) -> np.ndarray | scipy.sparse.csr_matrix:
-    """A block-diagonal matrix (one block, or one a level) times rows."""
-    k = blocks.shape[-1]
-    if k == 1:
-        scale = np.broadcast_to(blocks.reshape(-1, 1), (rows.shape[0], 1))
-        if isinstance(rows, np.ndarray):
-            return np.asarray(rows * scale)
-        data = rows.data * np.repeat(scale.ravel(), np.diff(rows.indptr))
-        return scipy.sparse.csr_matrix((data, rows.indices, rows.indptr), shape=rows.shape)
-    if isinstance(rows, np.ndarray):
-        return (blocks @ rows.reshape(-1, k, rows.shape[1])).reshape(rows.shape)
-    levels = rows.shape[0] // k
-    data = np.ascontiguousarray(np.broadcast_to(blocks, (levels, k, k)))
-    full = scipy.sparse.bsr_matrix((data, np.arange(levels), np.arange(levels + 1)))
-    return (full @ rows).tocsr()
-
-
-def _scale_columns(
-    rows: np.ndarray | scipy.sparse.csr_matrix, scales: np.ndarray
-) -> np.ndarray | scipy.sparse.csr_matrix:
-    if isinstance(rows, np.ndarray):
-        return np.asarray(rows * scales)
-    data = rows.data * scales[rows.indices]
-    return scipy.sparse.csr_matrix((data, rows.indices, rows.indptr), shape=rows.shape)

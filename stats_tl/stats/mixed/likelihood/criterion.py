@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .crossproducts import CrossProducts, VarianceState
+from .crossproducts import CrossProducts
+from .variance_state import VarianceState
 
 
 class ThetaMap:
@@ -97,15 +98,12 @@ class Moments:
     @classmethod
     def of(cls, products: CrossProducts, state: VarianceState, *, reml: bool) -> Moments:
         """Compute them at `state`."""
-        N = state.n_full
-        N_trace = N if reml else state.n_random
-        y = slice(products.q2 + products.p, None)
-        a1, a2 = state.project(N, y)
+        a1, a2 = state.project(slice(products.p, None), fixed=True)
         moved = [state.basis_product(i, a1, a2) for i in range(len(products.elements))]
         v1 = np.hstack([m[0] for m in moved])
         v2 = np.hstack([m[1] for m in moved])
-        s1, s2 = state.apply(N, v1, v2)
-        trace1, trace2 = state.traces(N_trace)
+        s1, s2 = state.apply(v1, v2, fixed=True)
+        trace1, trace2 = state.traces(fixed=reml)
         return cls(
             trace1=trace1,
             trace2=trace2,

@@ -28,8 +28,9 @@ import numpy as np
 
 from ..specification.design import MixedDesign
 from .criterion import Moments, ThetaMap
-from .crossproducts import CrossProducts, VarianceState
+from .crossproducts import CrossProducts
 from .optimize import Derivatives, Minimum, minimize_newton
+from .variance_state import VarianceState
 
 #: lme4's isSingular: a relative standard deviation below this is zero.
 SINGULAR_TOLERANCE = 1e-4
@@ -43,6 +44,10 @@ _DEPENDENT = 1e-9
 
 #: Part of a random effect's regressor outside the others below which they are dependent.
 _DEPENDENT_EFFECTS = 1e-10
+
+#: The moment start: least share of the residual, and range of variances over the residual's.
+_LEAST_RESIDUAL = 0.02
+_START_RANGE = (0.05, 50.0)
 
 #: Share of the response's mean square below which the residual counts as nothing.
 _EXACT_FIT = 1e-14
@@ -89,7 +94,42 @@ class Standardized:
 
     def state(self, theta: np.ndarray) -> VarianceState:
         """The likelihood at theta (of the scaled regressors)."""
-        return self.products.state(self.map.factors(theta))
+        return VarianceState(self.products, self.map.factors(theta))
+
+    @cached_property
+    def null_moments(self) -> Moments:
+        """Of restricted likelihood, without random effects (V = I)."""
+        return Moments.of(self.products, self._null, reml=True)
+
+    @cached_property
+    def null_moments_ml(self) -> Moments:
+        """Of ordinary likelihood there."""
+        return Moments.of(self.products, self._null, reml=False)
+
+    @cached_property
+    def _null(self) -> VarianceState:
+        return self.state(np.zeros(len(self.map.entries)))
+
+    def moment_start(self) -> np.ndarray:
+        """Theta from unbiased quadratic estimates of the variances (MINQUE(0), Rao 1971).
+
+        They equate the quadratic forms of the residuals of X with their expectations; what
+        is negative or extreme is brought into a range where the search starts well.
+        """
+        own = self.null_moments
+        system = np.block([[own.trace2, own.trace1[:, None]], [own.trace1[None], own.nu]])
+        found = np.linalg.lstsq(system, np.append(own.quad1, own.rss), rcond=1e-9)[0]
+        residual = max(float(found[-1]), _LEAST_RESIDUAL * own.rss / own.nu)
+        factors = []
+        for t, k in enumerate(self.map.sizes):
+            D = np.zeros((k, k))
+            for value, (own_term, r, s) in zip(found, self.products.elements, strict=False):
+                if own_term == t:
+                    D[r, s] = D[s, r] = value / residual
+            values, vectors = np.linalg.eigh(D)
+            D = (vectors * np.clip(values, *_START_RANGE)) @ vectors.T
+            factors.append(np.linalg.cholesky(D))
+        return self.map.theta(factors)
 
     def deviance_shift(self, *, reml: bool) -> float:
         """Deviance of the data minus deviance of the standardised data."""
@@ -168,9 +208,8 @@ class Solution:
         multiply, the residual's identity among them, are linearly independent (under REML:
         after projection on the residuals of X). Their inner products are the traces at V = I.
         """
-        null = self.std.state(np.zeros_like(self.theta))
-        moments = Moments.of(self.std.products, null, reml=self.reml)
-        size = np.sqrt(np.diag(null.traces(null.n_random)[1]))
+        moments = self.std.null_moments if self.reml else self.std.null_moments_ml
+        size = np.sqrt(np.diag(self.std.null_moments_ml.trace2))
         gram = np.block(
             [
                 [moments.trace2 / np.outer(size, size), (moments.trace1 / size)[:, None]],
@@ -235,7 +274,7 @@ class Solution:
     def random_effects(self) -> list[np.ndarray]:
         """Conditional modes (BLUPs), one (levels, k) array a term."""
         c = self.std.products
-        a1, a2 = self.state.project(self.state.n_full, slice(c.q2 + c.p, None))
+        a1, a2 = self.state.project(slice(c.p, None), fixed=True)
         out = []
         for t, (levels, k) in enumerate(c.sizes):
             alpha = (a1 if t == c.lead else a2)[c.slices[t]].reshape(levels, k)
@@ -248,8 +287,9 @@ class Solution:
 def solve(std: Standardized, *, reml: bool) -> Solution:
     """Minimise the profiled deviance over theta.
 
-    The search starts at lme4's start. Where it ends on the boundary, it is repeated from
-    a larger one, where it fails also from a smaller one, and the best end is kept.
+    The search starts at moment estimates. Where it ends on the boundary or fails, it is
+    repeated from lme4's start (unit factors) and a larger one, where it fails also from a
+    smaller one, and the best end is kept.
     """
     products, theta_map = std.products, std.map
     if std.exact:
@@ -273,10 +313,10 @@ def solve(std: Standardized, *, reml: bool) -> Solution:
 
         return value, derivatives
 
-    best = minimize_newton(evaluate, theta_map.start())
+    best = minimize_newton(evaluate, std.moment_start())
     iterations = best.iterations
     if not best.converged or (np.abs(best.x[theta_map.diagonal]) < SINGULAR_TOLERANCE).any():
-        for factor in (5.0,) if best.converged else (5.0, 0.2):
+        for factor in (1.0, 5.0) if best.converged else (1.0, 5.0, 0.2):
             other = minimize_newton(evaluate, factor * theta_map.start())
             iterations += other.iterations
             best = better(best, other)
