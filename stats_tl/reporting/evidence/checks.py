@@ -79,34 +79,46 @@ def divided_patients(
         Scores of tuning cases, ``task, repeat, fold, patient``: those patients must not be
         tested in that fold.
     """
-    tuned = [
-        (str(task), str(repeat), str(fold), set(own["patient"].astype(str)))
-        for frame in tuning
-        if "patient" in frame.columns
-        for (task, repeat, fold), own in frame.groupby(["task", "repeat", "fold"], observed=True)
-    ]
+    tuned = _tuned(tuning)
     torn: dict[str, set[str]] = {}
     for aligned in settings:
         if aligned.patients is None:
             continue
         task = aligned.setting["task"]
-        people = pd.factorize(aligned.patients)
+        found = torn.setdefault(task, set())
+        codes, names = pd.factorize(aligned.patients)
+        names = pd.Index(names.astype(str))
         for extra in aligned.further.values():
             for folds in extra.folds.reshape(-1, extra.folds.shape[-1]):
-                torn.setdefault(task, set()).update(_torn(folds, people))
+                found.update(names[_torn(folds, codes)])
         for run, (repeat, _) in enumerate(aligned.runs):
-            for folds in np.unique(aligned.folds[:, run], axis=0):
-                torn.setdefault(task, set()).update(_torn(folds, people))
-                for where, own, fold, patients in tuned:
-                    if (where, own) == (task, str(repeat)):
-                        tested = aligned.patients[folds.astype(str) == fold]
-                        torn[task] |= set(map(str, tested)) & patients
+            # Mostly all arms have the same folds.
+            for folds in {own.tobytes(): own for own in aligned.folds[:, run]}.values():
+                found.update(names[_torn(folds, codes)])
+                for fold, people in tuned.get((task, str(repeat)), {}).items():
+                    tested = codes[folds == int(fold)] if fold.isdecimal() else codes[:0]
+                    found.update(names[np.unique(tested)].intersection(people))
     return {task: frozenset(found) for task, found in torn.items() if found}
 
 
-def _torn(folds: np.ndarray, people: tuple[np.ndarray, np.ndarray]) -> set[str]:
-    """Patients, as codes and names, with cases in several folds of a run."""
+def _tuned(tuning: Iterable[pd.DataFrame]) -> dict[tuple[str, str], dict[str, pd.Index]]:
+    """Patients of the tuning cases, by task and repeat, then by fold."""
+    tuned: dict[tuple[str, str], dict[str, pd.Index]] = {}
+    for frame in tuning:
+        if "patient" not in frame.columns:
+            continue
+        for (task, repeat, fold), own in frame.groupby(["task", "repeat", "fold"], observed=True):
+            people = pd.Index(own["patient"].unique().astype(str))
+            tuned.setdefault((str(task), str(repeat)), {})[str(fold)] = people
+    return tuned
+
+
+def _torn(folds: np.ndarray, people: np.ndarray) -> np.ndarray:
+    """Codes of the patients with cases in several folds of a run."""
     used = folds >= 0
-    pairs = np.unique(np.stack([people[0][used], folds[used]]), axis=1)[0]
-    named, counts = np.unique(pairs, return_counts=True)
-    return set(map(str, people[1][named[counts > 1]]))
+    if not used.any():
+        return people[used]
+    n_folds = int(folds.max()) + 1
+    pairs = np.unique(people[used] * n_folds + folds[used])
+    codes, counts = np.unique(pairs // n_folds, return_counts=True)
+    return codes[counts > 1]
