@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, Field
 
+from .metric_names import check_metrics
 from .schema import Table
 
 Correction = Literal["holm", "hochberg", "hommel", "bonferroni", "bh", "by", "none"]
@@ -33,6 +34,7 @@ class Analysis(Table):
     """``[analysis]``: fixed before the results are seen."""
 
     younger: ClassVar[dict[str, Any]] = {
+        "metric": None,
         "families": None,
         "subgroups": None,
         "target_sensitivity": None,
@@ -40,7 +42,10 @@ class Analysis(Table):
 
     alpha: float = Field(0.05, gt=0, lt=0.5)
     margin: float | None = Field(
-        None, gt=0, lt=0.5, description="Differences of AUC within ± margin are equivalent."
+        None, gt=0, lt=0.5, description="Differences within ± margin are equivalent."
+    )
+    metric: Annotated[str | list[str] | None, AfterValidator(check_metrics)] = Field(
+        None, description="What is compared, the primary metric first; without it the AUC."
     )
     correction: Correction = "holm"
     primary: dict[SettingKey, str] = Field(

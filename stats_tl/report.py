@@ -48,6 +48,9 @@ examples:
   python -m stats_tl.report --scores imagenet=a.csv radimagenet=b.csv --reference imagenet \\
           --truth labels.csv --positive malignant
       a file for each arm, labels of the cases from another, as text
+  python -m stats_tl.report --scores predictions.csv --reference imagenet \\
+          --metric average_precision --metric brier_score --metric f1:threshold=0.5
+      by average precision; the others are secondary
   python -m stats_tl.report --scores predictions.csv --plan analysis.toml
       as registered: the [analysis] table of a file whose hash the report prints
   python -m stats_tl.report --scores big=nnunet_big/summary.json small=nnunet_small/summary.json \
@@ -192,8 +195,16 @@ def build_parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--margin",
         type=float,
-        metavar="AUC",
-        help="equivalence margin: differences within ± AUC are negligible (default: the plan's)",
+        metavar="VALUE",
+        help="equivalence margin: differences of the metric within ± VALUE are negligible "
+        "(default: the plan's)",
+    )
+    how.add_argument(
+        "--metric",
+        action="append",
+        metavar="NAME[:OPTION=VALUE]",
+        help="compare by this in place of the AUC: average_precision, brier_score, "
+        "f1:threshold=0.5, ...; repeated, further ones are secondary (default: the plan's)",
     )
     how.add_argument(
         "--correction",
@@ -376,7 +387,7 @@ def finish(
 
 def grid_report(options: argparse.Namespace, formats: list[str]) -> GridReport:
     """The report of ``--aucs``."""
-    from .reporting import AnalysisOptions, build_grid_report, parse_mapping, read_aucs
+    from .reporting import build_grid_report, parse_mapping, read_aucs
 
     for flag in TABLE_FLAGS:
         if flag != "columns" and getattr(options, flag) is not None:
@@ -385,7 +396,7 @@ def grid_report(options: argparse.Namespace, formats: list[str]) -> GridReport:
             )
     columns = options.columns and parse_mapping(options.columns, "--columns", "auc=test_auc")
     frame, digest = read_aucs(options.aucs, columns=columns)
-    analysis = overridden(planned(AnalysisOptions(), options), options)
+    analysis = without_metric(options, "--aucs has AUCs alone, no scores of cases")
     return build_grid_report(
         frame,
         analysis,
@@ -401,7 +412,6 @@ def grid_report(options: argparse.Namespace, formats: list[str]) -> GridReport:
 def value_report(options: argparse.Namespace, formats: list[str]) -> ValueReport | None:
     """The report of ``--scores`` where the files hold values of cases; None where scores."""
     from .reporting import (
-        AnalysisOptions,
         build_value_report,
         has_values,
         parse_mapping,
@@ -426,7 +436,7 @@ def value_report(options: argparse.Namespace, formats: list[str]) -> ValueReport
     first = next(iter(files.values()))
     return build_value_report(
         table,
-        overridden(planned(AnalysisOptions(), options), options),
+        without_metric(options, "values of cases are compared by their means"),
         name=file_name(first) if len(files) == 1 else "-".join(files),
         higher_is_better=options.higher_is_better,
         formats=formats,
@@ -436,7 +446,7 @@ def value_report(options: argparse.Namespace, formats: list[str]) -> ValueReport
 
 def class_report(options: argparse.Namespace, formats: list[str]) -> ClassReport | None:
     """The report of ``--scores`` where the files hold several classes; None where two."""
-    from .reporting import AnalysisOptions, build_class_report, parse_mapping, read_classes
+    from .reporting import build_class_report, parse_mapping, read_classes
 
     if options.arms or options.positive is not None:
         if options.classes:
@@ -458,7 +468,7 @@ def class_report(options: argparse.Namespace, formats: list[str]) -> ClassReport
         return None
     return build_class_report(
         table,
-        overridden(planned(AnalysisOptions(), options), options),
+        without_metric(options, "several classes are compared by AUCs and kappa"),
         allow_incomplete=options.allow_incomplete,
         allow_leakage=options.allow_leakage,
         formats=formats,
@@ -556,6 +566,7 @@ def overridden(analysis: AnalysisOptions, options: argparse.Namespace) -> Analys
         "on the command line",
         reference=options.reference,
         margin=options.margin,
+        metric=options.metric,
         alpha=options.alpha,
         correction=options.correction,
         primary=options.primary
@@ -564,6 +575,18 @@ def overridden(analysis: AnalysisOptions, options: argparse.Namespace) -> Analys
         subgroups=parse_names(options.subgroups),
         target_sensitivity=options.target_sensitivity,
     )
+
+
+def without_metric(options: argparse.Namespace, why: str) -> AnalysisOptions:
+    """The options of a report that has no choice of metric."""
+    from .reporting import AnalysisOptions
+
+    analysis = overridden(planned(AnalysisOptions(), options), options)
+    if analysis.metric:
+        raise UserError(
+            f"--metric ([analysis] metric) is of scores of two classes; {why}. Leave it out"
+        )
+    return analysis
 
 
 class Progress:

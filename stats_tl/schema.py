@@ -114,8 +114,8 @@ def _is_key(part: int | str) -> bool:
     """False for positions in a list, and for pydantic's names of the branches of a union."""
     return (
         isinstance(part, str)
-        and part not in ("int", "[key]")
-        and not part.startswith(("constrained-", "literal[", "function-"))
+        and part not in ("int", "str", "[key]")
+        and not part.startswith(("constrained-", "literal[", "list[", "function-"))
     )
 
 

@@ -24,6 +24,12 @@ WRONG = [
     {"subgroups": ["scanner", "scanner"]},
     {"primary": {"task": 3}},
     {"primary": {"tsk": "a"}},
+    {"metric": "brier"},
+    {"metric": ["f1", "f1"]},
+    {"metric": []},
+    {"metric": 3},
+    {"metric": ["calibration_slope", "roc_auc"]},
+    {"metric": "sensitivity_at_specificity"},
 ]
 
 

@@ -90,6 +90,11 @@ class World:
         Path("plan.toml").write_text(text)
         return ["--plan", "plan.toml", "--runs", "runs"]
 
+    def by(self, metric, added=0):
+        """A report by a metric, of scores that something is added to."""
+        moved = SCORES.assign(score=[str(added + float(s)) for s in SCORES["score"]])
+        return [*self.scores(moved), "--metric", metric]
+
     def nothing_on_path(self):
         self.monkeypatch.setenv("PATH", "")
         self.monkeypatch.delenv("CXX", raising=False)
@@ -347,6 +352,14 @@ CAUSES = {
         classes().assign(fold=lambda f: f["fold"].where(f["y_true"] != "normal", "1"))
     ),
     ("too few halvings", "report"): lambda w: w.scores(two_halvings()),
+    ("a metric is unknown", "report"): lambda w: [*w.by("brier")],
+    ("a metric needs probabilities", "report"): lambda w: w.by("brier_score", 2),
+    ("a metric needs a threshold", "report"): lambda w: w.by("f1"),
+    ("values of cases have no such metric", "report"): lambda w: [
+        *w.scores(values()),
+        "--metric",
+        "f1",
+    ],
     ("nobody says which values are better", "report"): lambda w: w.scores(values()),
     ("a case has a value in some arms only", "report"): lambda w: [
         *w.scores(without_a_value()),

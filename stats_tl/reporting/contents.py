@@ -35,6 +35,7 @@ from .rendering.parts import Absent, Section
 from .results.material import Material
 from .tables.all_pairs import all_pairs
 from .tables.comparisons import significance
+from .tables.metrics import metrics
 from .tables.mixed import mixed_model
 from .tables.operating_points import operating_points
 from .tables.readers import readers
@@ -47,6 +48,7 @@ from .tables.subgroups import subgroups
 TABLES: tuple[Callable[[Material], Iterator[Section | Absent]], ...] = (
     sample,
     significance,
+    metrics,
     readers,
     sensitivity,
     mixed_model,

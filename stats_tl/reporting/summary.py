@@ -45,6 +45,7 @@ def summarize(
             {
                 "reference": material.reference,
                 "alpha": options.alpha,
+                "metric": list(options.metric) or ["roc_auc"],
                 "margin": options.margin,
                 "correction": options.correction,
                 "primary": dict(options.primary),

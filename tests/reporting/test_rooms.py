@@ -10,6 +10,7 @@ from ..imports import PACKAGE, imports, names_imported, sources
 ROOMS = (
     "rendering",
     "evidence",
+    "measures",
     "results",
     "tables",
     "text",
@@ -23,7 +24,16 @@ ROOMS = (
 #: Above the rooms, the lower first.
 TOP = ("contents", "summary", "build", "__init__")
 #: What the wing may use of the rest of the package.
-ALLOWED = ("analysis_plan", "errors", "schema", "stats", "toml", "visible", "__version__")
+ALLOWED = (
+    "analysis_plan",
+    "errors",
+    "metric_names",
+    "schema",
+    "stats",
+    "toml",
+    "visible",
+    "__version__",
+)
 
 
 def height(parts: Sequence[str]) -> int:

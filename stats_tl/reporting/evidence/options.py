@@ -35,7 +35,10 @@ class AnalysisOptions:
     alpha : float
         Level of the tests; intervals have level ``1 - alpha``.
     margin : float or None
-        Differences of AUC within ± margin do not matter; None: no test of equivalence.
+        Differences of the metric within ± margin do not matter; None: no test of equivalence.
+    metric : tuple of str
+        What is compared, as :func:`~stats_tl.metric_names.parse_metric` reads it, the primary
+        metric first; none: the AUC.
     correction : str
         Adjustment for several comparisons, one of :data:`CORRECTIONS`.
     primary : dict of str to str
@@ -63,6 +66,7 @@ class AnalysisOptions:
     reference: str | None = None
     alpha: float = 0.05
     margin: float | None = None
+    metric: tuple[str, ...] = ()
     correction: str = "holm"
     primary: Mapping[str, str] = field(default_factory=dict)
     families: tuple[str, ...] = ()
@@ -96,7 +100,7 @@ class AnalysisOptions:
         if problems := _problems(analysis):
             listed = "\n".join(f"  - [analysis] {problem}" for problem in problems)
             raise UserError(f"{source} is not a valid analysis plan:\n{listed}")
-        given = {key: _frozen(value) for key, value in analysis.items() if value is not None}
+        given = {key: _frozen(key, value) for key, value in analysis.items() if value is not None}
         merged: dict[str, Any] = {"reference": reference, **given}
         kind = "the plan file" if sha256 else "the archived analysis plan and reference arm"
         return cls(
@@ -130,7 +134,7 @@ class AnalysisOptions:
 
         A change of a planned value is recorded in `departures`, with `where` it was made.
         """
-        changes = {key: _frozen(value) for key, value in changes.items() if value is not None}
+        changes = {key: _frozen(key, value) for key, value in changes.items() if value is not None}
         if problems := _problems(changes):
             raise UserError(f"{where}: " + "; ".join(problems))
         different = {k: v for k, v in changes.items() if v != getattr(self, k)}
@@ -194,7 +198,9 @@ def _problems(values: Mapping[str, Any]) -> list[str]:
     return []
 
 
-def _frozen(value: Any) -> Any:
+def _frozen(key: str, value: Any) -> Any:
+    if key == "metric" and isinstance(value, str):
+        return (value,)
     return tuple(value) if isinstance(value, list) else value
 
 

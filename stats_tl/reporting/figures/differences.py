@@ -76,7 +76,12 @@ def differences_data(
 
 
 def draw_differences(
-    layout: pd.DataFrame, points: pd.DataFrame, *, ax: Axes, reference: str = "reference"
+    layout: pd.DataFrame,
+    points: pd.DataFrame,
+    *,
+    ax: Axes,
+    reference: str = "reference",
+    metric: str = "AUC",
 ) -> Axes:
     """Draw the difference of every fold as a dot, of every run as a bar, and of all as a line.
 
@@ -88,6 +93,8 @@ def draw_differences(
         Drawn into and returned.
     reference : str
         Name of the reference arm, for the axis.
+    metric : str, optional
+        What the differences are in.
     """
     arms = sorted(set(layout["arm"]))
     styles = arm_styles(arms, reference)
@@ -122,7 +129,7 @@ def draw_differences(
             zorder=4,
         )
     label_rows(ax, layout)
-    difference_axis(ax, arms, reference)
+    difference_axis(ax, arms, reference, metric)
     return ax
 
 
@@ -131,6 +138,7 @@ def differences_figure(
     components: Sequence[PairComponents | None],
     *,
     labels: Labels | None = None,
+    metric: str = "AUC",
     synthetic: bool = False,
     incomplete: bool = False,
 ) -> Figure:
@@ -140,7 +148,8 @@ def differences_figure(
     lines = warning_lines(synthetic=synthetic, incomplete=incomplete)
     with styled():
         figure, ax = rows_figure(layout, extra=0.12 * len(lines))
-        draw_differences(layout, points, ax=ax, reference=shown.arm(table["reference"].iloc[0]))
+        named = shown.arm(table["reference"].iloc[0])
+        draw_differences(layout, points, ax=ax, reference=named, metric=metric)
         seeds = len(points[["row", "repeat"]].value_counts()) < len(
             points[["row", "run"]].value_counts()
         )

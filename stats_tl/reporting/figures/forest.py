@@ -57,9 +57,10 @@ def draw_forest(
     *,
     ax: Axes,
     reference: str = "reference",
+    metric: str = "AUC",
     margin: float | None = None,
 ) -> Axes:
-    """Draw a forest plot of differences in AUC.
+    """Draw a forest plot of differences.
 
     Parameters
     ----------
@@ -69,6 +70,8 @@ def draw_forest(
         Drawn into and returned.
     reference : str
         The reference arm, as the axis shall show it.
+    metric : str, optional
+        What the differences are in.
     margin : float, optional
         Half width of the band of equivalence.
 
@@ -98,24 +101,25 @@ def draw_forest(
             zorder=3,
         )
     label_rows(ax, data)
-    difference_axis(ax, arms, reference)
+    difference_axis(ax, arms, reference, metric)
     return ax
 
 
-def difference_axis(ax: Axes, arms: list[str], reference: str) -> None:
+def difference_axis(ax: Axes, arms: list[str], reference: str, metric: str) -> None:
     """The horizontal axis of differences, with a title that says whose they are."""
     ax.xaxis.set_major_formatter(tick_label)
     ax.xaxis.set_major_locator(nice_ticks(6, steps=[1, 2, 5, 10], min_n_ticks=4))
     who = arms[0] if len(arms) == 1 else "candidate"
-    if len(who) + len(reference) > 34:
+    if len(who) + len(reference) + len(metric) > 37:
         who, reference = "candidate", "reference"
-    ax.set_xlabel(f"Difference in AUC ({printable(who)} {MINUS} {printable(reference)})")
+    ax.set_xlabel(f"Difference in {metric} ({printable(who)} {MINUS} {printable(reference)})")
 
 
 def forest_figure(
     table: pd.DataFrame,
     *,
     labels: Labels | None = None,
+    metric: str = "AUC",
     synthetic: bool = False,
     incomplete: bool = False,
 ) -> Figure:
@@ -127,6 +131,8 @@ def forest_figure(
         As from :func:`~stats_tl.reporting.compare_arms`.
     labels : Labels, optional
         What is shown in place of names.
+    metric : str, optional
+        What the differences are in.
     synthetic : bool, optional
         Say in the figure that the data are synthetic.
     incomplete : bool, optional
@@ -142,6 +148,7 @@ def forest_figure(
             data,
             ax=ax,
             reference=shown.arm(table["reference"].iloc[0]),
+            metric=metric,
             margin=table["margin"].iloc[0],
         )
         note = (

@@ -50,11 +50,17 @@ def forest(material: Material) -> Drawing | Absent:
     """Differences with their intervals."""
     table = material.shown
     draw = partial(
-        forest_figure, material.comparisons, labels=material.labels, **_warnings(material)
+        forest_figure,
+        material.comparisons,
+        labels=material.labels,
+        metric=material.metric.label,
+        **_warnings(material),
     )
+    sign = "positive" if material.metric.higher_is_better else "negative"
     caption = (
-        f"Differences in AUC (candidate {MINUS} {_reference(material)}) with {_level(material)} "
-        "confidence intervals; positive values favour the candidate. Filled symbols mark an "
+        f"Differences in {material.metric.difference} (candidate {MINUS} {_reference(material)}) "
+        f"with {_level(material)} "
+        f"confidence intervals; {sign} values favour the candidate. Filled symbols mark an "
         f"adjusted P < {table['alpha'].iloc[0]:g}."
     )
     if not math.isnan(table["margin"].iloc[0]):
@@ -70,6 +76,8 @@ def forest(material: Material) -> Drawing | Absent:
 
 def roc(material: Material) -> Drawing | Absent:
     """ROC curves with a band for new patients and the spread over repeats."""
+    if not material.metric.is_auc:
+        return Absent("roc", "ROC curves", _other(material))
     settings, why = curve_settings(material)
     if not settings:
         return Absent("roc", "ROC curves", _NO_CURVES)
@@ -138,13 +146,15 @@ def differences(material: Material) -> Drawing | Absent:
         material.comparisons,
         components,
         labels=material.labels,
+        metric=material.metric.label,
         **_warnings(material),
     )
     caption = (
-        f"Differences in AUC (candidate {MINUS} {_reference(material)}) of each test fold (dots) "
-        "and repeat (bars, one lane each); the black line is the mean of all. Folds of a repeat "
-        "share most of their training cases, and repeats share all cases, so that the dots are not "
-        "independent observations and their spread is not a confidence interval."
+        f"Differences in {material.metric.difference} (candidate {MINUS} {_reference(material)}) "
+        "of each test fold (dots) and repeat (bars, one lane each); the black line is the mean of "
+        "all. Folds of a repeat share most of their training cases, and repeats share all cases, "
+        "so that the dots are not independent observations and their spread is not a confidence "
+        "interval."
     )
     listed = []
     for name, parts in zip(_names(table), components, strict=True):
@@ -174,12 +184,14 @@ def variance(material: Material) -> Drawing | Absent:
         parts,
         mixed.variance_components,
         units=units,
+        metric=material.metric.label,
         **_warnings(material),
     )
     caption, listed = "Sources of variance.", []
     if len(layout):
         caption += (
-            " Coloured bars show the variance of a difference in AUC, for one repeat and for all. "
+            f" Coloured bars show the variance of a difference in {material.metric.label}, for one "
+            "repeat and for all. "
             f"Variance between {units} is shared by all repeats, and only more {units} reduce it; "
             f"the part of {units} as training cases cannot be seen in out-of-fold scores and was "
             "estimated from how scores vary with the folds. Variance between splits and trainings "
@@ -303,6 +315,8 @@ def decision(material: Material) -> Drawing | Absent:
 
 def critical_difference(material: Material) -> Drawing | Absent:
     """Average ranks over tasks."""
+    if not material.metric.is_auc:
+        return Absent("critical_difference", "critical-difference diagram", _other(material))
     table, reason = rank_table(material.aucs, labels=material.labels)
     if reason:
         return Absent("critical_difference", "critical-difference diagram", reason)
@@ -348,7 +362,7 @@ def detectable(material: Material) -> Drawing | Absent:
                 alpha=options.alpha,
                 power=options.power,
             )
-        elif row["test"] == "delong":
+        elif row["test"] in ("delong", "paired-metric"):
             curve, sizes = single_test_data(
                 row["standard_error"], units, alpha=options.alpha, power=options.power
             )
@@ -380,7 +394,7 @@ def detectable(material: Material) -> Drawing | Absent:
         with styled():
             figure, axes = panels(
                 titles,
-                xlabel=("True difference in AUC", f"{unit.capitalize()}s"),
+                xlabel=(f"True difference in {material.metric.label}", f"{unit.capitalize()}s"),
                 key=key,
                 notes=warning_lines(**_warnings(material)),
                 gap=0.42,
@@ -448,6 +462,11 @@ def _auc_texts(material: Material, scores: CurveScores) -> dict[str, str]:
     shown = material.shown.loc[own.index]
     texts = {scores.reference: _estimate(shown.iloc[0], "auc_reference")}
     return texts | {str(row["arm"]): _estimate(row, "auc") for _, row in shown.iterrows()}
+
+
+def _other(material: Material) -> str:
+    """Why there is no figure of AUCs."""
+    return f"it is of AUCs, and the arms are compared by the {material.metric.label}"
 
 
 def _estimate(row: pd.Series, name: str) -> str:

@@ -6,11 +6,12 @@ __all__ = ["as_risks"]
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import special
 
+from ..measures.inputs import class_weights, log_odds
 from .curves import CurveScores
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def as_risks(
     if hard:
         return [], "", _NO_RISKS[sorted(hard)[0]]
     if material.evidence.reference is not None:
-        weights = _class_weights(material.evidence.plan)
+        weights = class_weights(material.evidence.plan)
         if weights == {"balanced"}:
             note = (
                 "Balanced class weights in training moved the logits by minus the log odds of the "
@@ -78,15 +79,8 @@ def as_risks(
     return [_logits(s) for s in settings], note, ""
 
 
-def _class_weights(plan: dict[str, Any]) -> set[str]:
-    general = plan.get("training", {}).get("class_weights", "none")
-    blocks = plan.get("grid", [])
-    own = [(block.get("training") or {}).get("class_weights", general) for block in blocks]
-    return {str(value) for value in own or [general]}
-
-
 def _shifted(scores: CurveScores) -> CurveScores:
-    shift = float(special.logit(scores.y_true.mean()))
+    shift = log_odds(scores.y_true)
     return dataclasses.replace(scores, scores={a: v + shift for a, v in scores.scores.items()})
 
 

@@ -120,7 +120,9 @@ def variance_data(
     return layout, pd.DataFrame(rows)
 
 
-def draw_variance(layout: pd.DataFrame, parts: pd.DataFrame, *, ax: Axes) -> Axes:
+def draw_variance(
+    layout: pd.DataFrame, parts: pd.DataFrame, *, ax: Axes, metric: str = "AUC"
+) -> Axes:
     """Draw the components as stacked bars: above one repeat, below all of them.
 
     Parameters
@@ -129,6 +131,8 @@ def draw_variance(layout: pd.DataFrame, parts: pd.DataFrame, *, ax: Axes) -> Axe
         As from :func:`variance_data`.
     ax : matplotlib Axes
         Drawn into and returned.
+    metric : str, optional
+        What the difference is in.
     """
     for _, own in parts.groupby(["row", "repeats"], sort=False):
         row, repeats = (int(own[key].iloc[0]) for key in ("row", "repeats"))
@@ -155,7 +159,7 @@ def draw_variance(layout: pd.DataFrame, parts: pd.DataFrame, *, ax: Axes) -> Axe
     ax.set_xlim(0, 1.04 * _SCALE * max(longest, layout["used"].max()))
     ax.xaxis.set_major_formatter(tick_label)
     ax.xaxis.set_major_locator(nice_ticks(5))
-    ax.set_xlabel("Variance of the difference in AUC (× 10⁻⁴)")
+    ax.set_xlabel(f"Variance of the difference in {metric} (× 10⁻⁴)")
     return ax
 
 
@@ -189,6 +193,7 @@ def variance_figure(
     components: pd.DataFrame,
     *,
     units: str = "patients",
+    metric: str = "AUC",
     synthetic: bool = False,
     incomplete: bool = False,
 ) -> Figure:
@@ -202,6 +207,8 @@ def variance_figure(
         As for :func:`draw_shares`.
     units : str, optional
         What the cases are drawn from.
+    metric : str, optional
+        What the difference is in.
     """
     lines = warning_lines(synthetic=synthetic, incomplete=incomplete)
     key = _key(parts, units) if len(layout) else []
@@ -217,7 +224,7 @@ def variance_figure(
         axes = []
         y = height - head
         for size, draw in (
-            (upper, partial(draw_variance, layout, parts)),
+            (upper, partial(draw_variance, layout, parts, metric=metric)),
             (lower, partial(draw_shares, components)),
         ):
             if size:

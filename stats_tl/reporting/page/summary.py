@@ -14,6 +14,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..measures.study_metric import StudyMetric
 from ..rendering.labels import SYNTHETIC, Labels, count_word, join_words, plural, sentence_case
 from ..rendering.numbers import format_interval, format_number, format_p
 from ..results.comparisons import NO_VERDICT
@@ -57,6 +58,7 @@ def plain_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
     """
     rows = _numbers(summary)
     analysis, study = summary["analysis"], summary["study"]
+    by = StudyMetric.of(analysis["metric"][0])
     first = [row for row in rows if row["role"] == "primary"] or rows
     rest = [row for row in rows if row not in first]
     if len(first) + len(rest) <= _MOST_DESCRIBED:
@@ -66,18 +68,18 @@ def plain_summary(summary: Mapping[str, Any]) -> dict[str, Any]:
     found = {row["verdict"] for row in rows}
     return {
         "warnings": [*summary.get("cautions", ()), *_warnings(study, analysis, summary["audit"])],
-        "question": _question(rows),
+        "question": _question(rows, by),
         "findings": [
             {
                 "verdict": row["verdict"],
                 "where": ", ".join(row[key] for key in several if row[key]),
                 "primary": row["role"] == "primary" and len(rows) > 1,
-                "text": _finding(row),
+                "text": _finding(row, by),
             }
             for row in shown
         ],
         "more": _more(hidden),
-        "limits": _limits(rows, analysis),
+        "limits": _limits(rows, analysis, by),
         "verdicts": [(name, text) for name, text in VERDICTS.items() if name in found],
     }
 
@@ -129,10 +131,16 @@ def _warnings(study: Mapping[str, Any], analysis: Mapping[str, Any], audit: list
     return warnings
 
 
-def _question(rows: list[dict[str, Any]]) -> str:
+def _question(rows: list[dict[str, Any]], by: StudyMetric) -> str:
     arms = list(dict.fromkeys(row["arm"] for row in rows))
     tasks = [task for task in dict.fromkeys(row["task"] for row in rows) if task]
     where = f" in {join_words(tasks)}" if 0 < len(tasks) <= _MOST_DESCRIBED else ""
+    if not by.is_auc:
+        return (
+            f"Which gives better models{where}: {join_words(arms)}, or the reference, "
+            f"{rows[0]['reference']}? The measure is the {by.label}, of which {by.better} values "
+            "are better."
+        )
     return (
         "Which gives models that better distinguish cases with the finding from cases without it"
         f"{where}: {join_words(arms)}, or the reference, {rows[0]['reference']}? The measure is "
@@ -142,22 +150,26 @@ def _question(rows: list[dict[str, Any]]) -> str:
     )
 
 
-def _finding(row: Mapping[str, Any]) -> str:
+def _finding(row: Mapping[str, Any], by: StudyMetric) -> str:
     arm, reference, verdict = row["arm"], row["reference"], row["verdict"]
     margin = row["margin"]
+    a, b = row[by.key], row[f"{by.key}_reference"]
     pairs = (
-        f"{_pairs(row['auc'])} of 100 pairs were ranked correctly with {arm}, and "
-        f"{_pairs(row['auc_reference'])} with {reference}"
+        f"{_pairs(a)} of 100 pairs were ranked correctly with {arm}, and "
+        f"{_pairs(b)} with {reference}"
+        if by.is_auc
+        else f"the {by.label} was {format_number(a)} with {arm} and {format_number(b)} with "
+        f"{reference}"
     )
     interval = format_interval(row["difference_low"], row["difference_high"])
     level = f"{100 * row['confidence_level']:g} %"
     numbers = (
-        f"difference in AUC, {format_number(row['difference'])}; {level} confidence interval, "
-        f"{interval}; adjusted P{_NBSP}{_p(row['pvalue_adjusted'], row['alpha'])}"
+        f"difference in {by.difference}, {format_number(row['difference'])}; {level} confidence "
+        f"interval, {interval}; adjusted P{_NBSP}{_p(row['pvalue_adjusted'], row['alpha'])}"
     )
     if verdict in ("superior", "inferior"):
         word = "better" if verdict == "superior" else "worse"
-        turned = reversed_arms(row)
+        turned = reversed_arms(row) if by.is_auc else ()
         doubt = (
             f" The scores of {join_words(turned)} rank the cases the wrong way round, as those of "
             "the other class would."
@@ -176,7 +188,7 @@ def _finding(row: Mapping[str, Any]) -> str:
             f"whether it is better or equally good is open: {pairs} ({numbers})."
         )
     if verdict == "identical":
-        return sentence_case(f"{arm} and {reference} rank the cases in the same way: {pairs}.")
+        return sentence_case(f"{arm} and {reference} {_alike(by)}: {pairs}.")
     if verdict in (NO_VERDICT, "not estimable"):
         return (
             f"The data do not allow a test of {arm} against {reference}, although {pairs}."
@@ -216,7 +228,11 @@ def _more(rows: list[dict[str, Any]]) -> str:
     return f"There were {count_word(len(rows))} further comparisons ({listed}); the table has each."
 
 
-def _limits(rows: list[dict[str, Any]], analysis: Mapping[str, Any]) -> list[str]:
+def _alike(by: StudyMetric) -> str:
+    return "rank the cases in the same way" if by.is_auc else by.alike
+
+
+def _limits(rows: list[dict[str, Any]], analysis: Mapping[str, Any], by: StudyMetric) -> list[str]:
     estimands = list(dict.fromkeys(row["estimand"] for row in rows if row["estimand"]))
     limits = [f"The conclusions apply to {text}." for text in estimands]
     if any(row["n_folds"] > 1 for row in rows):
@@ -232,6 +248,8 @@ def _limits(rows: list[dict[str, Any]], analysis: Mapping[str, Any]) -> list[str
     limits.append(
         f"The AUC measures how well cases are ranked. It does not show {better}whether patients "
         "benefit."
+        if by.is_auc
+        else f"The {by.label} does not show {better}whether patients benefit."
     )
     if len(rows) > 1 and analysis["correction"] != "none":
         limits.append("P values are adjusted for the number of comparisons.")

@@ -127,10 +127,9 @@ def _cell_findings(material: Material) -> list[Any]:
             f"{plural(undefined, 'test fold')} with cases of one class only, and thus without AUC"
         )
         rows.append(("test folds", "", "problem", detail))
+    of_aucs = material.comparisons if material.metric.is_auc else material.comparisons.iloc[:0]
     turned = {
-        (str(row["task"]), arm)
-        for row in material.comparisons.to_dict("records")
-        for arm in reversed_arms(row)
+        (str(row["task"]), arm) for row in of_aucs.to_dict("records") for arm in reversed_arms(row)
     }
     for task, arm in sorted(turned):
         detail = f"the AUC of {arm} is below 0.5: the scores look like those of the other class"

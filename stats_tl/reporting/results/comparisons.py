@@ -35,11 +35,13 @@ from ..evidence.alignment import (
     require_complete,
     unfreeze_order,
 )
-from ..evidence.further import further_runs, further_scores
+from ..evidence.further import further_runs
 from ..evidence.gaps import Missing, missing_by_setting
 from ..evidence.options import AnalysisOptions
+from ..measures.inputs import MetricInputs
+from ..measures.study_metric import StudyMetric, primary_metric
 from ..rendering.labels import join_words
-from .pairs import compare_pair
+from .pairs import Measure, compare_pair
 from .verdicts import judge
 
 COMPARISON_COLUMNS = (
@@ -154,6 +156,9 @@ def compare_arms(
         DeLong's variance, clustered by patient where patients are known (``n_patients`` is
         NaN where not; ``n_groups`` counts the units that the test takes as independent, and
         ``clustered_by`` says what they are: ``patient``, ``patient-group``, ``group``).
+        With ``options.metric`` they are of the first metric there, whose name stands in place
+        of ``auc`` in the names of columns; scores are taken as they are (probabilities where
+        the metric needs them), and a threshold has to be named with the metric.
 
     Raises
     ------
@@ -188,9 +193,10 @@ def compare_arms(
     >>> print(f"{row.auc:.3f} {row.auc_reference:.3f} {row.verdict}: {row.estimand}")
     0.912 0.725 superior: these fitted models, for new images
     """
-    return compare_study(
+    table = compare_study(
         scores, reference, options=options, missing=missing, allow_incomplete=allow_incomplete
     ).table
+    return table.rename(columns=primary_metric(options or AnalysisOptions()).of_columns())
 
 
 def compare_study(
@@ -200,9 +206,14 @@ def compare_study(
     options: AnalysisOptions | None = None,
     missing: pd.DataFrame | None = None,
     allow_incomplete: bool = False,
+    inputs: MetricInputs | None = None,
 ) -> Comparisons:
-    """As :func:`compare_arms`, with the warnings of every test and what is lacking."""
+    """As :func:`compare_arms`, with the warnings of every test and what is lacking.
+
+    The columns of the metric are named after the AUC, whatever it is.
+    """
     options = options or AnalysisOptions()
+    how = _How(options, primary_metric(options), inputs or MetricInputs())
     frames: Iterable[pd.DataFrame | Aligned] = (
         [scores] if isinstance(scores, pd.DataFrame) else scores
     )
@@ -218,7 +229,7 @@ def compare_study(
             arms.update(aligned.arms)
             readers |= bool(aligned.readers)
             planned = waiting.pop(tuple(aligned.setting.values()), {})
-            found, gaps = _compare_setting(aligned, reference, options, planned)
+            found, gaps = _compare_setting(aligned, reference, how, planned)
             rows += found
             lacking = list(dict.fromkeys([*lacking, *gaps]))
     if arms and reference not in arms:
@@ -242,6 +253,7 @@ def compare_all_pairs(
     *,
     options: AnalysisOptions | None = None,
     missing: pd.DataFrame | None = None,
+    inputs: MetricInputs | None = None,
 ) -> pd.DataFrame:
     """Compare every two arms in each task, backbone, head and unfreezing depth.
 
@@ -257,13 +269,16 @@ def compare_all_pairs(
         that agree in ``options.families``; no pair is primary.
     missing : DataFrame, optional
         Planned cells that have no result. Runs that lack one are left out.
+    inputs : MetricInputs, optional
+        What is known of the scores.
 
     Returns
     -------
     DataFrame
-        As from :func:`compare_arms`, with the second arm of a pair in ``reference``.
+        As from :func:`compare_study`, with the second arm of a pair in ``reference``.
     """
     options = dataclasses.replace(options or AnalysisOptions(), primary={})
+    how = _How(options, primary_metric(options), inputs or MetricInputs())
     waiting = missing_by_setting(missing)
     rows: list[dict[str, Any]] = []
     for aligned in settings:
@@ -273,7 +288,7 @@ def compare_all_pairs(
             order.append(reference)
         for number, second in enumerate(order):
             earlier = order[:number]
-            rows += _compare_setting(aligned, second, options, planned, earlier)[0]
+            rows += _compare_setting(aligned, second, how, planned, earlier)[0]
     if not rows:
         return pd.DataFrame(columns=list(COMPARISON_COLUMNS))
     return _judged(rows, options).table
@@ -289,7 +304,8 @@ def _judged(
     rows: Sequence[dict[str, Any]], options: AnalysisOptions, lacking: Sequence[str] = ()
 ) -> Comparisons:
     """Rows with adjusted P values and verdicts, in order."""
-    table = _sorted(judge(pd.DataFrame(rows), options))
+    better = primary_metric(options).higher_is_better
+    table = _sorted(judge(pd.DataFrame(rows), options, higher_is_better=better))
     warnings = tuple(table["warnings"])
     text = table.assign(warnings=[SEPARATOR.join(own) for own in warnings])
     return Comparisons(text[list(COMPARISON_COLUMNS)], warnings, tuple(lacking))
@@ -304,10 +320,19 @@ def _sorted(table: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+@dataclass(frozen=True)
+class _How:
+    """What is compared, and by which rules."""
+
+    options: AnalysisOptions
+    study: StudyMetric
+    inputs: MetricInputs
+
+
 def _compare_setting(
     aligned: Aligned,
     reference: str,
-    options: AnalysisOptions,
+    how: _How,
     planned: dict[str, Missing],
     candidates: Sequence[str] | None = None,
 ) -> tuple[list[dict[str, Any]], list[str]]:
@@ -342,7 +367,7 @@ def _compare_setting(
             if not use.any() or len(set(aligned.y_true[use])) < 2:
                 continue
             further = {}  # of other cases
-        rows.append(_compare(aligned, arm, reference, runs, further, use, gaps, options))
+        rows.append(_compare(aligned, arm, reference, runs, further, use, gaps, how))
     return rows, lacking
 
 
@@ -362,27 +387,29 @@ def _compare(
     further: Mapping[str, np.ndarray],
     use: np.ndarray,
     gaps: Sequence[str],
-    options: AnalysisOptions,
+    how: _How,
 ) -> dict[str, Any]:
-    a, b = aligned.arm(arm), aligned.arm(reference)
+    options, study = how.options, how.study
+    arms = (arm, reference)
     y_true = aligned.y_true[use]
     groups = None if aligned.groups is None else aligned.groups[use]
     chosen = [aligned.runs[run] for run in runs]
     repeats = np.array([repeat for repeat, _ in chosen])
     level = 1 - options.alpha
     try:
+        scores, thresholds = how.inputs.of_pair(study, aligned, arms, runs, use)
         pair = compare_pair(
             y_true,
-            aligned.scores[a, runs][:, use],
-            aligned.scores[b, runs][:, use],
-            aligned.folds[a, runs][:, use],
+            scores,
+            aligned.folds[aligned.arm(arm), runs][:, use],
             repeats,
             groups=groups,
-            **further_scores(aligned, arm, reference, further),
+            **how.inputs.further(study, aligned, arms, further),
             readers=bool(aligned.readers),
+            measure=Measure(study.metric, thresholds),
             confidence_level=level,
         )
-    except ValueError as error:
+    except (ValueError, UserError) as error:
         where = " / ".join(
             word for word in (*aligned.setting.values(), f"{arm} - {reference}") if word
         )
@@ -394,9 +421,13 @@ def _compare(
         equivalence = equivalence_test(result, options.margin).pvalue
         noninferiority = noninferiority_test(result, options.margin).pvalue
     detectable, beyond = _possible(
-        pair.smallest_detectable_difference(options.alpha, options.power), result, options.power
+        pair.smallest_detectable_difference(options.alpha, options.power),
+        result,
+        study,
+        options.power,
     )
     low, high = result.confidence_interval
+    least, most = study.metric.difference_bounds
     return {
         **aligned.setting,
         "arm": arm,
@@ -410,8 +441,8 @@ def _compare(
         "difference": result.estimate,
         "standard_error": result.standard_error,
         # No difference of two AUCs is larger than 1.
-        "difference_low": max(low, -1.0) if low == low else low,
-        "difference_high": min(high, 1.0) if high == high else high,
+        "difference_low": max(low, least) if low == low else low,
+        "difference_high": min(high, most) if high == high else high,
         "confidence_level": level,
         "test": pair.test,
         "statistic": result.statistic,
@@ -446,10 +477,12 @@ def _compare(
     }
 
 
-def _possible(detectable: float, result: TestResult, power: float) -> tuple[float, tuple[str, ...]]:
+def _possible(
+    detectable: float, result: TestResult, study: StudyMetric, power: float
+) -> tuple[float, tuple[str, ...]]:
     """A detectable difference, or NaN and a caution where none that is possible is as large."""
-    reference = float(result.estimates[1])
-    most = max(reference, 1 - reference)
+    reference, (low, high) = float(result.estimates[1]), study.metric.bounds
+    most = math.inf if study.logarithmic else max(reference - low, high - reference)
     if not detectable > most:
         return detectable, ()
     caution = (

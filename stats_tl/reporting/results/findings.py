@@ -108,7 +108,8 @@ def test_findings(material: Material) -> list[Finding]:
 def score_findings(material: Material) -> list[Finding]:
     """What the scores give away about themselves: reversed classes, labels, confidence."""
     found = []
-    for (arm, low_task), own in _reversed(material.comparisons).items():
+    turned = _reversed(material.comparisons) if material.metric.is_auc else {}
+    for (arm, low_task), own in turned.items():
         found.append(Finding("reversed", (low_task,) if low_task else (), {"arm": arm, **own}))
     for problem in material.problems:
         values = {"kind": problem.kind, "arm": problem.arm, "share": problem.share}

@@ -23,13 +23,15 @@ from ..evidence.alignment import DESIGNS, SETTING, Aligned, align, check_scores
 from ..evidence.base import Evidence
 from ..evidence.checks import ScoreProblem, divided_patients, score_problems
 from ..evidence.options import AnalysisOptions
+from ..measures.inputs import MetricInputs, class_weights, log_odds
+from ..measures.study_metric import StudyMetric, primary_metric
+from ..measures.thresholds import THRESHOLD_KEYS, cell_thresholds
 from ..rendering.labels import KINDS, Labels
 from .aucs import cell_aucs
 from .comparisons import Comparisons, compare_study, without_verdicts
 from .mixed import MixedReport, mixed_report, no_mixed_model
 from .pairs import PairComponents, pair_components
 from .sample import sample_table
-from .thresholds import THRESHOLD_KEYS, cell_thresholds
 
 #: Columns of cases that are no covariates.
 IDENTIFIERS = ("case", "patient", "related_group", "y_true")
@@ -62,8 +64,10 @@ class Material:
     problems : tuple of ScoreProblem
         Arms whose scores do not look like scores of the positive class.
     thresholds : DataFrame
-        As from :func:`~.thresholds.cell_thresholds`; empty where no tuning
+        As from :func:`~..measures.thresholds.cell_thresholds`; empty where no tuning
         cases were scored.
+    inputs : MetricInputs
+        What metrics other than the AUC take of the scores.
     """
 
     evidence: Evidence
@@ -77,6 +81,7 @@ class Material:
     thresholds: pd.DataFrame = field(repr=False)
     divided: Mapping[str, frozenset[str]] = field(default_factory=dict)
     problems: tuple[ScoreProblem, ...] = ()
+    inputs: MetricInputs = field(default_factory=MetricInputs, repr=False)
 
     @property
     def name(self) -> str:
@@ -92,6 +97,11 @@ class Material:
     def reference(self) -> str:
         """The arm that the others are compared with."""
         return str(self.options.reference)
+
+    @cached_property
+    def metric(self) -> StudyMetric:
+        """What the arms are compared by."""
+        return primary_metric(self.options)
 
     @cached_property
     def shown(self) -> pd.DataFrame:
@@ -126,7 +136,13 @@ class Material:
         None where there is no cross-validation.
         """
         return tuple(
-            pair_components(self.aligned(row), row["arm"], row["reference"])
+            pair_components(
+                self.aligned(row),
+                row["arm"],
+                row["reference"],
+                study=self.metric,
+                inputs=self.inputs,
+            )
             for _, row in self.comparisons.iterrows()
         )
 
@@ -202,6 +218,12 @@ def gather_material(
     if divided and not allow_leakage:
         raise UserError(_divided_message(divided, settings))
     aucs = _cell_aucs(evidence, settings)
+    tuning = (
+        pd.concat(thresholds, ignore_index=True)
+        if thresholds
+        else pd.DataFrame(columns=[*THRESHOLD_KEYS, "threshold", "n_tuning"])
+    )
+    inputs = _metric_inputs(evidence, cases, tuning)
     step("comparing the arms")
     compared = compare_study(
         settings,
@@ -209,10 +231,11 @@ def gather_material(
         options=options,
         missing=evidence.missing,
         allow_incomplete=allow_incomplete,
+        inputs=inputs,
     )
     compared = dataclasses.replace(compared, table=without_verdicts(compared.table, divided))
     step("mixed model")
-    shown = _labels(evidence, options, cases, labels or {})
+    shown, by = _labels(evidence, options, cases, labels or {}), primary_metric(options)
     return Material(
         evidence=evidence,
         options=options,
@@ -225,6 +248,8 @@ def gather_material(
             if any(aligned.hold_outs for aligned in settings)
             else no_mixed_model("the test of the reader study has readers and cases as random")
             if any(aligned.readers for aligned in settings)
+            else no_mixed_model(f"it is of AUCs, and the arms are compared by the {by.label}")
+            if not by.is_auc
             else mixed_report(
                 aucs, options.reference, confidence_level=1 - options.alpha, labels=shown
             )
@@ -232,12 +257,20 @@ def gather_material(
         sample=sample_table(cases, evidence.cells),
         divided=divided,
         problems=tuple(score_problems(settings)),
-        thresholds=(
-            pd.concat(thresholds, ignore_index=True)
-            if thresholds
-            else pd.DataFrame(columns=[*THRESHOLD_KEYS, "threshold", "n_tuning"])
-        ),
+        thresholds=tuning,
+        inputs=inputs,
     )
+
+
+def _metric_inputs(
+    evidence: Evidence, cases: Mapping[str, pd.DataFrame], thresholds: pd.DataFrame
+) -> MetricInputs:
+    """What is known of the scores: those of an archive are logits, of weighted classes or not."""
+    archived = evidence.source == "archive"
+    shifts = {}
+    if archived and class_weights(evidence.plan) == {"balanced"}:
+        shifts = {task: log_odds(own["y_true"].to_numpy()) for task, own in cases.items()}
+    return MetricInputs.of_table(thresholds, logits=archived, shifts=shifts)
 
 
 def _divided_message(divided: Mapping[str, frozenset[str]], settings: Sequence[Aligned]) -> str:

@@ -29,7 +29,7 @@ from ...stats import (
 from ..evidence.alignment import SETTING, Aligned, complete_runs
 from ..evidence.gaps import planned_gaps
 from ..evidence.options import AnalysisOptions
-from .thresholds import THRESHOLD_KEYS
+from ..measures.thresholds import THRESHOLD_KEYS
 
 OPERATING_COLUMNS = (
     *SETTING,
@@ -76,7 +76,7 @@ def compare_operating_points(
     settings : iterable of Aligned
         Test scores.
     thresholds : DataFrame
-        As from :func:`~stats_tl.reporting.results.thresholds.cell_thresholds`.
+        As from :func:`~stats_tl.reporting.measures.thresholds.cell_thresholds`.
     reference : str
     options : AnalysisOptions, optional
         Level and correction: all P values of the table are one family.

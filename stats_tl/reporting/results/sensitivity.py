@@ -140,6 +140,7 @@ def _without(material: Material, affected: Affected) -> pd.DataFrame:
         options=material.options,
         missing=material.evidence.missing,
         allow_incomplete=True,
+        inputs=material.inputs,
     ).table
     if not affected.undivided:
         table = without_verdicts(table, material.divided)

@@ -79,6 +79,8 @@ def compare_all_subgroups(material: Material) -> pd.DataFrame | Absent:
         If a covariate was named that the cases do not have, or one of too many levels.
     """
     options = material.options
+    if not material.metric.is_auc:
+        return _absent(f"it is of AUCs, and the arms are compared by the {material.metric.label}")
     rows = material.comparisons
     chosen = rows[rows["role"] == "primary"] if (rows["role"] == "primary").any() else rows
     if options.subgroups is None and chosen.groupby("task").size().max() > 1:

@@ -23,7 +23,9 @@ def reversed_arms(row: Mapping[Any, Any]) -> tuple[str, ...]:
     return tuple(str(arm) for arm, high in sides if high < 0.5)
 
 
-def judge(table: pd.DataFrame, options: AnalysisOptions) -> pd.DataFrame:
+def judge(
+    table: pd.DataFrame, options: AnalysisOptions, *, higher_is_better: bool = True
+) -> pd.DataFrame:
     """A table with roles, families, adjusted P values and verdicts.
 
     Parameters
@@ -32,6 +34,8 @@ def judge(table: pd.DataFrame, options: AnalysisOptions) -> pd.DataFrame:
         Rows of comparisons with ``pvalue``, ``equivalence_pvalue`` and
         ``noninferiority_pvalue``.
     options : AnalysisOptions
+    higher_is_better : bool, optional
+        Whether the arm with the higher value is the superior one.
 
     Returns
     -------
@@ -67,17 +71,18 @@ def judge(table: pd.DataFrame, options: AnalysisOptions) -> pd.DataFrame:
             values = table[name].to_numpy(dtype=float)[family]
             adjusted[family] = adjust_pvalues(values, options.correction)
         table[f"{name}_adjusted"] = adjusted
-    table["verdict"] = [_verdict(row, options.alpha) for _, row in table.iterrows()]
+    better = 1 if higher_is_better else -1
+    table["verdict"] = [_verdict(row, options.alpha, better) for _, row in table.iterrows()]
     return table
 
 
-def _verdict(row: pd.Series, alpha: float) -> str:
+def _verdict(row: pd.Series, alpha: float, better: int) -> str:
     if row["standard_error"] == 0 and row["difference"] == 0:
         return "identical"
     if math.isnan(row["pvalue"]):
         return "not estimable"
     if row["pvalue_adjusted"] < alpha:
-        return "superior" if row["difference"] > 0 else "inferior"
+        return "superior" if better * row["difference"] > 0 else "inferior"
     if row["equivalence_pvalue_adjusted"] < alpha:
         return "equivalent"
     # One-sided at half of alpha: non-inferior only if the interval shown is above -margin.

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from ..evidence.options import AnalysisOptions
+from ..measures.study_metric import primary_metric
 from ..rendering.labels import Labels, setting_phrase, varies
 from ..rendering.numbers import format_interval, format_number, format_p
 from ..rendering.parts import Absent, Section
@@ -39,6 +40,7 @@ def all_pairs(material: Material) -> Iterator[Section | Absent]:
         material.reference,
         options=material.options,
         missing=material.evidence.missing,
+        inputs=material.inputs,
     )
     numbers = without_verdicts(numbers, material.divided)
     table = all_pairs_table(
@@ -48,7 +50,7 @@ def all_pairs(material: Material) -> Iterator[Section | Absent]:
         cautions=test_notes(material),
         labels=material.labels,
     )
-    yield Section(table, numbers)
+    yield Section(table, numbers.rename(columns=material.metric.of_columns()))
 
 
 def all_pairs_table(
@@ -60,7 +62,7 @@ def all_pairs_table(
     labels: Labels | None = None,
 ) -> Table:
     """All pairs to print, from the rows of :func:`compare_all_pairs`."""
-    numbers = (labels or Labels()).applied(numbers)
+    numbers, by = (labels or Labels()).applied(numbers), primary_metric(options)
     level = f"{100 * (1 - options.alpha):g} %"
     show = {key: varies(numbers[key]) for key in ("backbone", "head", "unfreeze")}
     body: list[Row | Panel] = []
@@ -73,6 +75,7 @@ def all_pairs_table(
         body += [_row(row, options.alpha) for row in rows.to_dict("records")]
     longest = max(len(str(name)) for name in (*numbers["arm"], *numbers["reference"]))
     width = round(min(max(1.8 * longest, 15), 26))
+    sign = "positive" if by.higher_is_better else "negative"
     how = adjustment_note(numbers.assign(role=""), options)
     return Table(
         name="all_pairs",
@@ -80,8 +83,8 @@ def all_pairs_table(
         columns=(
             Column("First", "wrap", width=width),
             Column("Second", "wrap", width=width),
-            Column("First", "decimal", "AUC"),
-            Column("Second", "decimal", "AUC"),
+            Column("First", "decimal", by.header),
+            Column("Second", "decimal", by.header),
             Column("Difference", "decimal"),
             Column(f"{level} CI", "center"),
             Column("Raw", "p", "P value"),
@@ -90,9 +93,9 @@ def all_pairs_table(
         ),
         body=tuple(body),
         notes=(
-            "Differences are first − second, so that positive values favour the first. Confidence "
-            f"intervals (CI) are not adjusted for the number of pairs. {how} The higher AUC is in "
-            f"bold where the adjusted P < {options.alpha:g}.",
+            f"Differences are first − second, so that {sign} values favour the first. Confidence "
+            f"intervals (CI) are not adjusted for the number of pairs. {how} The {by.better} "
+            f"{by.label} is in bold where the adjusted P < {options.alpha:g}.",
             "P values of this table are adjusted for all of its pairs; the comparisons with the "
             "reference are in the table of comparisons.",
             *cautions,
@@ -101,14 +104,12 @@ def all_pairs_table(
 
 
 def _row(row: dict[Any, Any], alpha: float) -> Row:
-    significant = row["verdict"] in ("superior", "inferior")
-    higher = row["difference"] > 0
     return Row(
         (
             Cell(row["arm"]),
             Cell(row["reference"]),
-            Cell(format_number(row["auc"]), bold=significant and higher),
-            Cell(format_number(row["auc_reference"]), bold=significant and not higher),
+            Cell(format_number(row["auc"]), bold=row["verdict"] == "superior"),
+            Cell(format_number(row["auc_reference"]), bold=row["verdict"] == "inferior"),
             Cell(format_number(row["difference"])),
             Cell(format_interval(row["difference_low"], row["difference_high"])),
             Cell(format_p(row["pvalue"], alpha)),

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from ..evidence.options import AnalysisOptions
+from ..measures.study_metric import StudyMetric, primary_metric
 from ..rendering.labels import Labels, comparison_labels, join_words, varies
 from ..rendering.numbers import format_interval, format_number, format_p
 from ..rendering.parts import Section
@@ -31,7 +32,7 @@ def significance(material: Material) -> Iterator[Section]:
         cautions=test_notes(material),
         labels=material.labels,
     )
-    yield Section(table, material.comparisons)
+    yield Section(table, material.comparisons.rename(columns=material.metric.of_columns()))
 
 
 def significance_table(
@@ -60,7 +61,8 @@ def significance_table(
     table = (labels or Labels()).applied(table)
     candidate, reference = _arm_headers(table)
     pvalues = _pvalue_columns(table)
-    interval = f"AUC ({100 * table['confidence_level'].iloc[0]:g} % CI)"
+    by = primary_metric(options)
+    interval = f"{by.header} ({100 * table['confidence_level'].iloc[0]:g} % CI)"
     columns = [
         Column(_label_header(table), "wrap"),
         Column(candidate, "decimal", interval),
@@ -72,7 +74,7 @@ def significance_table(
     ]
     return Table(
         name="significance",
-        caption=_caption(table, title),
+        caption=_caption(table, by, title),
         columns=tuple(columns),
         body=tuple(_body(table, pvalues)),
         notes=(*significance_notes(table, options).lines(), *cautions),
@@ -90,11 +92,11 @@ def terminal_table(
     """The significance table for a terminal: what fits in 100 columns."""
     table = (labels or Labels()).applied(table)
     candidate, reference = _arm_headers(table)
-    pvalues = _pvalue_columns(table)
+    pvalues, by = _pvalue_columns(table), primary_metric(options)
     columns = [
         Column(_label_header(table), "wrap"),
-        Column(candidate, "right", "AUC"),
-        Column(reference, "right", "AUC"),
+        Column(candidate, "right", by.header),
+        Column(reference, "right", by.header),
         Column("difference", "right"),
         *(Column(header.lower(), "right", "P value") for header, _ in pvalues),
         Column("SDD", "right"),
@@ -102,7 +104,7 @@ def terminal_table(
     ]
     return Table(
         name="significance",
-        caption=_caption(table, title),
+        caption=_caption(table, by, title),
         columns=tuple(columns),
         body=tuple(map(_for_terminal, _body(table, pvalues))),
         notes=(*terminal_notes(table, options), *cautions),
@@ -138,20 +140,18 @@ def _for_terminal(part: Row | Panel) -> Row | Panel:
 def _significance_row(
     row: pd.Series, label: tuple[str, str], mark: str, pvalues: Sequence[str]
 ) -> Row:
-    significant = row["verdict"] in ("superior", "inferior")
-    better = row["difference"] > 0
     return Row(
         (
             Cell(label[0] + mark, label[1]),
             Cell(
                 format_number(row["auc"]),
                 _below(row["auc_low"], row["auc_high"]),
-                bold=significant and better,
+                bold=row["verdict"] == "superior",
             ),
             Cell(
                 format_number(row["auc_reference"]),
                 _below(row["auc_reference_low"], row["auc_reference_high"]),
-                bold=significant and not better,
+                bold=row["verdict"] == "inferior",
             ),
             Cell(
                 format_number(row["difference"]),
@@ -198,9 +198,9 @@ def _label_header(table: pd.DataFrame) -> str:
     return "Candidate" if by_arm else "Backbone"
 
 
-def _caption(table: pd.DataFrame, title: str) -> str:
+def _caption(table: pd.DataFrame, by: StudyMetric, title: str) -> str:
     arms = list(dict.fromkeys(table["arm"]))
-    text = f"AUC of {join_words(arms)} compared with {table['reference'].iloc[0]}"
+    text = f"{by.header} of {join_words(arms)} compared with {table['reference'].iloc[0]}"
     fixed = []
     if not varies(table["head"]) and table["head"].iloc[0]:
         fixed.append(table["head"].iloc[0])

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from ..evidence.options import AnalysisOptions
+from ..measures.study_metric import AUC, StudyMetric, primary_metric
 from ..rendering.labels import (
     CORRECTION_NAMES,
     FAMILY_WORDS,
@@ -60,6 +61,7 @@ _TESTS = {
     "learning-curve": "the learning-curve corrected test",
     "nadeau-bengio": "Nadeau and Bengio’s corrected resampled t test",
     "delong": "DeLong’s test",
+    "paired-metric": "the paired test with the variance of the cases’ influences",
     "obuchowski-rockette": "the Obuchowski–Rockette test with Hillis’s degrees of freedom",
     "mrmc": "the Obuchowski–Rockette test, with readers and cases as random and Hillis’s degrees "
     "of freedom",
@@ -233,31 +235,35 @@ _SENTENCES: dict[str, Callable[[Finding, Labels], str]] = {
 def significance_notes(table: pd.DataFrame, options: AnalysisOptions) -> SignificanceNotes:
     """Notes on the numbers of a significance table, a few sentences each."""
     return SignificanceNotes(
-        numbers=_numbers_note(table),
-        tests=" ".join([*_test_sentences(table), adjustment_note(table, options)]),
+        numbers=_numbers_note(table, primary_metric(options)),
+        tests=" ".join(
+            [*_test_sentences(table, primary_metric(options)), adjustment_note(table, options)]
+        ),
         conclusions=_conclusions_note(table),
         verdicts=_verdicts_note(table, options),
     )
 
 
-def _numbers_note(table: pd.DataFrame) -> str:
+def _numbers_note(table: pd.DataFrame, by: StudyMetric) -> str:
     level = f"{100 * table['confidence_level'].iloc[0]:g} %"
     crossed = (table["n_folds"] > 1).any()
-    average = "AUCs are means over test folds, then over repeats. " if crossed else ""
+    average = f"{by.values} are means over test folds, then over repeats. " if crossed else ""
     held_out = of_hold_outs(table)
     if held_out.any():
-        average += "AUCs of random hold-outs are means over these. "
+        average += f"{by.values} of random hold-outs are means over these. "
     own = has_own_intervals(table).all()
-    scale = "with the variance of the same test" if own else "on the logit scale"
+    scale = "with the variance of the same test" if own else by.scale
+    sign = "positive" if by.higher_is_better else "negative"
+    logarithms = " of logarithms," if by.logarithmic else ""
     return (
-        f"{average}Confidence intervals (CI) have a level of {level}; those of an AUC were "
+        f"{average}Confidence intervals (CI) have a level of {level}; those of {by.one} were "
         f"computed {scale}, and those of a difference belong to the test that is "
-        "adjusted. Differences are candidate − reference, so that positive values favour the "
-        "candidate."
+        f"adjusted. Differences are{logarithms} candidate − reference, so that {sign} values "
+        "favour the candidate."
     )
 
 
-def _test_sentences(table: pd.DataFrame) -> Iterator[str]:
+def _test_sentences(table: pd.DataFrame, by: StudyMetric) -> Iterator[str]:
     """Which tests the columns of P values are from."""
     crossed = (table["n_folds"] > 1).any()
     clustered = clustered_by(table["clustered_by"])
@@ -281,7 +287,7 @@ def _test_sentences(table: pd.DataFrame) -> Iterator[str]:
         yield (
             f"“Raw” is the P value of {tests}{clustered}; how much {case_units(table)} "
             "matter as training cases, which out-of-fold scores do not show, was estimated "
-            f"{training_source(table[used])}."
+            f"{training_source(table[used], by)}."
         )
 
 
@@ -292,6 +298,7 @@ def _conclusions_note(table: pd.DataFrame) -> str:
 
 def _verdicts_note(table: pd.DataFrame, options: AnalysisOptions) -> str:
     alpha, power = _level(options.alpha), f"{100 * options.power:g} %"
+    by = primary_metric(options)
     sentences = [f"A verdict is superior or inferior where the adjusted P < {alpha}."]
     if options.margin is None:
         sentences.append(
@@ -299,20 +306,21 @@ def _verdicts_note(table: pd.DataFrame, options: AnalysisOptions) -> str:
         )
     else:
         margin = f"{options.margin:g}"
+        beyond = "above −" if by.higher_is_better else "below "
         sentences.append(
             "It is otherwise equivalent where two one-sided tests, with the same adjustment, "
             f"place the difference within ± {margin} (P < {alpha}), non-inferior where one of "
-            f"them places it above −{margin} (P < {_level(options.alpha / 2)}), and else "
+            f"them places it {beyond}{margin} (P < {_level(options.alpha / 2)}), and else "
             "inconclusive."
         )
     if (table["verdict"] == NO_VERDICT).any():
         sentences.append("No verdict is given where patients are on both sides of a split.")
     if (table["verdict"] == "identical").any():
-        sentences.append("Identical arms rank every pair of cases in the same way.")
+        sentences.append(f"Identical arms {by.alike}.")
     sentences.append(
-        f"The higher AUC is in bold where the adjusted P < {alpha}. SDD is the smallest detectable "
-        f"difference, which the test detects with {power} power at a two-sided level of {alpha} "
-        "without adjustment."
+        f"The {by.better} {by.label} is in bold where the adjusted P < {alpha}. SDD is the "
+        f"smallest detectable difference, which the test detects with {power} power at a two-sided "
+        f"level of {alpha} without adjustment."
     )
     if table["smallest_detectable_difference"].isna().any():
         sentences.append(
@@ -390,15 +398,15 @@ def _family(table: pd.DataFrame, options: AnalysisOptions) -> str:
     return f"the {own} primary (†) and the {plural(rest, 'secondary comparison')} separately"
 
 
-def training_source(table: pd.DataFrame) -> str:
+def training_source(table: pd.DataFrame, by: StudyMetric = AUC) -> str:
     """From what the influence of training cases was estimated, after "was estimated"."""
     measured = table["n_halvings"] > 0
     if measured.all():
         return _halvings(table)
     if measured.any():
-        rest = _pieces(table[~measured])
+        rest = _pieces(table[~measured], by)
         return f"{_halvings(table[measured])}, and in the other comparisons {rest}"
-    return _pieces(table)
+    return _pieces(table, by)
 
 
 def _halvings(table: pd.DataFrame) -> str:
@@ -414,15 +422,15 @@ def _halvings(table: pd.DataFrame) -> str:
     return text
 
 
-def _pieces(table: pd.DataFrame) -> str:
+def _pieces(table: pd.DataFrame, by: StudyMetric) -> str:
     """What the influence of training cases is pieced together from, after "was estimated"."""
     low, high = int(table["n_half_repeats"].min()), int(table["n_half_repeats"].max())
     folds = (
-        "from the variation of scores between repeats and the dependence of fold AUC on case "
-        "difficulty"
+        f"from the variation of scores between repeats and the dependence of fold {by.label} on "
+        "case difficulty"
     )
     if high == 0:
-        return f"{folds}, combined with an AUC-dependent prior"
+        return f"{folds}, combined with {'an AUC-dependent' if by.is_auc else 'a'} prior"
     extra = plural(low, "extra repeat") if low == high else f"{low} to {high} extra repeats"
     return (
         f"{folds} and from {extra} of two-fold cross-validation on half of the data, which are "

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from ..evidence.options import AnalysisOptions
+from ..measures.study_metric import primary_metric
 from ..rendering.labels import (
     CORRECTION_NAMES,
     Labels,
@@ -169,6 +170,7 @@ def _notes(numbers: pd.DataFrame, options: AnalysisOptions, crossed: bool) -> li
     else:
         notes.append(
             f"Adjusted P values use {CORRECTION_NAMES[options.correction]} over the {len(numbers)} "
-            "P values of this table, which are a family of their own and secondary to the AUC."
+            "P values of this table, which are a family of their own and secondary to the "
+            f"{primary_metric(options).label}."
         )
     return notes

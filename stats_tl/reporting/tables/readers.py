@@ -22,6 +22,10 @@ def readers(material: Material) -> Iterator[Section | Absent]:
     numbers = reader_aucs(material)
     if numbers.empty:
         return
+    if not material.metric.is_auc:
+        reason = f"it is of AUCs, and the arms are compared by the {material.metric.label}"
+        yield Absent("readers", "table of readers", reason)
+        return
     shown = material.labels.applied(numbers)
     arms = list(dict.fromkeys(shown["arm"]))
     wide = shown.pivot_table(

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from ..measures.study_metric import AUC, StudyMetric
 from ..rendering.labels import Labels, comparison_labels, sentence_case, varies
 from ..rendering.numbers import format_count, format_interval, format_number, format_p
 from ..rendering.parts import Absent, Section
@@ -24,14 +25,19 @@ def sensitivity(material: Material) -> Iterator[Section | Absent]:
         yield numbers
         return
     table = sensitivity_table(
-        numbers, title=material.title, cautions=secondary_notes(material), labels=material.labels
+        numbers,
+        by=material.metric,
+        title=material.title,
+        cautions=secondary_notes(material),
+        labels=material.labels,
     )
-    yield Section(table, numbers)
+    yield Section(table, numbers.rename(columns=material.metric.of_columns()))
 
 
 def sensitivity_table(
     numbers: pd.DataFrame,
     *,
+    by: StudyMetric = AUC,
     title: str = "",
     cautions: Sequence[str] = (),
     labels: Labels | None = None,
@@ -72,8 +78,8 @@ def sensitivity_table(
         columns=(
             Column("Analysis", "wrap"),
             Column("Images", "right"),
-            Column(candidate, "right", "AUC"),
-            Column(reference, "right", "AUC"),
+            Column(candidate, "right", by.header),
+            Column(reference, "right", by.header),
             Column("Difference", "right"),
             Column(f"{level} CI", "right"),
             Column("P", "p"),

@@ -182,12 +182,12 @@ def _cell(text: str) -> str:
 
 def _of_analysis(material: Material, present: set[str]) -> dict[str, str]:
     """What every evidence allows to answer."""
-    options, rows = material.options, material.comparisons
+    options, rows, by = material.options, material.comparisons, material.metric
     operating = "operating_points" in present
     counted = "images" if material.sample["n_patients"].isna().all() else "patients, images"
     answers = {
         "objective": _objective(material),
-        "metrics": "The AUC was used"
+        "metrics": f"The {by.label} was used"
         + (", with sensitivity and specificity at set thresholds." if operating else "."),
         "uncertainty": _uncertainty(material),
         "missing": _missing(material),
@@ -200,7 +200,8 @@ def _of_analysis(material: Material, present: set[str]) -> dict[str, str]:
         "size": "No sample size calculation is recorded; the table of comparisons has the smallest "
         "detectable differences.",
         "predictions": "Scores were used as given, without recalibration.",
-        "ensembling": "No ensembles were used; the AUCs of single models were averaged.",
+        "ensembling": "No ensembles were used; "
+        f"{'the AUCs' if by.is_auc else by.values.lower()} of single models were averaged.",
     }
     if bool((rows["n_folds"] > 1).any()) and material.evidence.source == "archive":
         answers["internal"] = (
@@ -253,7 +254,9 @@ def _objective(material: Material) -> str:
     tasks = [task for task in dict.fromkeys(material.shown["task"]) if task]
     in_tasks = f" in {join_words(tasks)}" if tasks else ""
     reference = material.labels.arm(material.reference)
-    return f"The aim was to compare {arms} with {reference}{in_tasks} by the AUC."
+    return (
+        f"The aim was to compare {arms} with {reference}{in_tasks} by the {material.metric.label}."
+    )
 
 
 def _uncertainty(material: Material) -> str:

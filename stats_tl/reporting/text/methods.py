@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..measures.study_metric import StudyMetric, further_metrics
 from ..rendering.labels import (
     CORRECTION_NAMES,
     FAMILY_WORDS,
@@ -218,14 +219,17 @@ _SOURCES = {
 
 def _primary(material: Material) -> Iterator[str]:
     rows, options = material.comparisons, material.options
-    yield _auc_definition(rows)
-    yield from _tests(rows)
+    yield _definition(rows, material.metric)
+    yield from _tests(rows, material.metric)
     for estimand in dict.fromkeys(rows["estimand"]):
         yield f"The conclusions apply to {estimand}."
-    scale = "with the same variance" if has_own_intervals(rows).all() else "on the logit scale"
+    by = material.metric
+    scale = "with the same variance" if has_own_intervals(rows).all() else by.scale
+    single = "a single AUC" if by.is_auc else by.one
+    logs = " of logarithms," if by.logarithmic else ""
     yield (
-        f"Confidence intervals have a level of {100 * (1 - options.alpha):g} %, and those of a "
-        f"single AUC were computed {scale}. Differences are candidate − reference, and "
+        f"Confidence intervals have a level of {100 * (1 - options.alpha):g} %, and those of "
+        f"{single} were computed {scale}. Differences are{logs} candidate − reference, and "
         f"tests are two-sided at a level of {options.alpha:g}."
     )
     yield from _families(material)
@@ -242,7 +246,9 @@ def _primary(material: Material) -> Iterator[str]:
     )
 
 
-def _auc_definition(rows: pd.DataFrame) -> str:
+def _definition(rows: pd.DataFrame, by: StudyMetric) -> str:
+    if not by.is_auc:
+        return _metric_definition(rows, by)
     if (rows["n_folds"] > 1).any():
         return (
             "Because the scores of different folds come from different models, areas under the "
@@ -257,41 +263,61 @@ def _auc_definition(rows: pd.DataFrame) -> str:
     return "Areas under the ROC curve (AUCs) were computed on the test cases."
 
 
-def _tests(rows: pd.DataFrame) -> Iterator[str]:
+def _metric_definition(rows: pd.DataFrame, by: StudyMetric) -> str:
+    where = "on the test cases"
+    if (rows["n_folds"] > 1).any():
+        where = (
+            "within each test fold, because the scores of different folds come from different "
+            "models, and averaged over folds, then over repeats"
+        )
+    elif of_hold_outs(rows).any():
+        where = "within each hold-out and averaged over hold-outs"
+    threshold = ""
+    if by.threshold is not None:
+        threshold = f" at the threshold {by.threshold:g}"
+    elif by.by_case:
+        threshold = " at thresholds set on the tuning cases of each model"
+    return f"The primary metric was the {by.label}{threshold}, computed {where}."
+
+
+def _tests(rows: pd.DataFrame, by: StudyMetric) -> Iterator[str]:
     patients = clustered_by(rows["clustered_by"], " [@obuchowski1997]")
     held_out = of_hold_outs(rows)
     if held_out.any():
         yield (
-            "Differences in AUC were tested by the corrected resampled t test over the random "
-            "hold-outs [@nadeau2003]; all other cases were taken to have been training cases."
+            f"Differences in {by.label} were tested by the corrected resampled t test over the "
+            "random hold-outs [@nadeau2003]; all other cases were taken to have been training "
+            "cases."
         )
     for test in dict.fromkeys(rows.loc[~held_out, "test"]):
         text = _TESTS.get(test, "Differences were tested by the {test} test{patients}.")
-        yield text.format(patients=patients, test=test)
+        yield text.format(patients=patients, test=test, what=by.label)
     used = rows[rows["test"].isin(CURVE_TESTS)]
     if len(used):
         yield (
             f"How much {case_units(used)} matter as training cases was estimated "
-            f"{training_source(used)}."
+            f"{training_source(used, by)}."
         )
 
 
 _TESTS = {
-    "repeat-delong": "Differences in AUC were tested by DeLong’s test [@delong1988], with the "
+    "repeat-delong": "Differences in {what} were tested by DeLong’s test [@delong1988], with the "
     "variance of a repeat averaged over repeats{patients}.",
-    "learning-curve": "Differences in AUC were tested by the learning-curve corrected test for "
+    "learning-curve": "Differences in {what} were tested by the learning-curve corrected test for "
     "repeated cross-validation [@stats_tl; @bates2024]{patients}.",
-    "larger-variance": "Differences in AUC were tested with the larger of two variances, the "
+    "larger-variance": "Differences in {what} were tested with the larger of two variances, the "
     "repeat-averaged variance of DeLong [@delong1988] and the learning-curve corrected variance "
     "[@stats_tl]{patients}.",
-    "nadeau-bengio": "Differences in AUC were tested by the corrected resampled t test over the "
+    "nadeau-bengio": "Differences in {what} were tested by the corrected resampled t test over the "
     "folds [@nadeau2003].",
-    "delong": "Differences in AUC were tested by DeLong’s test for paired curves "
+    "delong": "Differences in {what} were tested by DeLong’s test for paired curves "
     "[@delong1988]{patients}.",
-    "mrmc": "Differences in AUC were tested by the method of Obuchowski and Rockette "
+    "paired-metric": "Differences in {what} were tested by a paired test, with the variance of the "
+    "cases’ influences (infinitesimal jackknife) [@efron1981]{patients}.",
+    "mrmc": "Differences in {what} were tested by the method of Obuchowski and Rockette "
     "[@obuchowski1995], with readers and cases as random and Hillis’s degrees of freedom "
     "[@hillis2007]{patients}.",
-    "obuchowski-rockette": "Differences in AUC were tested by the method of Obuchowski and "
+    "obuchowski-rockette": "Differences in {what} were tested by the method of Obuchowski and "
     "Rockette [@obuchowski1995], with training runs as readers and Hillis’s degrees of freedom "
     "[@hillis2007]{patients}.",
 }
@@ -339,6 +365,8 @@ def _which(material: Material) -> str:
 
 
 def _secondary(material: Material, present: Collection[str]) -> Iterator[str]:
+    if "metrics" in present:
+        yield from _metrics(material)
     if "mixed_model" in present:
         yield from _mixed(material)
     if "all_pairs" in present:
@@ -356,6 +384,15 @@ def _secondary(material: Material, present: Collection[str]) -> Iterator[str]:
         yield _operating(material)
     if "subgroups" in present:
         yield from _subgroups(material)
+
+
+def _metrics(material: Material) -> Iterator[str]:
+    named = join_words([own.label for own in further_metrics(material.options)])
+    adjusted = material.options.correction != "none"
+    yield (
+        f"The arms were also compared by secondary metrics ({named}) in the same way, "
+        + ("with P values adjusted within their table." if adjusted else "without adjustment.")
+    )
 
 
 def _mixed(material: Material) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from ..measures.study_metric import StudyMetric
 from ..rendering.labels import (
     count_word,
     join_words,
@@ -52,6 +53,7 @@ def results_paragraphs(material: Material, sections: Mapping[str, Section]) -> t
     paragraphs = [
         _sample(material),
         *compared,
+        _metrics(material, sections),
         _mixed(material),
         _sensitivity(material, sections),
         _operating(material, sections),
@@ -84,7 +86,8 @@ def _compared(material: Material, rows: pd.DataFrame, what: str) -> Iterator[str
         yield from _summary(rows, what)
     if len(rows) > MOST_DESCRIBED:
         low, high = rows["difference"].min(), rows["difference"].max()
-        yield f"Differences in AUC ranged from {format_number(low)} to {format_number(high)}."
+        what = material.metric.difference
+        yield f"Differences in {what} ranged from {format_number(low)} to {format_number(high)}."
         return
     every = material.shown
     sizes = every.groupby(["role", "family"])["arm"].transform("size")
@@ -96,7 +99,7 @@ def _compared(material: Material, rows: pd.DataFrame, what: str) -> Iterator[str
         if what.startswith("primary") and len(rows) == 1:
             particulars = setting_phrase(row, ("task", *_KEYS) if varies(every["task"]) else _KEYS)
             opening = "In the primary comparison" + (f" ({particulars})" if particulars else "")
-        yield _sentence(row, opening, adjusted)
+        yield _sentence(row, opening, adjusted, material.metric)
 
 
 def _where(rows: pd.DataFrame) -> list[str]:
@@ -114,13 +117,13 @@ def _where(rows: pd.DataFrame) -> list[str]:
     return openings
 
 
-def _sentence(row: Mapping[Any, Any], opening: str, adjusted: str) -> str:
+def _sentence(row: Mapping[Any, Any], opening: str, adjusted: str, by: StudyMetric) -> str:
     arm, reference = row["arm"], row["reference"]
     averaged = row["n_folds"] > 1 or row["n_repeats"] * row["n_seeds"] > 1
-    auc = "mean AUC" if averaged else "the AUC"
+    value = f"mean {by.label}" if averaged else f"the {by.label}"
     text = (
-        f"{opening + ', ' if opening else ''}{auc} was {format_number(row['auc'])} with {arm} and "
-        f"{format_number(row['auc_reference'])} with {reference}"
+        f"{opening + ', ' if opening else ''}{value} was {format_number(row['auc'])} with {arm} "
+        f"and {format_number(row['auc_reference'])} with {reference}"
     )
     text = sentence_case(text)
     difference = format_number(row["difference"])
@@ -130,24 +133,25 @@ def _sentence(row: Mapping[Any, Any], opening: str, adjusted: str) -> str:
             "estimated."
         )
     interval = format_interval(row["difference_low"], row["difference_high"])
+    logs = " of logarithms" if by.logarithmic else ""
     numbers = (
-        f"difference, {difference}; {100 * row['confidence_level']:g} % CI, {interval}; "
+        f"difference{logs}, {difference}; {100 * row['confidence_level']:g} % CI, {interval}; "
         f"{adjusted}P {equals_p(row['pvalue_adjusted'], row['alpha'])}"
     )
-    return f"{text} ({numbers}){_verdict(row)}."
+    return f"{text} ({numbers}){_verdict(row, by)}."
 
 
-def _verdict(row: Mapping[Any, Any]) -> str:
+def _verdict(row: Mapping[Any, Any], by: StudyMetric) -> str:
     """The conclusion that the tests allow, as the end of a sentence."""
     arm, reference, margin = row["arm"], row["reference"], row["margin"]
     if row["verdict"] in ("superior", "inferior"):
-        turned = reversed_arms(row)
+        turned = reversed_arms(row) if by.is_auc else ()
         doubt = f", unless the scores of {join_words(turned)} are reversed" if turned else ""
         return f", in favour of {arm if row['verdict'] == 'superior' else reference}{doubt}"
     if row["verdict"] == "equivalent":
         return f"; the two were equivalent within ± {margin:g}"
     if row["verdict"] == "identical":
-        return "; both rank every pair of cases in the same way"
+        return f"; both {by.alike}"
     if row["verdict"] == NO_VERDICT:
         return "; no verdict is given, because patients are on both sides of splits"
     power = f"with {100 * row['power']:g} % power"
@@ -222,6 +226,22 @@ _OTHERS: dict[str, Callable[[int], str]] = {
 
 
 # Secondary analyses
+
+
+def _metrics(material: Material, sections: Mapping[str, Section]) -> Iterator[str]:
+    if "metrics" not in sections:
+        return
+    rows = sections["metrics"].numbers
+    alpha = material.options.alpha
+    found = rows[rows["pvalue_adjusted"] < alpha]
+    several = plural(len(rows), "comparison")
+    names = join_words(
+        sorted({str(label)[:1].lower() + str(label)[1:] for label in found["label"]})
+    )
+    yield (
+        f"By secondary metrics, {_none_or(len(found))} of {several} had an adjusted P value below "
+        f"{alpha:g}" + (f" ({names})." if len(found) else ".")
+    )
 
 
 def _mixed(material: Material) -> Iterator[str]:

@@ -111,10 +111,7 @@ def fit_values(table: ValueTable, options: AnalysisOptions, *, higher_is_better:
             raise UserError(f"{arm} and {options.reference}: {error}") from None
         notes += [str(warning) for warning in result.warnings]
         rows.append(_row(arm, options, result))
-    judged = judge(pd.DataFrame(rows), options)
-    if not higher_is_better:
-        turned = {"superior": "inferior", "inferior": "superior"}
-        judged["verdict"] = judged["verdict"].replace(turned)
+    judged = judge(pd.DataFrame(rows), options, higher_is_better=higher_is_better)
     means = [_mean(values, arm, own, metric, level) for arm, own in values.arms.items()]
     return ValueFit(
         pd.DataFrame(means),

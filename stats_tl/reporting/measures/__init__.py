@@ -1,0 +1,1 @@
+"""What a study is measured by: metrics with their words, and what they take of the scores."""
