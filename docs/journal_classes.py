@@ -33,6 +33,8 @@ class Class:
     begin: str = ""
 
 
+#: Sans serif, OT1 borrows some symbols.
+_FONTS = r"\usepackage[T1]{fontenc}\usepackage{lmodern}"
 _AUTHOR = r"\title{T}\author{A}"
 CLASSES = {
     "article": Class("one-column", "article"),
@@ -53,6 +55,8 @@ CLASSES = {
     "apa7-jou": Class("two-column", "apa7", "jou", r"\shorttitle{T}" + _AUTHOR, r"\maketitle"),
     "scrartcl": Class("one-column", "scrartcl"),
     "memoir": Class("one-column", "memoir"),
+    "beamer": Class("beamer", "beamer", head=_FONTS),
+    "beamer-wide": Class("beamer", "beamer", "aspectratio=169", _FONTS),
     "achemso": Class("one-column", "achemso", head=_AUTHOR + r"\email{a@b.c}\affiliation{I}"),
 }
 

@@ -263,7 +263,8 @@ def build_parser() -> argparse.ArgumentParser:
         "--layout",
         metavar="ROOM",
         help="what the LaTeX tables have to fit: one-column, two-column (across both), landscape, "
-        "or a width in millimetres (default: A4 with margins of 25 mm, as all.tex)",
+        "beamer (a slide each), or a width in millimetres (default: A4 with margins of 25 mm, as "
+        "all.tex)",
     )
     where.add_argument(
         "--check",

@@ -1,13 +1,14 @@
 r"""Any text as LaTeX that prints just that text.
 
 The result is plain ASCII and compiles with pdfLaTeX, XeLaTeX and LuaLaTeX: special
-characters are escaped, accents become accent commands, and a character that no
-standard font has is shown by its code point.
+characters are escaped, accents become accent commands. A character that no standard font has
+becomes a command (:func:`definitions`) that prints it under XeLaTeX and LuaLaTeX where the font
+of the document has it, and its code point else.
 """
 
 from __future__ import annotations
 
-__all__ = ["escape", "pieces"]
+__all__ = ["definitions", "escape", "pieces"]
 
 import re
 import unicodedata
@@ -139,8 +140,17 @@ _GREEK = {
 _KNOWN = {**_ASCII, **_LETTERS, **_SYMBOLS, **_GREEK}
 _BREAKABLE = "_-./+:"
 _LONG = 16
-#: How the code point of a character that no standard font has begins; any may end a line.
-_CODE = "{[}U+"
+#: The command for a character that no standard font has; any may end a line.
+_OTHER = r"\statstlchar"
+#: pandoc skips what stands between ``\iffalse`` and the first ``\fi``, so that it has the last
+#: line only. In a list of tables the commands are expanded, as it may stand before them.
+_DEFINITIONS = r"""
+\unless\iffalse\let\statstlfi\fi\fi
+\unless\iffalse\ifdefined\Umathchar\def\statstlchar#1#2{\iffontchar\font#1 \symbol{#1}\statstlfi
+  \unless\iffontchar\font#1 \mbox{#2}\statstlfi}\fi\fi
+\unless\iffalse\ifdefined\Umathchar\ifdefined\CJKfamily\def\statstlchar#1#2{\symbol{#1}}\fi\fi\fi
+\providecommand{\statstlchar}[2]{\mbox{#2}}
+""".strip().replace("\n  ", "%\n  ")
 
 
 def escape(text: str, *, breakable: bool = False) -> str:
@@ -175,6 +185,15 @@ def escape(text: str, *, breakable: bool = False) -> str:
     return re.sub(r"(?<=[-'`,?!])\{\}(?![-'`,?!])", "", "".join(escaped))
 
 
+def definitions(latex: str) -> list[str]:
+    """What has to stand before some LaTeX for its escaped characters, as lines; often nothing.
+
+    Packages for Chinese, Japanese and Korean (xeCJK, luatexja, ctex) choose the font of a
+    character themselves, so that beside them it is printed whatever the current font has.
+    """
+    return _DEFINITIONS.splitlines() if _OTHER in latex else []
+
+
 def pieces(word: str) -> list[str]:
     """Parts of a word between which its line may end.
 
@@ -187,7 +206,7 @@ def pieces(word: str) -> list[str]:
     for character in word:
         part += character
         long = len(word) > _LONG and (character in _BREAKABLE or len(part) == _LONG)
-        if long or _escape_character(character).startswith(_CODE):
+        if long or _escape_character(character).startswith(_OTHER):
             parts.append(part)
             part = ""
     return [*parts, part] if part or not parts else parts
@@ -201,9 +220,8 @@ def _escape_character(character: str) -> str:
         return character
     if character.isspace() or unicodedata.category(character) == "Cc":
         return " "
-    return _accented(unicodedata.normalize("NFD", character)) or (
-        f"{_CODE}{ord(character):04X}{{]}}"
-    )
+    accented = _accented(unicodedata.normalize("NFD", character))
+    return accented or rf"{_OTHER}{{{ord(character)}}}{{[U+{ord(character):04X}]}}"
 
 
 def _accented(decomposed: str) -> str:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from .decimals import Decimals
-from .escaping import escape
+from .escaping import definitions, escape
 from .fitting import BODY_SIZE, LEADING, SMALL_SIZE, Part, broken_cell, fitted
 from .layout import PAGE, Layout
 from .table import Cell, Column, Panel, Row, Table
@@ -55,7 +55,8 @@ def latex_table(
     head = [*(f"% {line}" for line in provenance), f"% Needs: {needed}"]
     parts = fitted(table, layout, max_rows)
     floats = [_float(part, layout, continued=number > 0) for number, part in enumerate(parts)]
-    return "\n".join([*head, *floats]) + "\n"
+    body = "\n".join(floats)
+    return "\n".join([*head, *definitions(body), body]) + "\n"
 
 
 def _packages(layout: Layout) -> tuple[str, ...]:
@@ -97,26 +98,28 @@ def latex_document(
         r"\setcounter{totalnumber}{8}\setcounter{topnumber}{8}",
         # Names and hashes in a paragraph may be long.
         r"\setlength{\emergencystretch}{4em}",
+        # Tables for slides bring frames of their own.
+        *([r"\newenvironment{frame}{}{}"] if layout.frames else []),
         r"\begin{document}",
-        rf"\section*{{{escape(title)}}}",
     ]
+    body = [rf"\section*{{{escape(title)}}}"]
     paths = list(inputs)
     for path in paths:
         if path in _HEADINGS:
-            lines += [rf"\subsection*{{{_HEADINGS[path]}}}", rf"\input{{{path}}}"]
+            body += [rf"\subsection*{{{_HEADINGS[path]}}}", rf"\input{{{path}}}"]
         elif path.endswith(".tex"):
-            lines.append(rf"\input{{{path}}}")
+            body.append(rf"\input{{{path}}}")
         else:
             caption = (captions or {}).get(path, "")
-            lines += [
+            body += [
                 r"\begin{figure}[htbp]\centering",
                 rf"\includegraphics{{{path}}}",
                 *([rf"\caption{{{escape(caption, breakable=True)}}}"] if caption else []),
                 r"\end{figure}",
             ]
     if _HEADINGS.keys() & set(paths):
-        lines += [r"\bibliographystyle{unsrt}", r"\bibliography{references}"]
-    return "\n".join([*lines, r"\end{document}"]) + "\n"
+        body += [r"\bibliographystyle{unsrt}", r"\bibliography{references}"]
+    return "\n".join([*lines, *definitions("".join(body)), *body, r"\end{document}"]) + "\n"
 
 
 def _margins(layout: Layout) -> str:
@@ -133,6 +136,7 @@ def _float(part: Part, layout: Layout, *, continued: bool) -> str:
     label = "" if continued else rf"\label{{tab:{re.sub(r'[^A-Za-z0-9-]', '-', table.name)}}}"
     place = "" if layout.environment == "sidewaystable" else "[htbp]"
     lines = [
+        *([r"\begin{frame}"] if layout.frames else []),
         rf"\begin{{{layout.environment}}}{place}",
         r"\centering",
         r"\setlength{\emergencystretch}{3em}",
@@ -158,6 +162,7 @@ def _float(part: Part, layout: Layout, *, continued: bool) -> str:
             r"\end{tablenotes}",
         ]
     lines += [r"\end{threeparttable}", rf"\end{{{layout.environment}}}"]
+    lines += [r"\end{frame}"] if layout.frames else []
     return "\n".join(lines)
 
 

@@ -23,22 +23,27 @@ class Layout:
         Of the float.
     width, height : float
         Millimetres.
+    frames : bool
+        Whether every float is a slide of its own.
     """
 
     name: str
     environment: str
     width: float
     height: float
+    frames: bool = False
 
 
 #: A4 with margins of 25 mm, as in ``all.tex``.
 PAGE = Layout("", "table", 160, 235)
 #: Room that every class of its kind has: the narrowest text is that of memoir (120 mm), of two
-#: columns that of article (165 mm); ``sidewaystable`` has the height of the page of llncs.
+#: columns that of article (165 mm); ``sidewaystable`` has the height of the page of llncs; a
+#: slide of beamer is 128 by 96 mm.
 LAYOUTS = {
     "one-column": Layout("one-column", "table", 119, 170),
     "two-column": Layout("two-column", "table*", 163, 200),
     "landscape": Layout("landscape", "sidewaystable", 185, 105),
+    "beamer": Layout("beamer", "table", 107, 70, frames=True),
 }
 
 

@@ -45,7 +45,7 @@ def _width(character: str) -> int:
         return _ROMAN[ord(base) - 32]
     if character in _OTHERS:
         return _OTHERS[character]
-    # Above Greek a character is printed as its code point: [U+4E2D].
+    # Above Greek pdfLaTeX prints a character's code point, which is the widest: [U+4E2D].
     return _OTHER if ord(character) < 0x400 else sum(map(_width, f"[U+{ord(character):04X}]"))
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 
 from ...visible import visible
 from ..rendering.encoding import csv_bytes
-from ..rendering.escaping import escape
+from ..rendering.escaping import definitions, escape
 from ..rendering.parts import Section, Words
 from ..results.material import Material
 from .checklist import checklist, checklist_markdown
@@ -71,8 +71,8 @@ def prose_latex(paragraphs: Sequence[str], provenance: Sequence[str] = ()) -> st
     lines = [f"% {line}" for line in (*provenance, "Cites references.bib")]
     # With natbib \\cite would give "Holm's method Holm (1979)".
     lines.append(r"\providecommand{\citep}{\cite}")
-    head = "\n".join(lines)
-    return head + "\n" + "\n\n".join(_latex(text) for text in paragraphs) + "\n"
+    body = "\n\n".join(_latex(text) for text in paragraphs)
+    return "\n".join([*lines, *definitions(body), body]) + "\n"
 
 
 def prose_markdown(title: str, paragraphs: Sequence[str], provenance: Sequence[str] = ()) -> str:

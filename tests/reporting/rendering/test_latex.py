@@ -174,10 +174,26 @@ def test_every_layout_has_room_for_every_table(room, pdflatex, tmp_path):
     assert text.count(r"\item") == len(WIDE.notes)
 
 
+def test_every_part_of_a_table_is_a_slide_of_its_own(pdflatex, tmp_path):
+    text = latex_table(WIDE, layout=parse_layout("beamer"))
+    assert text.count(r"\begin{frame}") == text.count(r"\begin{tabular}") > 1
+    (tmp_path / "wide.tex").write_text(text, encoding="ascii")
+    (tmp_path / "t.tex").write_text(
+        "\\documentclass{beamer}\\usepackage[T1]{fontenc}"
+        "\\usepackage{lmodern,booktabs,threeparttable}"
+        "\\begin{document}\\input{wide}\\end{document}\n",
+        encoding="ascii",
+    )
+    said = compile_latex(pdflatex, tmp_path, "t.tex")
+    assert [line for line in said if "rerunfilecheck" not in line] == []  # one run is enough
+
+
 def test_a_layout_is_a_name_or_a_width():
     assert parse_layout("84").width == 84
     for text in ("wide", "20", "nan", ""):
-        with pytest.raises(UserError, match="expected one-column, two-column, landscape, or a wid"):
+        with pytest.raises(
+            UserError, match="expected one-column, two-column, landscape, beamer, or a"
+        ):
             parse_layout(text)
 
 
