@@ -73,6 +73,7 @@ if TYPE_CHECKING:  # what type checkers read; at run time, `__getattr__` below
         delong_power,
         delong_sample_size,
     )
+    from .planning.metric_power import paired_metric_power, paired_metric_sample_size
     from .planning.power import (
         corrected_ttest_power,
         mrmc_power,
@@ -196,6 +197,8 @@ __all__ = [
     "operating_point_test",
     "paired_5x2cv_ttest",
     "paired_effect_sizes",
+    "paired_metric_power",
+    "paired_metric_sample_size",
     "paired_metric_test",
     "paired_ttest",
     "partial_auc",
@@ -290,6 +293,7 @@ _NAMES = {
     ),
     "planning.auc_variances": ("hanley_mcneil_variance", "obuchowski_variance"),
     "planning.cv_design": ("RepeatedCVDesign", "repeated_cv_design"),
+    "planning.metric_power": ("paired_metric_power", "paired_metric_sample_size"),
     "planning.delong_power": ("binormal_difference_variance", "delong_power", "delong_sample_size"),
     "planning.power": (
         "corrected_ttest_power",

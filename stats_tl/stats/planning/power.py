@@ -173,10 +173,10 @@ def repeated_cv_power(
     Parameters
     ----------
     difference : float
-        True difference in AUC between the procedures.
+        True difference between the procedures, in AUC or whatever metric the components are of.
     case_variance, shared_variance, repeat_variance : float
-        As in :class:`CVComponents`: the DeLong variance of one repeat, the covariance
-        between repeats, the variance between repeats.
+        As in :class:`CVComponents`, of ``repeated_cv_components(metric=...)``: the variance of one
+        repeat (of the AUC DeLong's), the covariance between repeats, the variance between repeats.
     n_repeats : int
         Number of repeats M, at least 2.
     elasticity : float, default 1.0
