@@ -27,6 +27,13 @@ KNOWN_PAIRS = (
 )
 
 
+#: Where more than two classes are compared.
+_ELSEWHERE = (
+    ". A plan trains for two classes; train for several elsewhere and compare their scores with "
+    "`python -m stats_tl.report --scores` (docs/from_your_tool.md, 'Several classes')"
+)
+
+
 def clean_label(label: object) -> str:
     """A class as one spelling: ``1.0``, ``1`` and ``True`` (TOML) need not differ in type.
 
@@ -171,7 +178,7 @@ class _Classes:
             raise UserError(
                 f"{self.where}: cannot determine which class is positive among {self.found}; set "
                 "`positive` (and, with more than two classes, `negative` or `exclude` for the "
-                "others)"
+                f"others){_ELSEWHERE if len(kept) > 2 else ''}"
             )
         return lowered[pair[1]]
 
@@ -186,5 +193,5 @@ class _Classes:
         )
         raise UserError(
             f"{self.where}: {more}: put {listed(rest)} under `positive`, `negative` or "
-            f"`exclude`; classes found: {self.found}"
+            f"`exclude`; classes found: {self.found}{_ELSEWHERE}"
         )

@@ -35,6 +35,11 @@ def test_labels(labels, options, expected):
     [
         (["1", "nan", ""], {}, r"without a label \(2\): '1', '2'"),
         (["0", "1", "2"], {}, "cannot determine which class is positive"),
+        (
+            ["0", "1", "2"],
+            {},
+            "for several elsewhere and compare their scores with `python -m stats",
+        ),
         (["0", "1", "2"], {"positive": "1"}, "3 classes were found"),
         (["0", "1", "2", "3"], {"positive": "1", "negative": "0"}, "name every class"),
         (["1", "1"], {}, "two classes are needed"),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["METRICS", "ClassFit", "ClassSetting", "fit_classes"]
+__all__ = ["METRICS", "ClassFit", "ClassSetting", "Kind", "fit_classes"]
 
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -25,6 +25,7 @@ from ...stats import (
     multiclass_auc,
     multiclass_auc_test,
     noninferiority_test,
+    obuchowski_rockette_test,
     repeated_cv_comparison,
     repeated_cv_omnibus_test,
     roc_auc,
@@ -40,6 +41,8 @@ from ..results.comparisons import without_verdicts
 from ..results.verdicts import judge
 from .sources import ClassTable
 
+#: Folds; people; several models of an arm on one test set, or one.
+Kind = Literal["cross-validation", "readers", "reader", "training runs", "models"]
 #: Metrics of several classes by name, in words, and what `multiclass_auc` calls them.
 METRICS = {
     "roc_auc_ovr": "macro-averaged one-versus-rest AUC",
@@ -85,6 +88,15 @@ class ClassSetting:
     def cross_validated(self) -> bool:
         """Whether there is more than one fold."""
         return len(np.unique(self.folds[0])) > 1
+
+    @property
+    def kind(self) -> Kind:
+        """What the runs are."""
+        if self.aligned.readers:
+            return "readers" if len(self.runs) > 1 else "reader"
+        if self.cross_validated:
+            return "cross-validation"
+        return "training runs" if len(self.runs) > 1 else "models"
 
     def scores(self, arm: str) -> np.ndarray:
         """Scores of an arm, shape (runs, cases, classes), or grades, (runs, cases)."""
@@ -150,6 +162,11 @@ class ClassFit:
     def cross_validated(self) -> bool:
         """Whether any setting is."""
         return any(own.cross_validated for own in self.settings)
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """What the runs of the settings are, once each."""
+        return tuple(dict.fromkeys(own.kind for own in self.settings))
 
 
 def fit_classes(
@@ -259,31 +276,21 @@ def _settings(
                 lacking += gaps
         lacking = list(dict.fromkeys(lacking))
         if not allow_incomplete:
-            require_complete(lacking)
+            require_complete(lacking, readers=bool(aligned.readers))
         if not runs.size:
             raise UserError(f"{_where(aligned)}no run is complete in all arms")
-        _refuse_designs(aligned, runs)
+        _refuse_designs(aligned)
         labels = _labels(aligned, runs, table)
         found.append(ClassSetting(aligned, labels, runs, table.classes, table.values))
     return tuple(found), lacking
 
 
-def _refuse_designs(aligned: Aligned, runs: np.ndarray) -> None:
+def _refuse_designs(aligned: Aligned) -> None:
     where = _where(aligned)
-    if aligned.readers:
-        raise UserError(
-            f"{where}a reader study of several classes has no test here; give the scores of a "
-            "class against the rest, or compare each reader's grades by `weighted_kappa_test`"
-        )
     if aligned.hold_outs:
         raise UserError(
             f"{where}random hold-outs of several classes have no test here; use repeated "
             "cross-validation, in which every case is tested once in every repeat"
-        )
-    if len(runs) > 1 and len(np.unique(aligned.folds[0, runs[0]])) < 2:
-        raise UserError(
-            f"{where}{len(runs)} training runs on one test set have no test of several classes "
-            "here; give one run of each arm, or cross-validate"
         )
     if aligned.further["half"].runs:
         raise UserError(
@@ -336,6 +343,8 @@ def _compare(
                 **own.halvings(arm, reference), **how,
             )  # fmt: skip
             return found.primary, found.intervals
+        if len(own.runs) > 1:
+            return _of_runs(own.labels, (a, b), metric, **how)
         if metric == "quadratic_kappa":
             return weighted_kappa_test(own.labels, a[0], b[0], **how), [
                 weighted_kappa(own.labels, each, **how).confidence_interval for each in (a[0], b[0])
@@ -347,6 +356,15 @@ def _compare(
     except ValueError as error:
         said = re.sub(r"\bclass (\d+)", lambda match: _name(own, match), str(error))
         raise UserError(f"{_where(own.aligned)}{arm} and {reference}: {said}") from None
+
+
+def _of_runs(
+    labels: np.ndarray, pair: tuple[np.ndarray, np.ndarray], metric: str, **how: Any
+) -> tuple[TestResult, Sequence[ConfidenceInterval]]:
+    """Readers, or training runs, that all scored the same cases."""
+    found = obuchowski_rockette_test(labels, np.stack(pair), metric=metric, **how)
+    bounds = found.arms[["ci_low", "ci_high"]].clip(-1, 1).to_numpy()
+    return found, [ConfidenceInterval(*map(float, own)) for own in bounds]
 
 
 def _name(own: ClassSetting, match: re.Match[str]) -> str:
@@ -407,6 +425,7 @@ def _by_class(
             a, b, further = own.scores(arm), own.scores(reference), own.halvings(arm, reference)
             for number, name in enumerate(names):
                 y = own.labels == number
+                intervals: Sequence[ConfidenceInterval]
                 if own.cross_validated:
                     halves: dict[str, Any] = {
                         key: (one[..., number], other[..., number], folds)
@@ -417,6 +436,9 @@ def _by_class(
                         **halves, **how,
                     )  # fmt: skip
                     result, intervals = found.primary, found.intervals
+                elif len(own.runs) > 1:
+                    both = (a[..., number], b[..., number])
+                    result, intervals = _of_runs(y, both, "roc_auc", **how)
                 else:
                     both = (a[0, :, number], b[0, :, number])
                     result = delong_test(y, *both, **how)
@@ -433,7 +455,10 @@ def _omnibus(own: ClassSetting, metric: str) -> dict[str, Any]:
     row: dict[str, Any] = {**own.aligned.setting, "arms": len(arms)}
     first = np.unique(own.repeats, return_index=True)[1]
     try:
-        if not own.cross_validated:
+        found: TestResult
+        if not own.cross_validated and len(own.runs) > 1:
+            found = obuchowski_rockette_test(own.labels, values, metric=metric, groups=groups)
+        elif not own.cross_validated:
             found = metric_omnibus_test(own.labels, values[:, 0], metric=metric, groups=groups)
         elif first.size < 2:
             reason = "one repeat shows no variance between repeats"
@@ -508,7 +533,9 @@ def _design(own: ClassSetting) -> str:
     if own.aligned.groups is not None:
         cases += f" of {plural(len(np.unique(own.aligned.groups)), 'patient')}"
     if not own.cross_validated:
-        return f"{cases}, one test set"
+        what = "reader" if own.aligned.readers else "training run"
+        each = f", {plural(runs, what)}" if runs > 1 else ""
+        return f"{cases}, one test set{each}"
     repeats = len(np.unique(own.repeats))
     folds = len(np.unique(own.folds[0]))
     seeds = f", {plural(runs // repeats, 'training seed')}" if runs > repeats else ""

@@ -16,6 +16,7 @@ from ..evidence.options import AnalysisOptions
 from ..rendering.labels import (
     CORRECTION_NAMES,
     Labels,
+    join_words,
     plural,
     sentence_case,
     setting_phrase,
@@ -25,7 +26,7 @@ from ..rendering.numbers import format_count, format_interval, format_number, fo
 from ..rendering.parts import Absent, Section
 from ..rendering.table import Cell, Column, Panel, Row, Table
 from ..tables.notes import exploratory_notes, plan_notes
-from .model import METRICS, ClassFit
+from .model import METRICS, ClassFit, Kind
 
 _MEANING = {
     "roc_auc_ovr": (
@@ -40,6 +41,16 @@ _MEANING = {
         "Kappa is the agreement of the grades with the reference grades beyond chance; "
         "disagreement counts by the square of its distance"
     ),
+}
+#: What a conclusion is about.
+_ABOUT: Mapping[Kind, str] = {
+    "cross-validation": (
+        "training procedures, for new {units} and new training runs at this sample size"
+    ),
+    "readers": "these modalities, for new readers and new {units}",
+    "reader": "this reader, for new {units}",
+    "training runs": "training on this training set, for new {units} and new training runs",
+    "models": "these fitted models, for new {units}",
 }
 #: At the head of a column.
 _SHORT = {"roc_auc_ovr": "Macro AUC", "roc_auc_ovo": "M", "quadratic_kappa": "Kappa"}
@@ -72,9 +83,8 @@ class ClassTables:
     def procedure(self) -> str:
         """What the conclusion is about."""
         units = "patients" if self.fit.clustered else "cases"
-        if self.fit.cross_validated:
-            return f"training procedures, for new {units} and new training runs at this sample size"
-        return f"these fitted models, for new {units}"
+        found = [_ABOUT[kind].format(units=units) for kind in self.fit.kinds]
+        return join_words(found)
 
     def sections(self) -> Iterator[Section]:
         """All tables that there are, the main one first."""
@@ -303,7 +313,8 @@ class ClassTables:
                 Cell(format_p(row["pvalue"], self.options.alpha)),
             ]
 
-        statistic = "F" if self.fit.cross_validated else "χ²"
+        found = np.isfinite(table["df_residual"]) if "df_residual" in table else np.array([False])
+        statistic = "F" if found.all() else "χ²" if not found.any() else "F or χ²"
         return Table(
             name="multiclass_omnibus",
             caption=f"Test that all arms have an equal {self.metric}.",

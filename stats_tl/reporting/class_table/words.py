@@ -10,6 +10,7 @@ from typing import Any
 from ..rendering.labels import join_words, plural, sentence_case
 from ..rendering.numbers import equals_p, format_interval, format_number
 from ..tables.notes import exploratory_notes
+from .model import Kind
 from .tables import ClassTables
 
 _DEFINED = {
@@ -33,15 +34,28 @@ def class_methods(tables: ClassTables) -> tuple[str, ...]:
     arms = join_words(list(dict.fromkeys(arm(str(own)) for own in fit.comparisons["arm"])))
     units = "patients" if fit.clustered else "cases"
     clustered = ", with patients as the independent units [@obuchowski1997]" * fit.clustered
-    test = (
+    crossed = (
         f"by a repeated cross-validation test{clustered}, whose variance adds what training on "
         f"other {units} contributes [@nadeau2003; @ledell2015]; values were computed within test "
         "folds, so that scores of different models were never compared"
-        if fit.cross_validated
-        else "by a paired test with the variance of the cases’ influences"
+    )
+    paired = (
+        "by a paired test with the variance of the cases’ influences"
         + " [@delong1988]" * (fit.metric != "quadratic_kappa")
         + clustered
     )
+    several = (
+        "by the test of Obuchowski and Rockette [@obuchowski1995; @hillis2007] with {} and "
+        f"{units} as random"
+    )
+    tests: dict[Kind, str] = {
+        "cross-validation": crossed,
+        "readers": several.format("readers"),
+        "training runs": several.format("training runs"),
+        "reader": paired,
+        "models": paired,
+    }
+    test = join_words(list(dict.fromkeys(tests[kind] for kind in fit.kinds)), "or, by design,")
     texts = [
         f"We compared {arms} with {arm(str(options.reference))} in {join_words(fit.designs)}. The "
         f"measure was {_DEFINED[fit.metric]}, compared {test}."

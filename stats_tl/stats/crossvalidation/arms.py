@@ -11,14 +11,12 @@ import numpy as np
 
 from .._shared.fold_cells import FoldCells, extra_runs, fold_cells
 from .._shared.paired_sample import CaseSample, score_pair
-from .._shared.validation import as_groups
 from ..metrics.base import Metric
 from ..metrics.calibration import CalibrationMetric
-from ..metrics.class_metrics import ClassMetric, check_patients, class_values
+from ..metrics.class_metrics import ClassMetric, class_sample, class_values
 from ..metrics.inference import influence_variance
 from ..metrics.inputs import metric_of, pair_of_thresholds, sample_of, values_of
-from ..metrics.multiclass import as_classes
-from ..metrics.stratified import StratifiedValue, standard_error_of, whole_numbers
+from ..metrics.stratified import StratifiedValue, standard_error_of
 from ..procedure import ResultWarning
 
 AUC = "roc_auc"
@@ -60,11 +58,8 @@ class FoldMetric:
         if found.needs != "decisions":
             cuts = (None, None)
         if isinstance(found, ClassMetric):
-            graded = found.needs == "grades"
-            classes = whole_numbers(y_true, None, "y_true") if graded else as_classes(y_true)
-            codes = as_groups(groups, classes.size)
-            check_patients(classes, codes if found.by_class else None)
-            return cls(found, CaseSample(np.ones(classes.size, dtype=bool), codes), cuts, classes)
+            sample, classes = class_sample(found, y_true, groups)
+            return cls(found, sample, cuts, classes)
         return cls(found, sample_of(found, y_true, groups, np.shape(scores_a)[-1]), cuts)
 
     @property

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 __all__ = [
     "ClassMetric",
-    "check_patients",
+    "class_sample",
     "class_values",
     "quadratic_kappa",
     "roc_auc_ovo",
@@ -27,10 +27,11 @@ from typing import Any, NoReturn
 import numpy as np
 
 from .._shared.fold_cells import FoldCells, placements_within
-from .._shared.validation import as_score_matrix
+from .._shared.paired_sample import CaseSample
+from .._shared.validation import as_groups, as_score_matrix
 from .base import Evaluator, Metric, UndefinedMetricError
 from .kappa import grade_agreement
-from .multiclass import hand_till, macro
+from .multiclass import as_classes, hand_till, macro
 from .stratified import StratifiedValue, whole_numbers
 
 
@@ -170,15 +171,23 @@ def class_values(metric: Metric, scores: Any, n_classes: int, n: int, name: str)
     return np.moveaxis(moved, 2, 1)
 
 
-def check_patients(classes: np.ndarray, codes: np.ndarray | None) -> None:
-    """Refuse a class whose cases all belong to one patient.
+def class_sample(metric: ClassMetric, y_true: Any, groups: Any) -> tuple[CaseSample, np.ndarray]:
+    """Cases, with labels of no meaning, and their classes or grades.
 
     Raises
     ------
     ValueError
+        If classes are not numbered from 0, or all cases of one belong to one patient.
     """
-    if codes is None:
-        return
+    graded = metric.needs == "grades"
+    classes = whole_numbers(y_true, None, "y_true") if graded else as_classes(y_true)
+    codes = as_groups(groups, classes.size)
+    if metric.by_class and codes is not None:
+        _check_patients(classes, codes)
+    return CaseSample(np.ones(classes.size, dtype=bool), codes), classes
+
+
+def _check_patients(classes: np.ndarray, codes: np.ndarray) -> None:
     for own, of_class in enumerate(_members(classes)):
         patients = codes[of_class]
         if patients.size > 1 and (patients == patients[0]).all():

@@ -13,17 +13,16 @@ import scipy
 from .._shared.degenerate import ALIKE, CARRIES_NO_VARIANCE, warn_degenerate
 from .._shared.inference import Hypothesis, Inference, conclude
 from .._shared.paired_sample import CaseSample
-from .._shared.validation import as_groups, as_scores
+from .._shared.validation import as_scores
 from ..curves.delong_omnibus import quadratic_form
 from ..procedure import Procedure, ResultWarning
 from ..results import TestResult
 from .base import Metric
-from .class_metrics import ClassMetric, class_values
+from .class_metrics import ClassMetric, class_sample, class_values
 from .estimate import obstacle_of
 from .inference import ROUNDING, influence_covariance
 from .inputs import metric_of, sample_of, values_of
-from .multiclass import as_classes
-from .stratified import covariance_of, whole_numbers
+from .stratified import covariance_of
 
 
 def metric_omnibus_test(
@@ -151,14 +150,11 @@ def metric_omnibus_test(
 def _of_classes(
     metric: ClassMetric, y_true: Any, raw: np.ndarray, groups: Any
 ) -> tuple[CaseSample, np.ndarray, np.ndarray, np.ndarray]:
-    graded = metric.needs == "grades"
-    classes = whole_numbers(y_true, None, "y_true") if graded else as_classes(y_true)
-    codes = as_groups(groups, classes.size)
-    sample = CaseSample(np.ones(classes.size, dtype=bool), codes)
+    sample, classes = class_sample(metric, y_true, groups)
     checked = class_values(metric, raw, int(classes.max()) + 1, classes.size, "scores")
     each = [metric.stratified(classes, own) for own in checked]
     contrasts = np.stack([own.influence - each[0].influence for own in each[1:]])
-    covariance = covariance_of(contrasts, each[0].strata, codes)
+    covariance = covariance_of(contrasts, each[0].strata, sample.codes)
     return sample, np.array([own.value for own in each]), contrasts, covariance
 
 

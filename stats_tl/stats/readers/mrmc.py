@@ -27,6 +27,7 @@ from .._shared.degenerate import warn_degenerate
 from .._shared.inference import NO_INTERVAL, check_confidence_level, wald_inference
 from .._shared.validation import as_score_matrix
 from ..metrics.base import Metric
+from ..metrics.class_metrics import ClassMetric, class_sample
 from ..metrics.inputs import metric_of, sample_of
 from ..procedure import Procedure, ResultWarning
 from ..results import (
@@ -36,7 +37,7 @@ from ..results import (
     format_pvalue,
 )
 from .auc_covariance import auc_covariance
-from .metric_covariance import metric_covariance
+from .metric_covariance import class_covariance, metric_covariance
 from .obuchowski_rockette import (
     ROUNDING,
     Decomposition,
@@ -109,8 +110,8 @@ def obuchowski_rockette_test(
     Parameters
     ----------
     y_true : array_like of shape (n,)
-        Reference standard, 0 or 1.
-    scores : array_like of shape (arms, readers, n)
+        Reference standard, 0 or 1; classes 0 to C - 1, or grades, of a metric of these.
+    scores : array_like of shape (arms, readers, n), or (arms, readers, n, classes)
         Score of each case by each reader (training run) with each arm. Arm 0 is the candidate
         where there are two. NaN where a reader did not score a case, with one arm or any;
         every reader scores at least two positive and two negative cases with every arm.
@@ -122,7 +123,8 @@ def obuchowski_rockette_test(
         O(arms x readers x n1 x n0) time.
     metric : str or Metric, default "roc_auc"
         What is compared in place of the AUC: one of :func:`metric_names`, or what
-        :func:`get_metric` returns. Every score has to be there.
+        :func:`get_metric` returns; of several classes 'roc_auc_ovr', 'roc_auc_ovo' or
+        'quadratic_kappa' of grades. Every score has to be there.
     threshold : float or array_like of shape (arms, readers), optional
         Of metrics of decisions: scores that reach it are called positive. Fix it on other
         cases. Of 'net_benefit' one number.
@@ -201,10 +203,15 @@ def obuchowski_rockette_test(
     """
     found, cut = metric_of(metric, threshold=threshold)
     is_auc = found.name == "roc_auc"
-    sample = sample_of(found, y_true, groups, np.shape(scores)[-1] if np.ndim(scores) else 0)
-    values = as_score_matrix(scores, sample.labels.size, ndim=3, missing=is_auc)
     level = check_confidence_level(confidence_level)
-    n_arms, n_readers = values.shape[:2]
+    if isinstance(found, ClassMetric):
+        sample, classes = class_sample(found, y_true, groups)
+        values = np.asarray(scores)
+        n_arms, n_readers = values.shape[:2] if values.ndim > 2 else (1, 1)
+    else:
+        sample = sample_of(found, y_true, groups, np.shape(scores)[-1] if np.ndim(scores) else 0)
+        values = as_score_matrix(scores, sample.labels.size, ndim=3, missing=is_auc)
+        n_arms, n_readers = values.shape[:2]
     _check_design(n_arms, n_readers, readers, cases)
     if is_auc:
         _check_scored(sample.labels, values)
@@ -220,7 +227,11 @@ def obuchowski_rockette_test(
                 f"`covariance` is of AUCs, not of metric {found.name!r}; leave it out."
             )
         covariance = "infinitesimal-jackknife"
-        aucs, matrix = metric_covariance(found, sample, values, cut)
+        aucs, matrix = (
+            class_covariance(found, classes, sample.codes, values)
+            if isinstance(found, ClassMetric)
+            else metric_covariance(found, sample, values, cut)
+        )
     aucs = aucs.reshape(n_arms, n_readers)
     parts = decompose(aucs, matrix)
     noise = reference_variance(parts, readers, cases)

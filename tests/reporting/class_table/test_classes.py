@@ -15,6 +15,7 @@ from stats_tl.stats import (
     delong_test,
     metric_omnibus_test,
     multiclass_auc_test,
+    obuchowski_rockette_test,
     repeated_cv_omnibus_test,
     repeated_cv_test,
     weighted_kappa_test,
@@ -113,6 +114,39 @@ def test_one_test_set(tmp_path):
     together = np.stack([scores[arm][0] for arm in ARMS])
     direct = metric_omnibus_test(y, together, metric="roc_auc_ovo", groups=patient)
     assert fit.omnibus["pvalue"].item() == pytest.approx(direct.pvalue)
+
+
+@pytest.mark.parametrize("column", ["seed", "reader"])
+def test_training_runs_and_readers_on_one_test_set(tmp_path, column):
+    frame = table().drop(columns="fold").rename(columns={"repeat": column})
+    report = built(tmp_path, frame, formats=("csv", "words"))
+    y, scores, _, patient = study()
+    pair = np.stack([scores["big"], scores["small"]])
+    row = report.fit.comparisons.iloc[0]
+    direct = obuchowski_rockette_test(y, pair, metric="roc_auc_ovr", groups=patient)
+    assert row["pvalue"] == pytest.approx(direct.pvalue)
+    assert row["value_low"] == pytest.approx(direct.arms["ci_low"].iloc[0])
+    direct = obuchowski_rockette_test(y == 0, pair[..., 0], groups=patient)
+    assert report.fit.by_class["pvalue"].iloc[0] == pytest.approx(direct.pvalue)
+    together = np.stack([scores[arm] for arm in ARMS])
+    direct = obuchowski_rockette_test(y, together, metric="roc_auc_ovr", groups=patient)
+    assert report.fit.omnibus["pvalue"].item() == pytest.approx(direct.pvalue)
+    what = "3 readers" if column == "reader" else "3 training runs"
+    assert report.fit.designs[0].endswith(what)
+    assert "Obuchowski and Rockette" in report.files["methods.md"].decode()
+
+
+def test_an_external_test_set_is_a_task_of_its_own(tmp_path):
+    frame = table(("big", "small"))
+    own = frame.assign(case="x" + frame["case"], patient=frame["patient"] + 1000)
+    models = own["fold"] + 4 * own["repeat"]
+    outside = pd.concat(own.assign(fold=models * 0 + k, partition="external") for k in range(4))
+    both = pd.concat([frame.assign(partition="test"), outside])
+    fit = built(tmp_path, both).fit
+    assert fit.comparisons["task"].tolist() == ["", "external test set"]
+    assert fit.kinds == ("cross-validation", "training runs")
+    alone = built(tmp_path, frame).fit
+    assert fit.comparisons["pvalue"].iloc[0] == pytest.approx(alone.comparisons["pvalue"].iloc[0])
 
 
 def test_command_writes_what_it_checks(tmp_path, capsys):
@@ -277,7 +311,8 @@ CLASSES = {name: f"prob_{name}" for name in NAMES}
          r"case 'c005' has more than one label"),
         (lambda f: f.assign(fold=f["fold"].where((f["y_true"] != "benign") | (f["fold"] != 1), 2)),
          r"fold 1 of repeat 0 has no case of class 'benign'"),
-        (lambda f: f.assign(fold=0), r"3 training runs on one test set"),
+        (lambda f: f[f["case"].str[1:].astype(int) % 3 != f["repeat"]].drop(columns="fold"),
+         r"random hold-outs of several classes have no test here"),
         (lambda f: f.assign(fold=f["fold"].where(f.index % 240 != 0, (f["fold"] + 1) % 4)),
          r"patients have cases on both sides|in different folds"),
         (lambda f: f[f["arm"] == "small"], r"needs the reference 'small' and another"),

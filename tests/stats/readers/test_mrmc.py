@@ -7,12 +7,18 @@ import numpy as np
 import pytest
 from scipy import special
 from scipy import stats as sps
-from sklearn.metrics import average_precision_score, brier_score_loss, roc_auc_score
+from sklearn.metrics import (
+    average_precision_score,
+    brier_score_loss,
+    cohen_kappa_score,
+    roc_auc_score,
+)
 
 from stats_tl.stats import (
     DegenerateDataWarning,
     equivalence_test,
     get_metric,
+    multiclass_auc_test,
     obuchowski_rockette_test,
 )
 from stats_tl.stats._shared.paired_sample import CaseSample
@@ -420,3 +426,49 @@ def test_thresholds_of_readers():
         np.log(likelihood.reader_estimates[0]).mean()
         - np.log(likelihood.reader_estimates[1]).mean()
     )
+
+
+def study_of_classes(arms=3, readers=4, n=90, seed=5):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 3, n)
+    case = np.eye(3)[y] + rng.normal(size=(n, 3))
+    return y, case + 0.7 * rng.normal(size=(arms, readers, n, 3))
+
+
+@pytest.mark.parametrize("metric", ["roc_auc_ovr", "roc_auc_ovo", "quadratic_kappa"])
+def test_several_classes_with_fixed_cases_are_the_analysis_of_variance(metric):
+    y, scores = study_of_classes()
+    grades = scores.argmax(axis=3)
+    truth = {
+        "roc_auc_ovr": lambda own, _: roc_auc_score(y, special.softmax(own, 1), multi_class="ovr"),
+        "roc_auc_ovo": lambda own, _: roc_auc_score(y, special.softmax(own, 1), multi_class="ovo"),
+        "quadratic_kappa": lambda _, own: cohen_kappa_score(y, own, weights="quadratic"),
+    }[metric]
+    # scikit-learn wants sums of 1; softmax changes ranks between cases, so that it comes first.
+    scores = special.softmax(scores, axis=3)
+    expected = np.array(
+        [
+            [truth(np.log(scores[arm, reader]), grades[arm, reader]) for reader in range(4)]
+            for arm in range(3)
+        ]
+    )
+    given = grades if metric == "quadratic_kappa" else scores
+    result = obuchowski_rockette_test(y, given, metric=metric)
+    assert result.reader_estimates == pytest.approx(expected, abs=1e-12)
+    fixed = obuchowski_rockette_test(y, given, metric=metric, cases="fixed")
+    between = 4 * expected.mean(axis=1).var(ddof=1)
+    within = expected - expected.mean(axis=0) - expected.mean(axis=1)[:, None] + expected.mean()
+    assert fixed.statistic == pytest.approx(between / ((within**2).sum() / 6))
+
+
+def test_one_fixed_reader_of_several_classes_is_the_paired_test():
+    y, scores = study_of_classes(arms=2, readers=1)
+    groups = np.arange(90) // 2
+    for average, metric in (("macro", "roc_auc_ovr"), ("hand-till", "roc_auc_ovo")):
+        for own in (None, groups):
+            ours = obuchowski_rockette_test(y, scores, metric=metric, groups=own, readers="fixed")
+            pair = multiclass_auc_test(y, *scores[:, 0], average=average, groups=own)
+            assert ours.pvalue == pytest.approx(pair.pvalue, rel=1e-9)
+            assert ours.standard_error == pytest.approx(pair.standard_error, rel=1e-9)
+    with pytest.raises(ValueError, match=r"shape \(arms, readers, cases, classes\)"):
+        obuchowski_rockette_test(y, scores[..., 0], metric="roc_auc_ovr", readers="fixed")
