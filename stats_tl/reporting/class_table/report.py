@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import pandas as pd
+
 from ... import __version__
 from ...errors import UserError, suggest
 from ..evidence.options import AnalysisOptions
@@ -17,7 +19,7 @@ from ..rendering.files import VERSION_LINE
 from ..rendering.labels import Labels
 from ..rendering.latex import latex_document, latex_table
 from ..rendering.layout import PAGE, parse_layout
-from ..rendering.parts import Absent, Drawing, Section
+from ..rendering.parts import Absent, Drawing, RenderedDrawing, Section, Words
 from ..rendering.table import Table
 from ..text.prose import prose_files
 from ..text.references import cited_keys, references_bib
@@ -65,7 +67,7 @@ def build_class_report(
         (Hand and Till's M); of grades ``quadratic_kappa``.
     allow_incomplete, allow_leakage : bool, optional
         As for :func:`~stats_tl.reporting.build_report`.
-    formats : collection of {"latex", "csv", "figures", "words", "json"}, optional
+    formats : collection of {"latex", "csv", "figures", "words", "json", "docx"}, optional
     labels : mapping of str to mapping, optional
         Labels by kind and name, as from :func:`~stats_tl.study.labels.read_labels`.
     layout : str, optional
@@ -101,26 +103,34 @@ def build_class_report(
         fit, table.classes, str(options.reference), labels=shown, alpha=options.alpha
     )
     files: dict[str, bytes] = {}
-    for section in sections:
-        if "csv" in formats:
-            files[f"tables/{section.name}.csv"] = csv_bytes(section.numbers)
-        if "latex" in formats:
+    if "csv" in formats:
+        files |= {f"tables/{own.name}.csv": csv_bytes(own.numbers) for own in sections}
+    if "latex" in formats:
+        for section in sections:
             text = latex_table(section.table, provenance=provenance, layout=room)
             files[f"tables/{section.name}.tex"] = text.encode("ascii")
-    captions = {}
-    if "figures" in formats and isinstance(drawing, Drawing):
-        content = {".pdf": b"", ".png": b""}
-        if pictures:
-            (content,) = render_side_by_side([drawing.draw], 1)
-        files |= {f"figures/roc_by_class{suffix}": own for suffix, own in content.items()}
-        captions["figures/roc_by_class.pdf"] = drawing.caption
+    figures = _figures(drawing, pictures) if {"figures", "docx"} & set(formats) else []
+    shown_figures = figures if "figures" in formats else []
+    captions = {f"figures/{own.name}.pdf": own.caption for own in shown_figures}
+    for drawn in shown_figures:
+        files |= {f"figures/{drawn.name}{suffix}": data for suffix, data in drawn.files.items()}
+    methods, results = class_methods(tables), class_results(tables)
+    references = references_bib(cited_keys(methods))
     if "words" in formats:
-        methods = class_methods(tables)
-        files |= prose_files(
-            methods, class_results(tables), references_bib(cited_keys(methods)), provenance
-        )
+        files |= prose_files(methods, results, references, provenance)
     if "json" in formats:
         files["summary.json"] = json_bytes(_summary(table, fit, sections, options))
+    if "docx" in formats:
+        # Imported here: other formats need no python-docx, which is slow to import.
+        from ..word import build_document
+
+        files["report.docx"] = build_document(
+            title=table.predictions.name,
+            tables=[section.table for section in sections],
+            figures=figures,
+            words=Words(methods, results, references, pd.DataFrame()),
+            provenance=provenance,
+        )
     if "latex" in formats:
         inputs: list[str] = [path for path in ("methods.tex", "results.tex") if path in files]
         inputs += [path for path in files if path.startswith("tables/") and path.endswith(".tex")]
@@ -131,6 +141,15 @@ def build_class_report(
         files["all.tex"] = text.encode("ascii")
     absent = tuple(own for own in (*tables.absent(), drawing) if isinstance(own, Absent))
     return ClassReport(table.predictions.name, fit, sections, absent, sections[0].table, files)
+
+
+def _figures(drawing: Drawing | Absent, pictures: bool) -> list[RenderedDrawing]:
+    if isinstance(drawing, Absent):
+        return []
+    content = {".pdf": b"", ".png": b""}
+    if pictures:
+        (content,) = render_side_by_side([drawing.draw], 1)
+    return [RenderedDrawing("roc_by_class", drawing.caption, drawing.alt, content)]
 
 
 def _metric(given: str | None, *, graded: bool) -> str:

@@ -2,6 +2,7 @@
 
 import json
 
+import docx
 import numpy as np
 import pandas as pd
 import pytest
@@ -160,6 +161,9 @@ def test_command_writes_what_it_checks(tmp_path, capsys):
     assert summary["study"]["classes"] == list(NAMES)
     assert summary["study"]["metric"] == "roc_auc_ovr"
     assert (out / "figures/roc_by_class.png").stat().st_size > 1000
+    document = docx.Document(out / "report.docx")
+    assert [len(own.rows) for own in document.tables][1] == 1 + 1 + 2 * (1 + 3)
+    assert len(document.inline_shapes) == 1
     methods, results = ((out / f"{name}.md").read_text() for name in ("methods", "results"))
     assert "the mean over classes of the AUC of each class against all others" in methods
     assert "The macro-averaged one-versus-rest AUC was" in results
