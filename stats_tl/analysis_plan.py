@@ -8,6 +8,7 @@ from __future__ import annotations
 
 __all__ = ["CORRECTIONS", "SETTING_KEYS", "Analysis", "AnalysisFile", "Correction", "SettingKey"]
 
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import AfterValidator, Field
@@ -66,3 +67,6 @@ class AnalysisFile(Analysis):
     """``[analysis]`` in a file without arms."""
 
     reference: str | None = Field(None, description="The arm that others are compared with.")
+    metric: Annotated[
+        str | list[str] | None, AfterValidator(partial(check_metrics, classes=True))
+    ] = Field(None, description="What is compared; also metrics of several classes.")

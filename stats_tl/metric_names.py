@@ -6,7 +6,7 @@ themselves are those of :func:`stats_tl.stats.get_metric`.
 
 from __future__ import annotations
 
-__all__ = ["STUDY_METRICS", "Option", "check_metrics", "parse_metric"]
+__all__ = ["CLASS_METRICS", "STUDY_METRICS", "Option", "check_metrics", "parse_metric"]
 
 import math
 
@@ -38,6 +38,8 @@ STUDY_METRICS: dict[str, tuple[str, ...]] = {
     "calibration_intercept": (),
     "calibration_slope": (),
 }
+#: Metrics of the scores of several classes, and of grades; they have no options.
+CLASS_METRICS = ("roc_auc_ovr", "roc_auc_ovo", "quadratic_kappa")
 #: Those that mean nothing without their option, with an example of it.
 _NEEDED = {
     "partial_auc": "specificity=0.9-1",
@@ -77,9 +79,11 @@ def parse_metric(text: str) -> tuple[str, dict[str, Option]]:
         raise ValueError(
             "'mean' is of a value of each case: give --scores a table with a column 'value'"
         )
-    if name not in STUDY_METRICS:
-        raise ValueError(f"{text!r} is no metric; {suggest(name, STUDY_METRICS)}")
-    takes = STUDY_METRICS[name]
+    if name not in (*STUDY_METRICS, *CLASS_METRICS):
+        raise ValueError(
+            f"{text!r} is no metric; {suggest(name, (*STUDY_METRICS, *CLASS_METRICS))}"
+        )
+    takes = STUDY_METRICS.get(name, ())
     options: dict[str, Option] = {}
     for entry in filter(None, rest.split(",")):
         option, sign, value = (part.strip() for part in entry.partition("="))
@@ -96,8 +100,13 @@ def parse_metric(text: str) -> tuple[str, dict[str, Option]]:
     return name, options
 
 
-def check_metrics(given: str | list[str] | None) -> str | list[str] | None:
-    """`given` if these are metrics of a study, the primary first; ValueError otherwise."""
+def check_metrics(
+    given: str | list[str] | None, *, classes: bool = False
+) -> str | list[str] | None:
+    """`given` if these are metrics of a study, the primary first; ValueError otherwise.
+
+    With `classes`, metrics of several classes are allowed.
+    """
     if given is None:
         return None
     spelt = [given] if isinstance(given, str) else given
@@ -106,6 +115,12 @@ def check_metrics(given: str | list[str] | None) -> str | list[str] | None:
     parsed = [parse_metric(text) for text in spelt]
     if any(parsed.count(one) > 1 for one in parsed):
         raise ValueError("a metric is there more than once")
+    of_classes = [name for name, _ in parsed if name in CLASS_METRICS]
+    if of_classes and not classes:
+        raise ValueError(
+            f"{of_classes[0]!r} is of several classes, and a plan trains for two; it is for "
+            "predictions of several, `report --scores`"
+        )
     if parsed[0][0] in _NO_DIRECTION:
         raise ValueError(
             f"{spelt[0]!r} is best at a value in between, so that no arm is better by it; name "

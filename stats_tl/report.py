@@ -447,7 +447,7 @@ def value_report(options: argparse.Namespace, formats: list[str]) -> ValueReport
 
 def class_report(options: argparse.Namespace, formats: list[str]) -> ClassReport | None:
     """The report of ``--scores`` where the files hold several classes; None where two."""
-    from .reporting import build_class_report, parse_mapping, read_classes
+    from .reporting import AnalysisOptions, build_class_report, parse_mapping, read_classes
 
     if options.arms or options.positive is not None:
         if options.classes:
@@ -469,7 +469,7 @@ def class_report(options: argparse.Namespace, formats: list[str]) -> ClassReport
         return None
     return build_class_report(
         table,
-        without_metric(options, "several classes are compared by AUCs and kappa"),
+        overridden(planned(AnalysisOptions(), options), options),
         allow_incomplete=options.allow_incomplete,
         allow_leakage=options.allow_leakage,
         formats=formats,

@@ -355,6 +355,9 @@ CAUSES = {
     ("a metric is unknown", "report"): lambda w: [*w.by("brier")],
     ("a metric needs probabilities", "report"): lambda w: w.by("brier_score", 2),
     ("a metric needs a threshold", "report"): lambda w: w.by("f1"),
+    ("a metric is of several classes", "report"): lambda w: [
+        *w.scores(SCORES), "--metric", "roc_auc_ovr",
+    ],
     ("values of cases have no such metric", "report"): lambda w: [
         *w.scores(values()),
         "--metric",

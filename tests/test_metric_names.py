@@ -4,9 +4,26 @@ import inspect
 
 import pytest
 
-from stats_tl.metric_names import STUDY_METRICS, check_metrics, parse_metric
+from stats_tl.metric_names import (
+    CLASS_METRICS,
+    STUDY_METRICS,
+    check_metrics,
+    parse_metric,
+)
 from stats_tl.stats import get_metric, metric_names
+from stats_tl.stats.metrics import registry
 from stats_tl.stats.metrics.registry import METRICS
+
+
+def test_metrics_of_several_classes_are_for_tables_of_them_alone():
+    assert list(CLASS_METRICS) == list(registry.CLASS_METRICS)
+    for name in CLASS_METRICS:
+        assert parse_metric(name) == (name, {})
+        assert check_metrics(name, classes=True) == name
+        with pytest.raises(ValueError, match="is of several classes, and a plan trains for two"):
+            check_metrics(["roc_auc", name])
+    with pytest.raises(ValueError, match="'threshold=1' is no option of metric 'roc_auc_ovr'"):
+        parse_metric("roc_auc_ovr:threshold=1")
 
 
 def test_the_names_are_those_of_the_statistics():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["ClassReport", "build_class_report"]
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -63,8 +63,9 @@ def build_class_report(
     options : AnalysisOptions
         With a reference; level, margin, correction and primary comparison are used.
     metric : str, optional
-        ``roc_auc_ovr`` (macro-averaged one-versus-rest AUC, the default) or ``roc_auc_ovo``
-        (Hand and Till's M); of grades ``quadratic_kappa``.
+        ``roc_auc_ovr`` (macro-averaged one-versus-rest AUC) or ``roc_auc_ovo`` (Hand and Till's
+        M); of grades ``quadratic_kappa``. By default the first of ``options.metric``, else
+        the first of these.
     allow_incomplete, allow_leakage : bool, optional
         As for :func:`~stats_tl.reporting.build_report`.
     formats : collection of {"latex", "csv", "figures", "words", "json", "docx"}, optional
@@ -89,7 +90,7 @@ def build_class_report(
     fit = fit_classes(
         table,
         options,
-        metric=_metric(metric, graded=table.graded),
+        metric=_metric((metric,) if metric else options.metric, graded=table.graded),
         allow_incomplete=allow_incomplete,
         allow_leakage=allow_leakage,
     )
@@ -152,14 +153,14 @@ def _figures(drawing: Drawing | Absent, pictures: bool) -> list[RenderedDrawing]
     return [RenderedDrawing("roc_by_class", drawing.caption, drawing.alt, content)]
 
 
-def _metric(given: str | None, *, graded: bool) -> str:
+def _metric(given: Sequence[str], *, graded: bool) -> str:
+    """The first of the metrics that were named, if they are of such a table."""
     allowed = ["quadratic_kappa"] if graded else [m for m in METRICS if m != "quadratic_kappa"]
-    if given is None:
-        return allowed[0]
-    if given not in allowed:
-        what = "grades" if graded else "scores of several classes"
-        raise UserError(f"metric {given!r} is not of {what}; {suggest(given, allowed)}")
-    return given
+    for name in given:
+        if name not in allowed:
+            what = "grades" if graded else "scores of several classes"
+            raise UserError(f"metric {name!r} is not of {what}; {suggest(name, allowed)}")
+    return given[0] if given else allowed[0]
 
 
 def _labels(

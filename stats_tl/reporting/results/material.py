@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from ...errors import IncompleteError, UserError
+from ...metric_names import CLASS_METRICS
 from ..evidence.alignment import DESIGNS, SETTING, Aligned, align, check_scores
 from ..evidence.base import Evidence
 from ..evidence.checks import ScoreProblem, divided_patients, score_problems
@@ -193,6 +194,12 @@ def gather_material(
     IncompleteError
         If pairs are incomplete and `allow_incomplete` is false.
     """
+    of_classes = [name for name in options.metric if name in CLASS_METRICS]
+    if of_classes:
+        raise UserError(
+            f"metric {of_classes[0]!r} is of several classes, and these scores are of two: name "
+            "another metric, or give a score of each class (--classes)"
+        )
     if options.reference is None:
         arms = ", ".join(sorted(set(evidence.cells["arm"].astype(str))))
         raise UserError(f"which arm is the reference? Say --reference NAME; arms: {arms}")

@@ -349,6 +349,10 @@ def test_unknown_reference_and_metric(tmp_path):
         built(tmp_path, frame, AnalysisOptions(reference="smal"))
     with pytest.raises(UserError, match="metric 'quadratic_kappa' is not of scores of several"):
         built(tmp_path, frame, metric="quadratic_kappa")
+    planned = AnalysisOptions(reference="small", metric=("roc_auc_ovo",))
+    assert built(tmp_path, frame, planned).fit.metric == "roc_auc_ovo"
+    with pytest.raises(UserError, match="metric 'brier_score' is not of scores of several"):
+        built(tmp_path, frame, AnalysisOptions(reference="small", metric=("brier_score",)))
 
 
 def test_leakage_gives_numbers_without_verdicts(tmp_path):
