@@ -12,19 +12,22 @@ __all__ = ["RepeatedCVComparison", "repeated_cv_comparison"]
 
 import dataclasses
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from .._shared.inference import Hypothesis
+from .._shared.validation import check_option
 from ..metrics.base import Metric
 from ..metrics.estimate import metric_interval
 from ..metrics.inputs import pair_of_thresholds
 from ..procedure import ResultWarning
 from ..results import ConfidenceInterval, TestResult
 from .components import CVComponents, repeated_cv_components
-from .repeated_cv import infer_from_components, sentence
+from .differences import spread
+from .repeated_cv import METHODS, infer_from_components, sentence
 from .resampled import corrected_resampled_ttest
 
 
@@ -35,7 +38,7 @@ class RepeatedCVComparison:
     Attributes
     ----------
     primary : TestResult
-        :func:`repeated_cv_test` with ``method="auto"``, averaged over training seeds.
+        :func:`repeated_cv_test`, averaged over training seeds.
     repeat_delong : TestResult
         The same with DeLong's variance (of another metric: that of the influences of the cases),
         averaged over all runs.
@@ -44,7 +47,8 @@ class RepeatedCVComparison:
     intervals : tuple of two ConfidenceInterval
         Of the AUC of candidate and reference, on the logit scale, with the mean over runs of
         DeLong's variance. NaN where an AUC is 0 or 1. Of another metric, the kind of interval
-        that :func:`metric_estimate` gives it.
+        that :func:`metric_estimate` gives it. With ``method="nadeau-bengio"``, with the variance
+        of that test.
     components : CVComponents
         Of all runs, without half-sample repeats.
     """
@@ -68,6 +72,7 @@ def repeated_cv_comparison(
     halvings: tuple[Any, Any, Any] | None = None,
     metric: str | Metric = "roc_auc",
     threshold: Any = None,
+    method: str = "auto",
     confidence_level: float = 0.95,
 ) -> RepeatedCVComparison:
     """Primary test, classical tests and the arms' intervals of a repeated cross-validation.
@@ -93,6 +98,8 @@ def repeated_cv_comparison(
         What is compared, as in :func:`repeated_cv_test`.
     threshold : float or array_like of shape (runs, folds), or a tuple of two, optional
         Of metrics of decisions, as in :func:`repeated_cv_test`.
+    method : {"auto", "learning-curve", "repeat-delong", "larger-variance", "nadeau-bengio"}
+        Variance of the primary test, as in :func:`repeated_cv_test`.
     confidence_level : float, default 0.95
         Coverage of all intervals.
 
@@ -142,6 +149,7 @@ def repeated_cv_comparison(
     >>> [round(interval.low, 3) for interval in found.intervals]
     [0.668, 0.604]
     """
+    check_option(method, METHODS, name="method")
     a, b, folds = (np.asarray(values) for values in (scores_a, scores_b, folds))
     data = _Runs(a, b, folds, pair_of_thresholds(threshold))
     numbers = _repeats(repeats, len(data.a))
@@ -161,13 +169,16 @@ def repeated_cv_comparison(
     first, *others = _one_run_per_repeat(numbers)
     start = look(first)
     parts = look(slice(None), None, None) if others else start.without_half()
-    primary = infer_from_components(start, hypothesis=hypothesis)
+    primary = infer_from_components(start, method=method, hypothesis=hypothesis)
     corrected = _corrected(parts, numbers, hypothesis)
     if others:
         if primary.procedure.variance == "nadeau-bengio":
             base = corrected
         else:
-            further = (infer_from_components(look(own), hypothesis=hypothesis) for own in others)
+            further = (
+                infer_from_components(look(own), method=method, hypothesis=hypothesis)
+                for own in others
+            )
             base = _mean_over_seeds([primary, *further], hypothesis, parts.metric)
         procedure = dataclasses.replace(primary.procedure, n_seeds=len(numbers) / len(first))
         primary = dataclasses.replace(
@@ -179,12 +190,7 @@ def repeated_cv_comparison(
             method=sentence(procedure, parts.label),
             warnings=_united(primary, base),
         )
-    low, high = (
-        metric_interval(
-            parts.metric, auc, math.sqrt(max(variance, 0.0)), hypothesis.confidence_level
-        )
-        for auc, variance in zip(parts.aucs, parts.arm_variances, strict=True)
-    )
+    low, high = _arm_intervals(parts, numbers, method, hypothesis.confidence_level)
     return RepeatedCVComparison(
         primary=primary,
         repeat_delong=infer_from_components(parts, method="repeat-delong", hypothesis=hypothesis),
@@ -234,11 +240,29 @@ def _one_run_per_repeat(repeats: np.ndarray) -> list[np.ndarray]:
     ]
 
 
+def _arm_intervals(
+    parts: CVComponents, repeats: np.ndarray, method: str, level: float
+) -> Iterator[ConfidenceInterval]:
+    """Interval of either arm by itself."""
+    arms = zip(parts.aucs, parts.arm_variances, parts.arm_values, strict=True)
+    for value, case_variance, of_folds in arms:
+        variance, df = max(case_variance, 0.0), math.inf
+        if method == "nadeau-bengio":
+            means = _by_repeat(of_folds, repeats)
+            share = 1 / means.size + 1 / (parts.n_folds - 1)
+            variance, df = share * spread(means) ** 2, means.size - 1.0
+        yield metric_interval(parts.metric, value, math.sqrt(variance), level, df=df)
+
+
+def _by_repeat(values: np.ndarray, repeats: np.ndarray) -> np.ndarray:
+    """Mean over the seeds of each repeat, shape (repeats, folds)."""
+    return np.array([values[repeats == repeat].mean(axis=0) for repeat in np.unique(repeats)])
+
+
 def _corrected(parts: CVComponents, repeats: np.ndarray, hypothesis: Hypothesis) -> TestResult:
     """Nadeau and Bengio's test on the mean over seeds of each fold."""
-    by_repeat = [parts.differences[repeats == repeat].mean(axis=0) for repeat in np.unique(repeats)]
     return corrected_resampled_ttest(
-        by_repeat,
+        _by_repeat(parts.differences, repeats),
         n_train=parts.n_cases * (1 - 1 / parts.n_folds),
         n_test=parts.n_cases / parts.n_folds,
         confidence_level=hypothesis.confidence_level,

@@ -92,6 +92,8 @@ class CVComponents:
         What the metric says of these cases.
     differences : numpy.ndarray of shape (repeats, folds)
         AUC differences (or of the metric) of every fold.
+    arm_values : tuple of numpy.ndarray of shape (repeats, folds)
+        AUC, or `metric`, of candidate and reference in every fold.
     """
 
     estimate: float
@@ -120,6 +122,7 @@ class CVComponents:
     metric: Metric = field(repr=False)
     notes: tuple[ResultWarning, ...] = field(repr=False)
     differences: np.ndarray = field(repr=False, compare=False)
+    arm_values: tuple[np.ndarray, np.ndarray] = field(repr=False, compare=False)
 
     @property
     def reported(self) -> tuple[float, float]:
@@ -310,6 +313,7 @@ def repeated_cv_components(
         metric=study.metric,
         notes=study.cautions(a, b),
         differences=differences,
+        arm_values=(aucs_a, aucs_b),
     )
 
 

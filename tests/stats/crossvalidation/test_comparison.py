@@ -163,3 +163,59 @@ def test_comparison_by_any_metric_is_that_of_the_test(name):
     assert again.primary.estimate == pytest.approx(alone.estimate)
     assert again.primary.pvalue == pytest.approx(alone.pvalue)
     assert get_metric(name).label in again.primary.method
+
+
+def decided(repeats=(0, 0, 1, 1, 2, 2)):
+    """Runs with two seeds a repeat, and thresholds of every run and fold for either arm."""
+    y, a, b, folds, _ = simulate(repeats)
+    cuts = np.random.default_rng(5).normal(0.5, 0.2, (2, len(repeats), 5))
+    return y, a, b, folds, np.array(repeats), cuts
+
+
+def by_fold(value, y, scores, folds, cuts):
+    """`value(labels, called)` of every fold of every run."""
+    return np.array(
+        [
+            [value(y[own == k], row[own == k] >= cut[k]) for k in range(5)]
+            for row, own, cut in zip(scores, folds, cuts, strict=True)
+        ]
+    )
+
+
+def f1(labels, called):
+    return 2 * (labels & called).sum() / (labels.sum() + called.sum())
+
+
+def accuracy(labels, called):
+    return (labels == called).mean()
+
+
+@pytest.mark.parametrize("value", [f1, accuracy])
+def test_tuned_thresholds_by_nadeau_and_bengio(value):
+    y, a, b, folds, repeats, cuts = decided()
+    found = repeated_cv_comparison(
+        y, a, b, folds, repeats=repeats, metric=value.__name__, threshold=tuple(cuts),
+        method="nadeau-bengio",
+    )  # fmt: skip
+    arms = [by_fold(value, y, s, folds, c) for s, c in zip((a, b), cuts, strict=True)]
+    means = [own.reshape(3, 2, 5).mean(axis=1) for own in arms]
+    expected = corrected_resampled_ttest(means[0] - means[1], n_train=96, n_test=24)
+    assert found.primary.pvalue == pytest.approx(expected.pvalue, rel=1e-12)
+    assert found.primary.estimates == pytest.approx([own.mean() for own in arms])
+    for own, interval in zip(means, found.intervals, strict=True):
+        p, variance = own.mean(), own.var(ddof=1) * (1 / 15 + 1 / 4)
+        z = sps.norm.isf(0.025)
+        if value is f1:
+            ends = special.logit(p) + z * math.sqrt(variance) / (p * (1 - p)) * np.array([-1, 1])
+            expected = special.expit(ends)
+        else:
+            # Wilson's, as the roots of (p - x)^2 = z^2 x (1 - x) / n.
+            n = p * (1 - p) / variance
+            expected = np.sort(np.roots([1 + z**2 / n, -2 * p - z**2 / n, p**2]))
+        np.testing.assert_allclose(interval, expected, rtol=1e-9)
+
+
+def test_an_unknown_method_is_refused():
+    y, a, b, folds, _ = simulate(range(2))
+    with pytest.raises(ValueError, match="`method` must be one of"):
+        repeated_cv_comparison(y, a, b, folds, method="bengio")
