@@ -22,13 +22,17 @@ CORRECTIONS: tuple[Correction, ...] = get_args(Correction)
 SettingKey = Literal["task", "backbone", "head", "unfreeze", "arm"]
 SETTING_KEYS: tuple[SettingKey, ...] = get_args(SettingKey)
 
-_Name = TypeVar("_Name", bound=str)
+#: Above 0 and below 1.
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+_Entry = TypeVar("_Entry", bound=str | float)
 
 
-def _check_unique(names: list[_Name]) -> list[_Name]:
-    if len(set(names)) < len(names):
-        raise ValueError("a name is there more than once")
-    return names
+def _check_unique(entries: list[_Entry]) -> list[_Entry]:
+    if len(set(entries)) < len(entries):
+        what = "a name" if isinstance(entries[0], str) else "a number"
+        raise ValueError(f"{what} is there more than once")
+    return entries
 
 
 class Analysis(Table):
@@ -39,6 +43,10 @@ class Analysis(Table):
         "families": None,
         "subgroups": None,
         "target_sensitivity": None,
+        "threshold": None,
+        "clinical_table": True,
+        "prevalence": None,
+        "net_benefit_thresholds": None,
     }
 
     alpha: float = Field(0.05, gt=0, lt=0.5)
@@ -60,6 +68,16 @@ class Analysis(Table):
     )
     target_sensitivity: float | None = Field(
         None, gt=0, lt=1, description="Of the thresholds set on the tuning cases; else Youden's."
+    )
+    threshold: float | None = Field(
+        None, description="Scores that reach it are called positive, in every model."
+    )
+    clinical_table: bool = Field(True, description="Whether clinical metrics are compared.")
+    prevalence: Share | None = Field(
+        None, description="At which predictive values are given beside those of the sample."
+    )
+    net_benefit_thresholds: Annotated[list[Share], AfterValidator(_check_unique)] | None = Field(
+        None, description="Thresholds of risk at which the net benefit is given."
     )
 
 

@@ -243,6 +243,30 @@ def build_parser() -> argparse.ArgumentParser:
         "the largest Youden index)",
     )
     how.add_argument(
+        "--threshold",
+        type=float,
+        metavar="SCORE",
+        help="scores that reach it are called positive, in place of thresholds from tuning cases; "
+        "of an archive, risks (default: the plan's)",
+    )
+    how.add_argument(
+        "--prevalence",
+        type=float,
+        metavar="SHARE",
+        help="give predictive values at this prevalence, too (default: the plan's)",
+    )
+    how.add_argument(
+        "--net-benefit-thresholds",
+        metavar="RISK,...",
+        help="give the net benefit at these thresholds of risk (default: the plan's, else none)",
+    )
+    how.add_argument(
+        "--clinical-table",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="compare the arms by clinical metrics (default: the plan's, else yes)",
+    )
+    how.add_argument(
         "--labels",
         type=Path,
         metavar="FILE",
@@ -575,6 +599,12 @@ def overridden(analysis: AnalysisOptions, options: argparse.Namespace) -> Analys
         families=parse_names(options.families),
         subgroups=parse_names(options.subgroups),
         target_sensitivity=options.target_sensitivity,
+        threshold=options.threshold,
+        clinical_table=options.clinical_table,
+        prevalence=options.prevalence,
+        net_benefit_thresholds=parse_numbers(
+            options.net_benefit_thresholds, "--net-benefit-thresholds", "0.1,0.2"
+        ),
     )
 
 
@@ -630,6 +660,20 @@ def file_name(path: Path) -> str:
 def parse_names(text: str | None) -> list[str] | None:
     """``"task,backbone"`` as a list; None stays None, and ``""`` is no name at all."""
     return None if text is None else [name.strip() for name in text.split(",") if name.strip()]
+
+
+def parse_numbers(text: str | None, flag: str, example: str) -> list[float] | None:
+    """``"0.1,0.2"`` as numbers; None stays None.
+
+    Raises
+    ------
+    UserError
+        If a part is no number.
+    """
+    try:
+        return None if text is None else [float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        raise UserError(f"{flag} is a list of numbers, as {flag} {example}, got {text!r}") from None
 
 
 def find_archives(folder: Path | None) -> list[Path]:

@@ -34,6 +34,7 @@ from .page import build_page
 from .rendering.parts import Absent, Section
 from .results.material import Material
 from .tables.all_pairs import all_pairs
+from .tables.clinical import clinical
 from .tables.comparisons import significance
 from .tables.metrics import metrics
 from .tables.mixed import mixed_model
@@ -54,6 +55,7 @@ TABLES: tuple[Callable[[Material], Iterator[Section | Absent]], ...] = (
     mixed_model,
     all_pairs,
     operating_points,
+    clinical,
     subgroups,
     reproducibility,
 )

@@ -54,6 +54,12 @@ def summarize(
                 "families": list(options.families),
                 "subgroups": None if options.subgroups is None else list(options.subgroups),
                 "target_sensitivity": options.target_sensitivity,
+                "threshold": options.threshold,
+                "clinical_table": options.clinical_table,
+                "prevalence": options.prevalence,
+                "net_benefit_thresholds": None
+                if options.net_benefit_thresholds is None
+                else list(options.net_benefit_thresholds),
                 "departures": list(options.departures),
                 "plan_sha256": options.plan_sha256,
                 "plan_sha256_of": options.plan_source,

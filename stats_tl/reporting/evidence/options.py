@@ -51,6 +51,15 @@ class AnalysisOptions:
     target_sensitivity : float or None
         Sensitivity on the tuning cases at which the threshold of the operating points is
         set; None: at the largest Youden index.
+    threshold : float or None
+        Scores that reach it are called positive, in place of thresholds set on tuning cases; of
+        the predicted risk where scores are logits, as in an archive.
+    clinical_table : bool
+        Whether clinical metrics are compared.
+    prevalence : float or None
+        At which predictive values are given beside those of the sample.
+    net_benefit_thresholds : tuple of float or None
+        Thresholds of risk at which the net benefit is given.
     power : float
         Power at which a difference counts as detectable.
     planned : bool
@@ -72,6 +81,10 @@ class AnalysisOptions:
     families: tuple[str, ...] = ()
     subgroups: tuple[str, ...] | None = None
     target_sensitivity: float | None = None
+    threshold: float | None = None
+    clinical_table: bool = True
+    prevalence: float | None = None
+    net_benefit_thresholds: tuple[float, ...] | None = None
     power: float = 0.8
     planned: bool = False
     departures: tuple[str, ...] = ()
@@ -214,5 +227,5 @@ def _spell(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key} = {word}" for key, word in value.items())
     if isinstance(value, tuple):
-        return ", ".join(value)
+        return ", ".join(map(_spell, value))
     return f"{value:g}" if isinstance(value, float) else str(value)

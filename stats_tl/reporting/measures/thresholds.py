@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
-__all__ = ["THRESHOLD_KEYS", "cell_thresholds"]
+__all__ = [
+    "THRESHOLD_KEYS",
+    "cell_thresholds",
+    "known_thresholds",
+    "run_thresholds",
+    "threshold_rule",
+]
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ...stats import sensitivity_threshold, youden_threshold
-from ..evidence.alignment import SETTING
+from ..evidence.alignment import SETTING, Aligned
+from ..evidence.options import AnalysisOptions
 
 THRESHOLD_KEYS = [*SETTING, "arm", "repeat", "seed", "fold"]
 
@@ -45,3 +54,35 @@ def cell_thresholds(scores: pd.DataFrame, target_sensitivity: float | None = Non
             )
         rows.append((*map(str, key[:5]), *map(int, key[5:]), threshold, len(labels)))
     return pd.DataFrame(rows, columns=[*THRESHOLD_KEYS, "threshold", "n_tuning"])
+
+
+def known_thresholds(thresholds: pd.DataFrame) -> dict[tuple[Any, ...], float]:
+    """Threshold of every model, by :data:`THRESHOLD_KEYS`."""
+    keys = thresholds[THRESHOLD_KEYS].itertuples(index=False, name=None)
+    return dict(zip(keys, thresholds["threshold"], strict=True))
+
+
+def run_thresholds(
+    known: Mapping[tuple[Any, ...], float], aligned: Aligned, arm: str, runs: np.ndarray
+) -> np.ndarray | None:
+    """Thresholds of an arm, shape (runs, folds), folds in order; None where a model has none."""
+    position = aligned.arm(arm)
+    setting = tuple(aligned.setting[key] for key in SETTING)
+    found = []
+    for run in runs:
+        repeat, seed = aligned.runs[run]
+        folds = np.unique(aligned.folds[position, run])
+        found.append(
+            [known.get((*setting, arm, repeat, seed, int(fold)), math.nan) for fold in folds]
+        )
+    cuts = np.array(found)
+    return None if np.isnan(cuts).any() else cuts
+
+
+def threshold_rule(options: AnalysisOptions) -> str:
+    """How thresholds were set, for a file."""
+    if options.threshold is not None:
+        return f"fixed at {options.threshold:g}"
+    if options.target_sensitivity is not None:
+        return f"sensitivity {options.target_sensitivity:g}"
+    return "largest Youden index"

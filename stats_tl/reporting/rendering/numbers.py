@@ -49,20 +49,39 @@ def format_number(value: float, digits: int = 3) -> str:
     return f"{MINUS if negative else ''}{text}"
 
 
-def format_interval(low: float, high: float, digits: int = 3) -> str:
-    """An interval as "low to high"; one that excludes 0 has decimals enough to show it.
+def format_interval(low: float, high: float, digits: int = 3, null: float = 0.0) -> str:
+    """An interval as "low to high", with decimals enough to show on which side of `null` it lies.
+
+    Parameters
+    ----------
+    low, high : float
+        NaN is printed as an en dash.
+    digits : int
+        Decimals, at least; an end that would be printed as `null` without being it gets more.
+    null : float
+        Value of no difference: 0, or 1 of a ratio.
 
     Examples
     --------
     >>> format_interval(-0.0126, 0.0341), format_interval(-0.0126, -0.0004)
     ('−0.013 to 0.034', '−0.0126 to −0.0004')
+    >>> format_interval(-0.0003, 0.0341), format_interval(0.996, 1.31, 2, null=1)
+    ('−0.0003 to 0.0341', '0.996 to 1.310')
     """
     if math.isnan(low) or math.isnan(high):
         return MISSING
-    nearest = low if low > 0 else high if high < 0 else math.nan
-    while abs(round(nearest, digits)) == 0 and digits < _MOST_DIGITS:
-        digits += 1
+    digits = max(_digits_off(end, null, digits) for end in (low, high))
     return f"{format_number(low, digits)} to {format_number(high, digits)}"
+
+
+def _digits_off(end: float, null: float, digits: int) -> int:
+    """Decimals with which an end is not printed as `null`; as given where it is that."""
+    if abs(end - null) < 10.0**-_MOST_DIGITS:
+        return digits
+    for own in range(digits, _MOST_DIGITS + 1):
+        if float(f"{end:.{own}f}") != null:
+            return own
+    return digits
 
 
 def format_p(pvalue: float, alpha: float = 0.05) -> str:

@@ -23,8 +23,8 @@ from ..rendering.labels import (
 from ..rendering.numbers import format_interval, format_number, format_p
 from ..rendering.parts import Absent, Section
 from ..rendering.table import Cell, Column, Panel, Row, Table
+from ..results.clinical.operating_points import compare_operating_points
 from ..results.material import Material
-from ..results.operating_points import compare_operating_points
 from .notes import secondary_notes
 
 

@@ -188,7 +188,8 @@ def _of_analysis(material: Material, present: set[str]) -> dict[str, str]:
     answers = {
         "objective": _objective(material),
         "metrics": f"The {by.label} was used"
-        + (", with sensitivity and specificity at set thresholds." if operating else "."),
+        + (", with sensitivity and specificity at set thresholds" if operating else "")
+        + ("; the table of clinical metrics has others." if "clinical" in present else "."),
         "uncertainty": _uncertainty(material),
         "missing": _missing(material),
         "flow": f"The sample table has the {counted} and events analysed; exclusions are not "

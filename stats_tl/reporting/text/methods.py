@@ -26,9 +26,11 @@ from ..rendering.labels import (
     short_head,
 )
 from ..rendering.numbers import format_count
+from ..rendering.parts import Section
 from ..results.material import Material
 from ..results.pairs import has_own_intervals, of_hold_outs
 from ..tables.notes import CURVE_TESTS, case_units, training_source
+from .clinical import clinical_methods
 
 _CITATIONS = {
     "holm": "[@holm1979]",
@@ -42,20 +44,21 @@ _CITATIONS = {
 }
 
 
-def methods_paragraphs(material: Material, present: Collection[str]) -> tuple[str, ...]:
+def methods_paragraphs(material: Material, sections: Mapping[str, Section]) -> tuple[str, ...]:
     """Paragraphs of plain text with ``[@key]`` for citations.
 
     Parameters
     ----------
     material : Material
-    present : collection of str
-        Names of the tables of the report: what is not shown is not described.
+    sections : mapping of str to Section
+        Tables of the report by name: what is not shown is not described.
     """
     paragraphs = [
         _design(material),
         _models(material),
         _primary(material),
-        _secondary(material, present),
+        _secondary(material, sections),
+        _clinical(material, sections),
         _plan(material),
     ]
     return tuple(filter(None, map(" ".join, paragraphs)))
@@ -393,6 +396,11 @@ def _metrics(material: Material) -> Iterator[str]:
         f"The arms were also compared by secondary metrics ({named}) in the same way, "
         + ("with P values adjusted within their table." if adjusted else "without adjustment.")
     )
+
+
+def _clinical(material: Material, sections: Mapping[str, Section]) -> Iterator[str]:
+    if "clinical" in sections:
+        yield from clinical_methods(material, sections["clinical"].numbers)
 
 
 def _mixed(material: Material) -> Iterator[str]:

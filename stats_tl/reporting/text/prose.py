@@ -27,7 +27,7 @@ _CITATION = re.compile(r"\s?\[(@[\w-]+(?:; @[\w-]+)*)\]")
 def report_words(material: Material, sections: Sequence[Section]) -> Words:
     """Methods, results, references and checklist of a report."""
     named = {section.name: section for section in sections}
-    methods = methods_paragraphs(material, list(named))
+    methods = methods_paragraphs(material, named)
     results = results_paragraphs(material, named)
     references = references_bib(cited_keys([*methods, *results]))
     return Words(methods, results, references, checklist(material, list(named)))

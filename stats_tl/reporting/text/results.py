@@ -26,6 +26,7 @@ from ..results.findings import test_findings
 from ..results.material import Material
 from ..results.verdicts import reversed_arms
 from ..tables.notes import finding_note
+from .clinical import clinical_results
 
 #: More comparisons than this are summarised instead of described one by one.
 MOST_DESCRIBED = 6
@@ -57,6 +58,7 @@ def results_paragraphs(material: Material, sections: Mapping[str, Section]) -> t
         _mixed(material),
         _sensitivity(material, sections),
         _operating(material, sections),
+        _clinical(material, sections),
         _subgroups(material, sections),
         _cautions(material),
     ]
@@ -329,6 +331,11 @@ def _operating(material: Material, sections: Mapping[str, Section]) -> Iterator[
             f"{equals_p(row['pvalue_adjusted'], row['alpha'])})."
         )
         yield sentence_case(text)
+
+
+def _clinical(material: Material, sections: Mapping[str, Section]) -> Iterator[str]:
+    if "clinical" in sections:
+        yield from clinical_results(material, sections["clinical"].numbers)
 
 
 def _none_or(count: int) -> str:

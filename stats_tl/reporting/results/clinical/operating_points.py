@@ -14,22 +14,21 @@ from typing import Any
 
 __all__ = ["OPERATING_COLUMNS", "compare_operating_points"]
 
-import math
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
 
-from ...stats import (
+from ....stats import (
     adjust_pvalues,
     operating_point_test,
     repeated_operating_point_test,
     repeated_proportion,
 )
-from ..evidence.alignment import SETTING, Aligned, complete_runs
-from ..evidence.gaps import planned_gaps
-from ..evidence.options import AnalysisOptions
-from ..measures.thresholds import THRESHOLD_KEYS
+from ...evidence.alignment import SETTING, Aligned, complete_runs
+from ...evidence.gaps import planned_gaps
+from ...evidence.options import AnalysisOptions
+from ...measures.thresholds import known_thresholds, run_thresholds, threshold_rule
 
 OPERATING_COLUMNS = (
     *SETTING,
@@ -91,13 +90,7 @@ def compare_operating_points(
     """
     options = options or AnalysisOptions()
     waiting = planned_gaps(missing)
-    known = dict(
-        zip(
-            thresholds[THRESHOLD_KEYS].itertuples(index=False, name=None),
-            thresholds["threshold"],
-            strict=True,
-        )
-    )
+    known = known_thresholds(thresholds)
     rows: list[dict[str, Any]] = []
     for aligned in settings:
         for arm in aligned.arms:
@@ -133,11 +126,6 @@ def _compare(
     chosen = [aligned.runs[run] for run in runs]
     repeats = [repeat for repeat, _ in chosen]
     level = 1 - options.alpha
-    rule = (
-        "largest Youden index"
-        if options.target_sensitivity is None
-        else f"sensitivity {options.target_sensitivity:g}"
-    )
     n_folds = len(np.unique(folds[0]))
     for metric, positive in (("sensitivity", True), ("specificity", False)):
         selected = aligned.y_true == int(positive)
@@ -183,7 +171,7 @@ def _compare(
             "n_repeats": len(set(repeats)),
             "n_folds": n_folds,
             "n_seeds": max(np.unique(repeats, return_counts=True)[1]),
-            "threshold_rule": rule,
+            "threshold_rule": threshold_rule(options),
             "method": method,
         }
 
@@ -192,17 +180,14 @@ def _calls(
     aligned: Aligned, arm: str, runs: np.ndarray, known: dict[Any, Any]
 ) -> np.ndarray | None:
     """Whether each case is called positive, shape (runs, cases); None without thresholds."""
+    cuts = run_thresholds(known, aligned, arm, runs)
+    if cuts is None:
+        return None
     position = aligned.arm(arm)
     called = np.zeros((len(runs), len(aligned.cases)), dtype=bool)
-    setting = tuple(aligned.setting[key] for key in SETTING)
     for number, run in enumerate(runs):
-        repeat, seed = aligned.runs[run]
         folds = aligned.folds[position, run]
-        for fold in np.unique(folds):
-            key = (*setting, arm, repeat, seed, int(fold))
-            threshold = known.get(key, math.nan)
-            if math.isnan(threshold):
-                return None
+        for cut, fold in zip(cuts[number], np.unique(folds), strict=True):
             own = folds == fold
-            called[number, own] = aligned.scores[position, run, own] >= threshold
+            called[number, own] = aligned.scores[position, run, own] >= cut
     return called
