@@ -34,6 +34,7 @@ from .page import build_page
 from .rendering.parts import Absent, Section
 from .results.material import Material
 from .tables.all_pairs import all_pairs
+from .tables.baseline import baseline
 from .tables.clinical import clinical
 from .tables.comparisons import significance
 from .tables.metrics import metrics
@@ -48,6 +49,7 @@ from .tables.subgroups import subgroups
 #: In the order of the report.
 TABLES: tuple[Callable[[Material], Iterator[Section | Absent]], ...] = (
     sample,
+    baseline,
     significance,
     metrics,
     readers,

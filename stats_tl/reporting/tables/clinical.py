@@ -141,6 +141,12 @@ def _notes(
             f"{numbers['pvalue'].notna().sum()} of this table, which are secondary to the main "
             "comparison; the unadjusted ones are in the file of its numbers."
         )
+    few = list(dict.fromkeys(numbers.loc[numbers["few_cases"], "label"]))
+    if few:
+        yield sentence_case(
+            f"{join_words(few)} {'rests' if len(few) == 1 else 'rest'} on too few cases for a "
+            "normal approximation to be good; their intervals and P values are rough."
+        )
     yield from _left_out(numbers)
     if n_comparisons is not None and _count(numbers) < n_comparisons:
         yield (

@@ -79,11 +79,14 @@ CLINICAL_COLUMNS = (
     "threshold_rule",
     "estimand",
     "reason",
+    "few_cases",
     "warnings",
     "method",
 )
 #: Specificities and sensitivities at which the other one is given.
 _POINTS = (0.9, 0.95)
+#: Code of the warning that a metric rests on too few cases for a normal approximation.
+FEW = "small-counts"
 #: More comparisons than this would fill pages.
 MOST_COMPARISONS = 6
 
@@ -154,8 +157,9 @@ def compare_clinical_metrics(material: Material) -> pd.DataFrame | Absent:
     DataFrame or Absent
         One row per comparison and metric, with the columns :data:`CLINICAL_COLUMNS`.
         Differences are candidate minus reference; of likelihood ratios they are ratios
-        (``scale``). What could not be computed is NaN, and ``reason`` says why. All P values
-        are one family.
+        (``scale``). ``few_cases`` says where a metric rests on too few cases for a normal
+        approximation, ``warnings`` what else the test says. What could not be computed is NaN,
+        and ``reason`` says why. All P values are one family.
     """
     options = material.options
     if not options.clinical_table:
@@ -251,6 +255,7 @@ class _Study:
         """A row for each metric."""
         for own in self.metrics:
             found, reason = self._compare(own, pair)
+            notes = found.result.warnings if found else ()
             yield {
                 **pair.aligned.setting,
                 "arm": row["arm"],
@@ -269,7 +274,8 @@ class _Study:
                 "threshold_rule": self._rule(own.metric),
                 "estimand": row["estimand"],
                 "reason": reason,
-                "warnings": SEPARATOR.join(found.result.warnings) if found else "",
+                "few_cases": FEW in {note.code for note in notes},
+                "warnings": SEPARATOR.join(note for note in notes if note.code != FEW),
                 "method": found.result.method if found else "",
             }
 
