@@ -2,8 +2,8 @@
 
 Writes ``docs/architecture.svg``; a test compares the two. An arrow says that one package imports
 another; arrows that follow from others are left out, and so is what everything may import:
-``errors``, ``toml``, ``visible``, ``schema``, ``analysis_plan`` and ``commands``. The tests of who
-may import whom read imports by the same function.
+``errors``, ``toml``, ``visible``, ``schema``, ``metric_names``, ``analysis_plan`` and ``commands``.
+The tests of who may import whom read imports by the same function.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ COMMON = (
     "toml",
     "visible",
     "schema",
+    "metric_names",
     "analysis_plan",
     "commands",
     "__init__",
