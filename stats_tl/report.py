@@ -491,6 +491,7 @@ def class_report(options: argparse.Namespace, formats: list[str]) -> ClassReport
     )
     if table is None:
         return None
+    note_ignored(table.predictions)
     return build_class_report(
         table,
         overridden(planned(AnalysisOptions(), options), options),
@@ -519,13 +520,18 @@ def predictions(options: argparse.Namespace) -> Predictions:
         positive=options.positive,
         folds=options.folds,
     )
+    note_ignored(found)
+    return found
+
+
+def note_ignored(found: Predictions) -> None:
+    """Say which columns are not used."""
     if found.ignored:
         say(
             "note: columns left unused, because they differ between the rows of a case: "
             f"{', '.join(found.ignored)}",
             error=True,
         )
-    return found
 
 
 def score_files(given: list[str]) -> Path | dict[str, Path]:

@@ -238,9 +238,25 @@ def fit_classes(
         sample=_sample(settings, table),
         clustered=any(own.aligned.groups is not None for own in settings),
         designs=tuple(dict.fromkeys(map(_design, settings))),
-        warnings=tuple(dict.fromkeys([*map(str, notes), *(f"left out: {t}" for t in lacking)])),
+        warnings=tuple(
+            dict.fromkeys(
+                [*_calls(settings), *map(str, notes), *(f"left out: {t}" for t in lacking)]
+            )
+        ),
         class_warnings=tuple(dict.fromkeys(str(w) for w in of_classes if w.code not in known)),
     )
+
+
+def _calls(settings: Sequence[ClassSetting]) -> Iterator[str]:
+    """Arms whose scores are predicted classes."""
+    for own in settings:
+        for arm in own.aligned.arms:
+            scores = own.scores(arm)
+            if scores.ndim == 3 and np.isin(scores, (0.0, 1.0)).all():
+                yield (
+                    f"the scores of {arm!r} are 0 and 1 only, as predicted classes are: its AUCs "
+                    "are those of one operating point; give probabilities or logits"
+                )
 
 
 def _other(metric: str) -> str:

@@ -140,7 +140,7 @@ def build_class_report(
             table.predictions.name, inputs, captions=captions, provenance=provenance, layout=room
         )
         files["all.tex"] = text.encode("ascii")
-    absent = tuple(own for own in (*tables.absent(), drawing) if isinstance(own, Absent))
+    absent = _absent(tables, drawing, formats)
     return ClassReport(table.predictions.name, fit, sections, absent, sections[0].table, files)
 
 
@@ -151,6 +151,16 @@ def _figures(drawing: Drawing | Absent, pictures: bool) -> list[RenderedDrawing]
     if pictures:
         (content,) = render_side_by_side([drawing.draw], 1)
     return [RenderedDrawing("roc_by_class", drawing.caption, drawing.alt, content)]
+
+
+def _absent(
+    tables: ClassTables, drawing: Drawing | Absent, formats: Collection[str]
+) -> tuple[Absent, ...]:
+    """What was asked for and is not there."""
+    found = [own for own in (*tables.absent(), drawing) if isinstance(own, Absent)]
+    if "html" in formats:
+        found.append(Absent("report", "web page", "it is made of scores of two classes alone"))
+    return tuple(found)
 
 
 def _metric(given: Sequence[str], *, graded: bool) -> str:

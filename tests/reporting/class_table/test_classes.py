@@ -151,11 +151,17 @@ def test_an_external_test_set_is_a_task_of_its_own(tmp_path):
 
 
 def test_command_writes_what_it_checks(tmp_path, capsys):
-    table().to_csv(tmp_path / "scores.csv", index=False)
+    frame = table()
+    frame.assign(note=range(len(frame))).to_csv(tmp_path / "scores.csv", index=False)
     given = ["--scores", str(tmp_path / "scores.csv"), "--reference", "small"]
     out = tmp_path / "out"
     assert main([*given, "--out", str(out)]) == 0
-    assert "macro-averaged one-versus-rest AUC" in capsys.readouterr().out
+    printed = capsys.readouterr()
+    assert "macro-averaged one-versus-rest AUC" in printed.out
+    assert "No web page: it is made of scores of two classes alone." in printed.out
+    assert (
+        "columns left unused, because they differ between the rows of a case: note" in printed.err
+    )
     assert main([*given, "--out", str(out), "--check"]) == 0
     summary = json.loads((out / "summary.json").read_text())
     assert summary["study"]["classes"] == list(NAMES)
@@ -353,6 +359,19 @@ def test_unknown_reference_and_metric(tmp_path):
     assert built(tmp_path, frame, planned).fit.metric == "roc_auc_ovo"
     with pytest.raises(UserError, match="metric 'brier_score' is not of scores of several"):
         built(tmp_path, frame, AnalysisOptions(reference="small", metric=("brier_score",)))
+
+
+def test_predicted_classes_in_place_of_scores_are_told(tmp_path):
+    frame = table(("big", "small"), crossed=False)
+    columns = [f"prob_{name}" for name in NAMES]
+    calls = np.eye(3)[frame[columns].to_numpy().argmax(axis=1)]
+    called = frame.assign(**dict(zip(columns, calls.T, strict=True)))
+    told = built(tmp_path, frame.where(frame["arm"] != "big", called)).fit.warnings
+    assert [own for own in told if "as predicted classes are" in own] == [
+        "the scores of 'big' are 0 and 1 only, as predicted classes are: its AUCs are those of "
+        "one operating point; give probabilities or logits"
+    ]
+    assert not any("operating point" in own for own in built(tmp_path, frame).fit.warnings)
 
 
 def test_leakage_gives_numbers_without_verdicts(tmp_path):
