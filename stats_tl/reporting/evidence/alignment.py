@@ -488,13 +488,22 @@ def sorted_codes(column: pd.Series) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(column.dtype, pd.CategoricalDtype):
         own, levels = column.cat.codes.to_numpy(), column.cat.categories
         used = np.flatnonzero(np.bincount(own, minlength=len(levels)))
-        names = np.array([str(level) for level in levels[used]], dtype=object)
+        names = _words(levels if len(used) == len(levels) else levels[used])
+        if len(names) == len(levels) and (names[1:] >= names[:-1]).all():
+            return own, names
         rank = np.argsort(names, kind="stable")
         place = np.empty(len(levels), dtype=np.int32)
         place[used[rank]] = np.arange(len(used))
         return place[own], names[rank]
     codes, found = pd.factorize(column.astype(str), sort=True)
     return codes.astype(np.int32), np.asarray(found, dtype=object)
+
+
+def _words(levels: pd.Index) -> np.ndarray:
+    """Levels as Python's text; what is text already is not looked at one by one."""
+    if isinstance(levels.dtype, pd.StringDtype):
+        return levels.to_numpy(dtype=object)
+    return np.array([str(level) for level in levels], dtype=object)
 
 
 def _constant(value: str, count: int) -> Any:

@@ -44,7 +44,7 @@ class Ordered:
         """Scores as from :func:`~.alignment.check_scores`, with ``partition``."""
         text = {name: sorted_codes(scores[name]) for name in _TEXT}
         codes = {
-            name: text[name][0] if name in text else np.unique(scores[name], return_inverse=True)[1]
+            name: text[name][0] if name in text else _ranks(scores[name].to_numpy())
             for name in _KEYS
         }
         order = _order([codes[name] for name in _KEYS])
@@ -62,7 +62,7 @@ class Ordered:
         tasks = text["task"][1]
         starts = np.searchsorted(codes["task"], np.arange(len(tasks) + 1))
         pair = codes["task"].astype(np.int64) * len(text["case"][1]) + codes["case"]
-        used, first, case = np.unique(pair, return_index=True, return_inverse=True)
+        used, first, case = _distinct(pair)
         ends = np.searchsorted(used // len(text["case"][1]), np.arange(len(tasks) + 1))
         return cls(
             frame=frame,
@@ -106,6 +106,30 @@ def matching(frame: pd.DataFrame, key: str, wanted: set[str]) -> pd.DataFrame:
         levels = [level for level in column.unique() if str(level) in wanted]
         chosen = column.isin(levels).to_numpy()
     return frame if np.all(chosen) else frame[np.asarray(chosen)]
+
+
+def _ranks(numbers: np.ndarray) -> np.ndarray:
+    """Codes in the order of whole numbers; the numbers themselves, from 0, where they are small."""
+    highest = int(numbers.max(initial=0))
+    if highest <= len(numbers):  # none is negative
+        return numbers.astype(np.min_scalar_type(highest))
+    return np.unique(numbers, return_inverse=True)[1]
+
+
+def _distinct(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Codes that occur, sorted, where each is first, and which of them each row has.
+
+    As `numpy.unique`, without sorting where there are no more possible codes than a few a row.
+    """
+    size = int(codes.max(initial=-1)) + 1
+    if size > 4 * len(codes):
+        return np.unique(codes, return_index=True, return_inverse=True)
+    first = np.full(size, -1, dtype=np.int64)
+    first[codes[::-1]] = np.arange(len(codes))[::-1]  # of several, the last assigned stays
+    used = np.flatnonzero(first >= 0)
+    place = np.empty(size, dtype=np.int32)
+    place[used] = np.arange(len(used))
+    return used, first[used], place[codes]
 
 
 def _order(keys: Sequence[np.ndarray]) -> np.ndarray:

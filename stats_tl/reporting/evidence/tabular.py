@@ -204,6 +204,8 @@ def _read_text(path: Path, dialect: _Dialect, text: set[str]) -> pd.DataFrame:
             f"{row.expected_columns} (separator: {_SEPARATORS.get(dialect.separator, '?')}): "
             f"{shown!r}"
         ) from None
+    # What the parser keeps for itself is several times the file.
+    pa.default_memory_pool().release_unused()
     return _of_arrow(table.rename_columns(dialect.names), text)
 
 
