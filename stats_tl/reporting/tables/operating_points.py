@@ -24,6 +24,7 @@ from ..rendering.numbers import format_interval, format_number, format_p
 from ..rendering.parts import Absent, Section
 from ..rendering.table import Cell, Column, Panel, Row, Table
 from ..results.clinical.operating_points import compare_operating_points
+from ..results.clinical.risks import risk_rule
 from ..results.material import Material
 from .notes import secondary_notes
 
@@ -31,12 +32,13 @@ from .notes import secondary_notes
 def operating_points(material: Material) -> Iterator[Section | Absent]:
     """The table of operating points, from the material of a report."""
     thresholds = material.thresholds
-    if thresholds.empty:
+    if thresholds.empty and material.options.threshold is None:
         yield Absent(
             "operating_points",
             "table of operating points",
             "there are no scores of tuning cases (rows with partition 'validation') on which to "
-            "set thresholds",
+            "set thresholds, and no threshold was given (threshold, or --threshold); the table of "
+            "clinical metrics has sensitivity at fixed specificities, and the reverse",
         )
         return
     numbers = compare_operating_points(
@@ -45,6 +47,7 @@ def operating_points(material: Material) -> Iterator[Section | Absent]:
         material.reference,
         options=material.options,
         missing=material.evidence.missing,
+        rule=risk_rule(material),
     )
     if numbers.empty:
         yield Absent(
@@ -90,7 +93,12 @@ def operating_table(
     return Table(
         name="operating_points",
         caption=f"Sensitivity and specificity, {join_words(arms)} compared with {reference}, at "
-        "thresholds set on tuning cases." + (f" {title}." if title else ""),
+        + (
+            "thresholds set on tuning cases."
+            if options.threshold is None
+            else f"a threshold of {options.threshold:g}."
+        )
+        + (f" {title}." if title else ""),
         columns=(
             Column("Measure"),
             Column("Cases", "right"),
@@ -133,6 +141,12 @@ def _row(row: dict[Any, Any], alpha: float) -> Row:
 
 
 def _notes(numbers: pd.DataFrame, options: AnalysisOptions, crossed: bool) -> list[str]:
+    given = (
+        f"Cases whose score (in an archive, predicted risk) reaches {options.threshold:g}, a "
+        "threshold that was given, are called positive in every model."
+        if options.threshold is not None
+        else ""
+    )
     at = (
         "at the largest Youden index on its tuning cases"
         if options.target_sensitivity is None
@@ -140,10 +154,10 @@ def _notes(numbers: pd.DataFrame, options: AnalysisOptions, crossed: bool) -> li
     )
     runs = ", averaged over runs" if (numbers["n_repeats"] > 1).any() else ""
     notes = [
-        f"Each model has a threshold of its own, set {at}; no test case was used. Differences are "
-        "candidate − reference in percentage points, so that positive values favour the candidate. "
-        "“Correct in one only” counts the test cases that one arm classifies correctly and the "
-        f"other does not{runs}."
+        (given or f"Each model has a threshold of its own, set {at}; no test case was used.")
+        + " Differences are candidate − reference in percentage points, so that positive values "
+        "favour the candidate. “Correct in one only” counts the test cases that one arm classifies "
+        f"correctly and the other does not{runs}."
     ]
     if crossed:
         notes.append(

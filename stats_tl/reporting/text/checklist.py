@@ -220,7 +220,11 @@ def _of_analysis(material: Material, present: set[str]) -> dict[str, str]:
     if operating:
         target = options.target_sensitivity
         at = "the largest Youden index" if target is None else f"a sensitivity of {target:g}"
-        answers["thresholds"] = f"The threshold of each model was set on its tuning cases, at {at}."
+        answers["thresholds"] = (
+            f"The threshold of each model was set on its tuning cases, at {at}."
+            if options.threshold is None
+            else f"A threshold of {options.threshold:g} was given for all models."
+        )
     if material.divided:
         torn = sum(map(len, material.divided.values()))
         answers["disjoint"] = f"Not by patient: {plural(torn, 'patient')} on both sides of a split."

@@ -427,10 +427,16 @@ def _operating(material: Material) -> str:
         if target is None
         else f"a sensitivity of {100 * target:g} %"
     )
+    given = material.options.threshold
+    where = (
+        f"thresholds set on the tuning cases of each model at {at}"
+        if given is None
+        else f"a threshold of {given:g}, which was given"
+    )
     return (
-        "Sensitivity and specificity were compared at thresholds set on the tuning cases of each "
-        f"model at {at}, {_operating_test(material.comparisons)}; the confidence intervals of each "
-        "arm are Wilson’s [@wilson1927], at the effective number of cases."
+        f"Sensitivity and specificity were compared at {where}, "
+        f"{_operating_test(material.comparisons)}; the confidence intervals of each arm are "
+        "Wilson’s [@wilson1927], at the effective number of cases."
     )
 
 

@@ -313,7 +313,7 @@ def _operating(material: Material, sections: Mapping[str, Section]) -> Iterator[
     if len(rows) > 2 * MOST_DESCRIBED:
         significant = int((rows["pvalue_adjusted"] < rows["alpha"]).sum())
         yield (
-            f"At thresholds set on tuning cases, {_none_or(significant)} of the {len(rows)} "
+            f"At {_thresholds(material)}, {_none_or(significant)} of the {len(rows)} "
             "differences in sensitivity or specificity had an adjusted P value below "
             f"{rows['alpha'].iloc[0]:g}."
         )
@@ -336,6 +336,11 @@ def _operating(material: Material, sections: Mapping[str, Section]) -> Iterator[
 def _clinical(material: Material, sections: Mapping[str, Section]) -> Iterator[str]:
     if "clinical" in sections:
         yield from clinical_results(material, sections["clinical"].numbers)
+
+
+def _thresholds(material: Material) -> str:
+    given = material.options.threshold
+    return "thresholds set on tuning cases" if given is None else f"a threshold of {given:g}"
 
 
 def _none_or(count: int) -> str:

@@ -155,7 +155,7 @@ def repeated_operating_point_test(
             n_folds=n_folds,
         ),
         method=(
-            f"Difference in {metric} at thresholds fixed on tuning cases "
+            f"Difference in {metric} at thresholds fixed elsewhere "
             f"({_VARIANCES[error.variance]}; "
             f"{len(a)} {'runs' if n_folds == 1 else f'x {n_folds}-fold'})"
         ),

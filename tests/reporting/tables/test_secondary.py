@@ -111,6 +111,22 @@ class TestOperatingPoints:
         (absent,) = [part for part in report.absent if part.name == "operating_points"]
         assert "partition 'validation'" in absent.reason
 
+    def test_a_given_threshold_needs_no_tuning_cases(self, scores):
+        test = scores[scores["partition"] == "test"]
+        options = AnalysisOptions(reference="imagenet", threshold=0.8)
+        report = build_report(Predictions(test), options, formats=["words"])
+        rows = section(report, "operating_points").numbers
+        rows = rows[rows["arm"] == "radimagenet"].set_index("metric")
+        own = test[test["arm"] == "radimagenet"]
+        called = own["score"] >= 0.8
+        expected = called[own["y_true"] == 1].mean(), 1 - called[own["y_true"] == 0].mean()
+        assert tuple(rows.loc[["sensitivity", "specificity"], "value"]) == pytest.approx(expected)
+        assert rows["threshold_rule"].eq("fixed at 0.8").all()
+        table = section(report, "operating_points").table
+        said = " ".join([table.caption, *table.notes, report.files["methods.md"].decode()])
+        assert "a threshold of 0.8, which was given" in said
+        assert "tuning cases" not in said
+
     def test_one_test_set_is_mcnemars(self):
         frame = simulate_scores(folds=1, repeats=1).drop(columns="patient")
         both = pd.concat([frame, frame.assign(partition="validation")], ignore_index=True)

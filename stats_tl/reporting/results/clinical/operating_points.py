@@ -14,7 +14,7 @@ from typing import Any
 
 __all__ = ["OPERATING_COLUMNS", "compare_operating_points"]
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,7 @@ from ...evidence.alignment import SETTING, Aligned, complete_runs
 from ...evidence.gaps import planned_gaps
 from ...evidence.options import AnalysisOptions
 from ...measures.thresholds import known_thresholds, run_thresholds, threshold_rule
+from .risks import RiskRule
 
 OPERATING_COLUMNS = (
     *SETTING,
@@ -67,6 +68,7 @@ def compare_operating_points(
     *,
     options: AnalysisOptions | None = None,
     missing: pd.DataFrame | None = None,
+    rule: RiskRule | None = None,
 ) -> pd.DataFrame:
     """Sensitivity and specificity of every arm against the reference.
 
@@ -78,9 +80,13 @@ def compare_operating_points(
         As from :func:`~stats_tl.reporting.measures.thresholds.cell_thresholds`.
     reference : str
     options : AnalysisOptions, optional
-        Level and correction: all P values of the table are one family.
+        Level and correction: all P values of the table are one family. A ``threshold`` is used
+        in place of those of `thresholds`.
     missing : DataFrame, optional
         Planned cells that have no result; runs that lack one are left out.
+    rule : RiskRule, optional
+        How logits become the risks that a given threshold is of; without it the threshold is of
+        the scores themselves.
 
     Returns
     -------
@@ -100,7 +106,15 @@ def compare_operating_points(
             gaps = [*planned.get(arm, []), *planned.get(reference, [])]
             runs, _ = complete_runs(aligned, arm, reference, gaps)
             if len(runs) and not aligned.hold_outs:
-                rows += _compare(aligned, arm, reference, runs, known, options)
+                pair = (arm, reference)
+                calls = [
+                    _calls(aligned, name, runs, known)
+                    if options.threshold is None
+                    else _calls_at(aligned, name, runs, options.threshold, rule)
+                    for name in pair
+                ]
+                if all(call is not None for call in calls):
+                    rows += _compare(aligned, pair, runs, calls, options)
     if not rows:
         return pd.DataFrame(columns=list(OPERATING_COLUMNS))
     table = pd.DataFrame(rows)
@@ -110,18 +124,13 @@ def compare_operating_points(
 
 def _compare(
     aligned: Aligned,
-    arm: str,
-    reference: str,
+    pair: tuple[str, str],
     runs: np.ndarray,
-    known: dict[Any, Any],
+    calls: Sequence[Any],
     options: AnalysisOptions,
 ) -> Iterator[dict[str, Any]]:
-    calls = [_calls(aligned, name, runs, known) for name in (arm, reference)]
-    if any(call is None for call in calls):
-        return
+    arm, reference = pair
     a, b = calls
-    assert a is not None
-    assert b is not None
     folds = aligned.folds[aligned.arm(arm), runs]
     chosen = [aligned.runs[run] for run in runs]
     repeats = [repeat for repeat, _ in chosen]
@@ -174,6 +183,17 @@ def _compare(
             "threshold_rule": threshold_rule(options),
             "method": method,
         }
+
+
+def _calls_at(
+    aligned: Aligned, arm: str, runs: np.ndarray, threshold: float, rule: RiskRule | None
+) -> np.ndarray:
+    """Whether each case is called positive at one threshold, shape (runs, cases)."""
+    scores = aligned.scores[aligned.arm(arm), runs]
+    if rule is not None and rule.logits:
+        scores = rule.as_risks(scores, aligned.y_true)
+    called: np.ndarray = scores >= threshold
+    return called
 
 
 def _calls(
