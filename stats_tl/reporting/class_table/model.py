@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-__all__ = ["METRICS", "ClassFit", "ClassSetting", "Kind", "fit_classes"]
+__all__ = ["METRICS", "ClassFit", "fit_classes"]
 
 import re
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ...errors import UserError, suggest
+from ...errors import UserError
 from ...stats import (
     ConfidenceInterval,
     DegenerateDataWarning,
@@ -32,17 +32,21 @@ from ...stats import (
     weighted_kappa,
     weighted_kappa_test,
 )
-from ..evidence.alignment import DESIGNS, Aligned, align, complete_runs, require_complete
 from ..evidence.checks import divided_patients
-from ..evidence.further import further_runs, further_scores
 from ..evidence.options import AnalysisOptions
 from ..rendering.labels import plural
 from ..results.comparisons import without_verdicts
 from ..results.verdicts import judge
+from .settings import (
+    ClassSetting,
+    Kind,
+    describe_design,
+    read_settings,
+    sample_of_classes,
+    where_in,
+)
 from .sources import ClassTable
 
-#: Folds; people; several models of an arm on one test set, or one.
-Kind = Literal["cross-validation", "readers", "reader", "training runs", "models"]
 #: Metrics of several classes by name, in words, and what `multiclass_auc` calls them.
 METRICS = {
     "roc_auc_ovr": "macro-averaged one-versus-rest AUC",
@@ -50,70 +54,6 @@ METRICS = {
     "quadratic_kappa": "quadratically weighted kappa",
 }
 _AVERAGES = {"roc_auc_ovr": "macro", "roc_auc_ovo": "hand-till"}
-
-
-@dataclass(frozen=True)
-class ClassSetting:
-    """One setting: the classes of its cases, and the scores of its arms.
-
-    Attributes
-    ----------
-    aligned : Aligned
-        With positions in the table in place of scores.
-    labels : ndarray of int, shape (cases,)
-    runs : ndarray of int
-        Those that are complete in all arms.
-    names : tuple of str
-        Of the classes.
-    """
-
-    aligned: Aligned
-    labels: np.ndarray
-    runs: np.ndarray
-    names: tuple[str, ...]
-    _values: np.ndarray = field(repr=False)
-
-    @property
-    def folds(self) -> np.ndarray:
-        """Fold of each case in the runs, shape (runs, cases)."""
-        found: np.ndarray = self.aligned.folds[0, self.runs]
-        return found
-
-    @property
-    def repeats(self) -> np.ndarray:
-        """Repeat of each run."""
-        return np.array([self.aligned.runs[run][0] for run in self.runs])
-
-    @property
-    def cross_validated(self) -> bool:
-        """Whether there is more than one fold."""
-        return len(np.unique(self.folds[0])) > 1
-
-    @property
-    def kind(self) -> Kind:
-        """What the runs are."""
-        if self.aligned.readers:
-            return "readers" if len(self.runs) > 1 else "reader"
-        if self.cross_validated:
-            return "cross-validation"
-        return "training runs" if len(self.runs) > 1 else "models"
-
-    def scores(self, arm: str) -> np.ndarray:
-        """Scores of an arm, shape (runs, cases, classes), or grades, (runs, cases)."""
-        return self.taken(self.aligned.scores[self.aligned.arm(arm), self.runs])
-
-    def taken(self, positions: np.ndarray) -> np.ndarray:
-        """Scores at positions in the table."""
-        found: np.ndarray = self._values[positions.astype(np.int64)]
-        return found[..., 0] if found.shape[-1] == 1 else found
-
-    def halvings(self, arm: str, reference: str) -> dict[str, Any]:
-        """Scores of cross-validations of halves, for the tests of two arms."""
-        runs = further_runs(self.aligned, arm, reference)[0]
-        return {
-            name: (self.taken(a), self.taken(b), folds)
-            for name, (a, b, folds) in further_scores(self.aligned, arm, reference, runs).items()
-        }
 
 
 @dataclass(frozen=True)
@@ -203,7 +143,7 @@ def fit_classes(
         If runs are incomplete and `allow_incomplete` is false.
     """
     chosen = "quadratic_kappa" if table.graded else metric
-    settings, lacking = _settings(table, options, allow_incomplete=allow_incomplete)
+    settings, lacking = read_settings(table, options, allow_incomplete=allow_incomplete)
     torn = divided_patients([own.aligned for own in settings])
     if torn and not allow_leakage:
         task, patients = next(iter(torn.items()))
@@ -235,9 +175,9 @@ def fit_classes(
         by_class=_adjusted(classes, options),
         omnibus=pd.DataFrame(omnibus),
         pairs=_adjusted(pairs, options),
-        sample=_sample(settings, table),
+        sample=sample_of_classes(settings, table),
         clustered=any(own.aligned.groups is not None for own in settings),
-        designs=tuple(dict.fromkeys(map(_design, settings))),
+        designs=tuple(dict.fromkeys(map(describe_design, settings))),
         warnings=tuple(
             dict.fromkeys(
                 [*_calls(settings), *map(str, notes), *(f"left out: {t}" for t in lacking)]
@@ -261,77 +201,6 @@ def _calls(settings: Sequence[ClassSetting]) -> Iterator[str]:
 
 def _other(metric: str) -> str:
     return next(name for name in _AVERAGES if name != metric)
-
-
-def _settings(
-    table: ClassTable, options: AnalysisOptions, *, allow_incomplete: bool
-) -> tuple[tuple[ClassSetting, ...], list[str]]:
-    scores = table.predictions.scores(design=list(DESIGNS), as_categories=True)
-    test = scores[scores["partition"] == "test"]
-    found, lacking = [], []
-    arms = sorted(set(test["arm"].astype(str)))
-    if options.reference is None:
-        raise UserError(
-            f"which arm is the reference? Say --reference NAME; arms: {', '.join(arms)}"
-        )
-    if options.reference not in arms:
-        raise UserError(
-            f"no arm is called {options.reference!r}; {suggest(options.reference, arms)}"
-        )
-    for aligned in align(test):
-        if options.reference not in aligned.arms or len(aligned.arms) < 2:
-            raise UserError(
-                f"{_where(aligned)}the arms are {', '.join(aligned.arms)}; a comparison needs the "
-                f"reference {options.reference!r} and another"
-            )
-        runs = np.arange(len(aligned.runs))
-        for arm in aligned.arms:
-            if arm != options.reference:
-                own, gaps = complete_runs(aligned, arm, options.reference)
-                runs = np.intersect1d(runs, own)
-                lacking += gaps
-        lacking = list(dict.fromkeys(lacking))
-        if not allow_incomplete:
-            require_complete(lacking, readers=bool(aligned.readers))
-        if not runs.size:
-            raise UserError(f"{_where(aligned)}no run is complete in all arms")
-        _refuse_designs(aligned)
-        labels = _labels(aligned, runs, table)
-        found.append(ClassSetting(aligned, labels, runs, table.classes, table.values))
-    return tuple(found), lacking
-
-
-def _refuse_designs(aligned: Aligned) -> None:
-    where = _where(aligned)
-    if aligned.hold_outs:
-        raise UserError(
-            f"{where}random hold-outs of several classes have no test here; use repeated "
-            "cross-validation, in which every case is tested once in every repeat"
-        )
-    if aligned.further["half"].runs:
-        raise UserError(
-            f"{where}half-sample repeats tell of the learning curve of the AUC of two classes; "
-            "leave the rows with design = 'half' out"
-        )
-
-
-def _labels(aligned: Aligned, runs: np.ndarray, table: ClassTable) -> np.ndarray:
-    """Class of each case, the same in all its rows."""
-    positions = aligned.scores[:, runs].astype(np.int64)
-    labels = table.labels[positions]
-    first: np.ndarray = labels[0, 0]
-    clash = (labels != first).any(axis=(0, 1))
-    if clash.any():
-        raise UserError(
-            f"{_where(aligned)}case {str(aligned.cases[clash][0])!r} has more than one label "
-            f"({plural(int(clash.sum()), 'case has', 'cases have')}); a case has one in all rows"
-        )
-    return first
-
-
-def _where(aligned: Aligned) -> str:
-    words = " / ".join(word for word in aligned.setting.values() if word)
-    return f"{words}: " if words else ""
 
 
 def _compared(
@@ -371,7 +240,7 @@ def _compare(
         ]
     except ValueError as error:
         said = re.sub(r"\bclass (\d+)", lambda match: _name(own, match), str(error))
-        raise UserError(f"{_where(own.aligned)}{arm} and {reference}: {said}") from None
+        raise UserError(f"{where_in(own.aligned)}{arm} and {reference}: {said}") from None
 
 
 def _of_runs(
@@ -485,7 +354,7 @@ def _omnibus(own: ClassSetting, metric: str) -> dict[str, Any]:
                 own.labels, values[:, first], own.folds[first], metric=metric, groups=groups
             )
     except ValueError as error:
-        raise UserError(f"{_where(own.aligned)}{error}") from None
+        raise UserError(f"{where_in(own.aligned)}{error}") from None
     df = found.df if isinstance(found.df, tuple) else (found.df, np.inf)
     return {
         **row,
@@ -521,38 +390,3 @@ def _adjusted(rows: Sequence[Mapping[str, Any]], options: AnalysisOptions) -> pd
         return table
     table["pvalue_adjusted"] = adjust_pvalues(table["pvalue"].to_numpy(float), options.correction)
     return table
-
-
-def _sample(settings: Sequence[ClassSetting], table: ClassTable) -> pd.DataFrame:
-    """Cases and patients of every class, task by task."""
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for own in settings:
-        task, groups = own.aligned.setting["task"], own.aligned.groups
-        for number in np.unique(own.labels):
-            inside = own.labels == number
-            name = str(number) if table.graded else table.classes[number]
-            rows.setdefault(
-                (task, name),
-                {
-                    "task": task,
-                    "class": name,
-                    "n_cases": int(inside.sum()),
-                    "n_patients": np.nan if groups is None else len(np.unique(groups[inside])),
-                },
-            )
-    return pd.DataFrame(list(rows.values()))
-
-
-def _design(own: ClassSetting) -> str:
-    runs, n = own.folds.shape
-    cases = plural(n, "case")
-    if own.aligned.groups is not None:
-        cases += f" of {plural(len(np.unique(own.aligned.groups)), 'patient')}"
-    if not own.cross_validated:
-        what = "reader" if own.aligned.readers else "training run"
-        each = f", {plural(runs, what)}" if runs > 1 else ""
-        return f"{cases}, one test set{each}"
-    repeats = len(np.unique(own.repeats))
-    folds = len(np.unique(own.folds[0]))
-    seeds = f", {plural(runs // repeats, 'training seed')}" if runs > repeats else ""
-    return f"{cases}, {plural(repeats, 'repeat')} of {folds}-fold cross-validation{seeds}"

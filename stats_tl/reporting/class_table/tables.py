@@ -26,7 +26,8 @@ from ..rendering.numbers import format_count, format_interval, format_number, fo
 from ..rendering.parts import Absent, Section
 from ..rendering.table import Cell, Column, Panel, Row, Table
 from ..tables.notes import exploratory_notes, plan_notes
-from .model import METRICS, ClassFit, Kind
+from .model import METRICS, ClassFit
+from .settings import Kind
 
 _MEANING = {
     "roc_auc_ovr": (

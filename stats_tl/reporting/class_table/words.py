@@ -10,7 +10,7 @@ from typing import Any
 from ..rendering.labels import join_words, plural, sentence_case
 from ..rendering.numbers import equals_p, format_interval, format_number
 from ..tables.notes import exploratory_notes
-from .model import Kind
+from .settings import Kind
 from .tables import ClassTables
 
 _DEFINED = {
