@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from stats_tl.calibration import load_calibration_plan, run_design, summarise
+from stats_tl.calibration import COMMON, LEARNERS, load_calibration_plan, run_design, summarise
 from stats_tl.run_grid import main
 from stats_tl.study.cells import plan_cells
 from stats_tl.study.loading import load_plan
@@ -51,6 +51,13 @@ def test_the_calibration_has_a_row_for_every_design_of_its_plan(calibration):
     pd.testing.assert_frame_equal(summary, again, rtol=2e-3, check_dtype=False)
 
 
+def test_the_plan_of_many_learners_names_each_design_once():
+    designs = load_calibration_plan(CALIBRATION / "learners.toml").designs()
+    assert len({design.digest(0) for design in designs}) == len(designs) == 22
+    learners = {design.learner for design in designs} | {design.against for design in designs}
+    assert {*LEARNERS, None} - learners == {"parzen"}  # in plan.toml
+
+
 @pytest.mark.slow
 def test_a_row_of_the_calibration_can_be_computed_again(calibration):
     plan = load_calibration_plan(CALIBRATION / "plan.toml")
@@ -61,6 +68,10 @@ def test_a_row_of_the_calibration_can_be_computed_again(calibration):
     table = run_design(design, plan.seed)
     key = {k: v for k, v in design.model_dump().items() if k in DESIGN and k != "files"}
     committed = calibration[(calibration[list(key)] == pd.Series(key)).all(axis=1)]
+    # The table shows the learning-curve variance as it was before; see the study's page.
+    unchanged = ["repeat-delong", "nadeau-bengio", *COMMON]
+    table, committed = (t[t["procedure"].isin(unchanged)] for t in (table, committed))
+    assert set(table["procedure"]) == set(unchanged)
     columns = ["n_repeats", "procedure", "rejected", "covered"]
     pd.testing.assert_frame_equal(
         table[columns].reset_index(drop=True), committed[columns].reset_index(drop=True),

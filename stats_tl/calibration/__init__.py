@@ -13,33 +13,49 @@ a notebook, one design is
 >>> bool(table.loc["auto", "rejected"] <= table.loc["t over folds and repeats", "rejected"])
 True
 
-Numbers in, tables out; torch is not needed. Populations, learners and the tests under study
-each have a module.
+Numbers in, tables out; torch is needed for convolutional networks only. Populations, learners and
+the tests under study each have a module.
 """
 
 from __future__ import annotations
 
-from .learners import LEARNERS
-from .populations import FeaturePopulation, GaussianPopulation, load_features
-from .procedures import COMMON, OFFERED, SLOW, conclude
-from .simulate import CrossValidated, cross_validate, stratified_folds
+from .learners import LEARNERS, Learner, Trainings
+from .populations import (
+    DataSet,
+    ExclusiveOrPopulation,
+    FeaturePopulation,
+    GaussianPopulation,
+    PhantomPopulation,
+    WeakFeaturesPopulation,
+    load_features,
+)
+from .procedures import COMMON, HALVED, OFFERED, SLOW, conclude
+from .simulate import CrossValidated, cross_validate, halving_folds, stratified_folds
 from .study import CalibrationPlan, Design, load_calibration_plan, run_design
 from .summary import draw_power, draw_sizes, summarise
 
 __all__ = [
     "COMMON",
+    "HALVED",
     "LEARNERS",
     "OFFERED",
     "SLOW",
     "CalibrationPlan",
     "CrossValidated",
+    "DataSet",
     "Design",
+    "ExclusiveOrPopulation",
     "FeaturePopulation",
     "GaussianPopulation",
+    "Learner",
+    "PhantomPopulation",
+    "Trainings",
+    "WeakFeaturesPopulation",
     "conclude",
     "cross_validate",
     "draw_power",
     "draw_sizes",
+    "halving_folds",
     "load_calibration_plan",
     "load_features",
     "run_design",

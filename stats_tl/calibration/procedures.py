@@ -1,13 +1,14 @@
 """The tests under study: what each would conclude from one repeated cross-validation.
 
-The first group is offered by :func:`stats_tl.stats.repeated_cv_test`; the second is what
-papers do, and is here to show its error rate; the third takes longer and is run on request.
+The first group is offered by :func:`stats_tl.stats.repeated_cv_test`, with halvings where a
+design trains them; the second is what papers do, and is here to show its error rate; the third
+takes longer and is run on request.
 Each concludes with a P value against zero difference and a 95 % interval.
 """
 
 from __future__ import annotations
 
-__all__ = ["COMMON", "OFFERED", "SLOW", "Conclusion", "conclude"]
+__all__ = ["COMMON", "HALVED", "OFFERED", "SLOW", "Conclusion", "conclude"]
 
 import math
 import warnings
@@ -37,6 +38,7 @@ OFFERED = (
     "larger-variance",
     "nadeau-bengio",
 )
+HALVED = "auto with halvings"
 COMMON = (
     "t over folds and repeats",
     "t over repeats",
@@ -48,11 +50,12 @@ SLOW = ("bootstrap, averaged scores", "permutation, averaged scores", "Obuchowsk
 
 
 class Conclusion(NamedTuple):
-    """P value, interval, and whether the result carried a warning."""
+    """P value, interval, standard error (NaN of none), and whether the result carried a warning."""
 
     pvalue: float
     low: float
     high: float
+    standard_error: float
     warned: bool
 
 
@@ -65,8 +68,8 @@ def conclude(
     ----------
     study : CrossValidated
     procedures : collection of str
-        Names from `OFFERED`, `COMMON` and `SLOW`; those that a design does not allow are
-        left out.
+        Names from `OFFERED`, `COMMON` and `SLOW`, and `HALVED`; those that a design does not
+        allow are left out.
     rng : numpy.random.Generator, optional
         For the procedures that resample.
 
@@ -78,10 +81,10 @@ def conclude(
     data = (study.y_true, study.scores_a, study.scores_b, study.folds)
     both = repeated_cv_components(*data, groups=study.groups, half=study.half)
     parts = both.without_half()
-    unknown = set(procedures) - {*OFFERED, *COMMON, *SLOW}
+    unknown = set(procedures) - {*OFFERED, HALVED, *COMMON, *SLOW}
     if unknown:
         raise ValueError(
-            f"`procedures`: unknown {min(unknown)!r}; known: {OFFERED + COMMON + SLOW}"
+            f"`procedures`: unknown {min(unknown)!r}; known: {(*OFFERED, HALVED, *COMMON, *SLOW)}"
         )
     found: dict[str, Conclusion] = {}
     with warnings.catch_warnings():
@@ -91,6 +94,11 @@ def conclude(
                 continue
             if name == "auto with half-sample repeats":
                 found[name] = _of(repeated_cv_test_from_components(both))
+            elif name == HALVED:
+                measured = repeated_cv_components(
+                    *data, groups=study.groups, halvings=study.halvings
+                )
+                found[name] = _of(repeated_cv_test_from_components(measured))
             elif name in OFFERED:
                 found[name] = _of(repeated_cv_test_from_components(parts, method=name))
             elif name == "t over folds and repeats":
@@ -108,6 +116,8 @@ def _allows(study: CrossValidated, n_repeats: int, name: str) -> bool:
     """Whether the design of a study allows a procedure."""
     if name == "auto with half-sample repeats":
         return study.half is not None and n_repeats > 1
+    if name == HALVED:
+        return study.halvings is not None and n_repeats > 1
     if name in ("larger-variance", "t over repeats"):
         return n_repeats > 1
     if name == "5x2cv F":
@@ -117,7 +127,8 @@ def _allows(study: CrossValidated, n_repeats: int, name: str) -> bool:
 
 def _of(result: Any) -> Conclusion:
     low, high = result.confidence_interval
-    return Conclusion(result.pvalue, low, high, bool(result.warnings))
+    error = getattr(result, "standard_error", math.nan)
+    return Conclusion(result.pvalue, low, high, error, bool(result.warnings))
 
 
 def _t_interval(differences: np.ndarray) -> Conclusion:
@@ -125,13 +136,14 @@ def _t_interval(differences: np.ndarray) -> Conclusion:
     centre, df = float(differences.mean()), differences.size - 1
     reach = float(sps.t.isf(0.025, df)) * error
     pvalue = 2 * float(sps.t.sf(abs(centre) / error, df)) if error > 0 else 1.0
-    return Conclusion(pvalue, centre - reach, centre + reach, False)
+    return Conclusion(pvalue, centre - reach, centre + reach, error, False)
 
 
 def _five_by_two(study: CrossValidated) -> Conclusion:
     assert study.half is not None
     half = repeated_cv_components(study.y_true, *study.half, groups=study.groups)
-    return Conclusion(combined_5x2cv_ftest(half.differences).pvalue, math.nan, math.nan, False)
+    pvalue = combined_5x2cv_ftest(half.differences).pvalue
+    return Conclusion(pvalue, math.nan, math.nan, math.nan, False)
 
 
 def _on_scores(name: str, study: CrossValidated, rng: np.random.Generator | None) -> Any:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stats_tl.calibration import OFFERED, SLOW, Design, load_calibration_plan, run_design
+from stats_tl.calibration import HALVED, OFFERED, SLOW, Design, load_calibration_plan, run_design
 from stats_tl.calibration.__main__ import main
 from stats_tl.errors import UserError
 
@@ -66,6 +66,35 @@ def test_power_and_coverage_at_a_difference():
     assert within(auto["covered"], 0.95, 200)
 
 
+def test_halvings_are_studied_beside_the_rest():
+    design = DESIGN.model_copy(
+        update={"datasets": 4, "repeats": (3,), "patients": 80, "auc": None, "separation": 1.0,
+                "halvings": 5}
+    )  # fmt: skip
+    table = rates(design)
+    halved = table.loc[(3, HALVED)]
+    assert halved["datasets"] == 4
+    assert halved["variance_ratio"] > 0
+    assert halved["variance_ratio"] != table.loc[(3, "auto"), "variance_ratio"]
+    assert HALVED not in rates(design.model_copy(update={"halvings": 0})).index.get_level_values(1)
+
+
+def test_a_mirror_changes_nothing_but_the_aucs():
+    design = DESIGN.model_copy(update={"datasets": 10, "repeats": (5,)})
+    plain, turned = rates(design, 3), rates(design.model_copy(update={"mirrored": True}), 3)
+    assert plain["auc_a"].iloc[0] > 0.6
+    assert turned["auc_a"].iloc[0] < 0.4
+
+
+def test_unlike_arms_take_the_mean_estimate_for_the_truth():
+    design = DESIGN.model_copy(
+        update={"datasets": 10, "repeats": (3,), "learner": "parzen", "against": "ridge"}
+    )
+    assert not design.null
+    row = rates(design).loc[(3, "auto")]
+    assert row["difference"] == pytest.approx(row["auc_a"] - row["auc_b"])
+
+
 @pytest.mark.slow
 def test_slow_procedures_run_too():
     design = DESIGN.model_copy(update={"slow": True, "datasets": 20, "repeats": (5,)})
@@ -110,8 +139,9 @@ def test_the_command_resumes_and_writes_one_table(tmp_path, capsys):
 def test_wrong_plans_are_named(tmp_path):
     plan = tmp_path / "plan.toml"
     plan.write_text(PLAN.replace('"ridge"', '"rigde"').replace("seed = 3", "sed = 3"))
-    with pytest.raises(UserError, match="learners") as caught:
+    with pytest.raises(UserError, match="unknown learner 'rigde'; known: ridge, ") as caught:
         load_calibration_plan(plan)
+    assert "learners" in str(caught.value)
     assert "sed" in str(caught.value)
     with pytest.raises(UserError, match="cannot read"):
         load_calibration_plan(tmp_path / "none.toml")

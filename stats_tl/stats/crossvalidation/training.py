@@ -48,7 +48,7 @@ from ..metrics.base import Metric, UndefinedMetricError
 from ..metrics.means import CaseMean
 from .elasticity import Elasticity
 
-# Set by a search over a grid on the designs of analysis/calibration/other_learners.py.
+# Set by a search over a grid on designs like those of analysis/calibration/learners.toml.
 EXCESS_SHARE, EXCESS_MOST, EXCESS_SPREAD = 0.6, 1.5, 0.3
 PRIOR_SPREAD, COMPOSITION_BIAS = 0.2, 1.5
 # In place of the excess, as a share of C, where all repeats have one partition and hide it.

@@ -1,137 +1,18 @@
-"""Populations that data sets are drawn from, with the views of both arms.
-
-A population gives patients one by one, independent of each other, and with them all that an
-arm could know of an image. Where swapping the arms changes nothing in distribution, arms that
-train alike are equally good by construction.
-
-- :class:`GaussianPopulation`: x_a = r z + q e_a + d_a y + u_a with z common to the arms, e of
-  each arm, u common to the images of a patient; or, ``mixture``, positives of two kinds.
-- :class:`FeaturePopulation`: features of real images, smoothed, so that it can be drawn from
-  without end.
-"""
+"""Features of real images as a population without end."""
 
 from __future__ import annotations
 
-__all__ = ["DataSet", "FeaturePopulation", "GaussianPopulation", "Population", "load_features"]
+__all__ = ["FeaturePopulation", "load_features"]
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from ..errors import UserError
-
-
-class DataSet(NamedTuple):
-    """Cases of one data set.
-
-    Attributes
-    ----------
-    y_true : ndarray of int, shape (n,)
-    patients : ndarray of int, shape (n,)
-        Patient of each case, 0, 1, ...; cases of a patient stand together.
-    views : tuple of two ndarrays of shape (n, p)
-        What candidate and reference see.
-    """
-
-    y_true: np.ndarray
-    patients: np.ndarray
-    views: tuple[np.ndarray, np.ndarray]
-
-
-class Population(Protocol):
-    """What a calibration draws from."""
-
-    @property
-    def halves(self) -> bool: ...
-
-    def draw(self, n_patients: int, rng: np.random.Generator) -> DataSet: ...
-
-
-def draw_labels(n_patients: int, prevalence: float, rng: np.random.Generator) -> np.ndarray:
-    """Labels of patients with a fixed number of positives, in random order."""
-    labels = np.zeros(n_patients, dtype=np.int64)
-    labels[: max(2, round(prevalence * n_patients))] = 1
-    return rng.permutation(labels)
-
-
-@dataclass(frozen=True)
-class GaussianPopulation:
-    """Gaussian features whose mean, or mixture of means, depends on the label.
-
-    Attributes
-    ----------
-    separation : float
-        Distance between the class means of the reference, in within-class standard deviations.
-    prevalence : float
-        Share of positive patients.
-    advantage : float
-        The candidate's distance as a multiple of the reference's; 1 makes the arms exchangeable.
-    n_features : int
-        Features of each arm.
-    shared : float
-        Share of the within-class variance that is common to the arms.
-    images : int
-        Most images of a patient; their number is uniform from 1.
-    patient_share : float
-        Share of the within-class variance common to the images of a patient.
-    mixture : bool
-        Positives are of two kinds with means in orthogonal directions, three to one.
-    """
-
-    separation: float = 1.0
-    prevalence: float = 0.27
-    advantage: float = 1.0
-    n_features: int = 20
-    shared: float = 0.5
-    images: int = 1
-    patient_share: float = 0.5
-    mixture: bool = False
-
-    @property
-    def halves(self) -> bool:
-        """False: the arms have features of their own."""
-        return False
-
-    def with_separation(self, separation: float) -> GaussianPopulation:
-        """The same population at another level of difficulty."""
-        return replace(self, separation=separation)
-
-    def draw(self, n_patients: int, rng: np.random.Generator) -> DataSet:
-        """A data set of `n_patients` patients."""
-        labels = draw_labels(n_patients, self.prevalence, rng)
-        counts = rng.integers(1, self.images + 1, n_patients) if self.images > 1 else None
-        patients = np.arange(n_patients)
-        if counts is not None:
-            patients = patients.repeat(counts)
-        p, y = self.n_features, labels[patients]
-        mean = np.zeros((n_patients, p))
-        if self.mixture:
-            kind = rng.random(n_patients) < 0.25
-            mean[:, 0] = labels * ~kind
-            mean[:, 1] = labels * kind
-        else:
-            mean[:, :] = labels[:, None] / math.sqrt(p)
-        noise = self._noise(n_patients, patients, 3, rng)
-        common = math.sqrt(self.shared) * noise[0]
-        views = tuple(
-            common + math.sqrt(1 - self.shared) * own + factor * self.separation * mean[patients]
-            for own, factor in zip(noise[1:], (self.advantage, 1.0), strict=True)
-        )
-        return DataSet(y, patients, (views[0], views[1]))
-
-    def _noise(
-        self, n_patients: int, patients: np.ndarray, parts: int, rng: np.random.Generator
-    ) -> np.ndarray:
-        """Standard normal noise, shape (parts, cases, features), alike within a patient."""
-        own = rng.standard_normal((parts, patients.size, self.n_features))
-        if patients.size == n_patients:
-            return own
-        common = rng.standard_normal((parts, n_patients, self.n_features))[:, patients]
-        return math.sqrt(self.patient_share) * common + math.sqrt(1 - self.patient_share) * own
+from ...errors import UserError
+from .base import DataSet, draw_labels
 
 
 @dataclass(frozen=True)
