@@ -50,6 +50,9 @@ OF_DILATED = re.compile(
     r"(?:^|\.)(?:aspp\.(?:0\.)?convs\.0\.0|classifier\.0\.convs\.0\.0|fpa\.branch1\.1\.conv)"
     r"\.weight$"
 )
+#: The head of torchvision's FCN, or the second one of its DeepLabV3: convolutions of 3 x 3
+#: and 1 x 1 over a feature map, with batch-norm, ReLU and dropout between them.
+FCN_HEAD = re.compile(r"(?:^|\.)(?:aux_)?classifier\.0\.weight$")
 ITS_OWN = "."  # the label of a network without a prefix, in no group
 
 
@@ -263,7 +266,7 @@ def find_backbone(
     dropped = sorted(
         original for key, original in chosen.group.originals.items() if key not in used
     )
-    dilated = next(filter(OF_DILATED.search, dropped), None)
+    dilated = next((key for key in dropped if _is_of_dilated(key, chosen)), None)
     if dilated is not None:
         raise UserError(
             f"weights {name}: {dilated} is of a segmentation network whose encoder dilates its "
@@ -275,6 +278,17 @@ def find_backbone(
         where.append(f"written in {chosen.layout.name}")
     state, one_channel = _tensors(chosen, name)
     return Placed(state, chosen.label, dropped, one_channel, where)
+
+
+def _is_of_dilated(key: str, chosen: Candidate) -> bool:
+    """Whether a tensor beside the backbone belongs to a network that dilates its encoder."""
+    if OF_DILATED.search(key):
+        return True
+    if not FCN_HEAD.search(key):
+        return False
+    own, state = WRAPPERS.sub("", key), chosen.group.state
+    last = state.get(own.removesuffix("0.weight") + "4.weight")
+    return last is not None and (state[own].shape[2:], last.shape[2:]) == ((3, 3), (1, 1))
 
 
 def _named(candidates: list[Candidate], network: str, backbone: str, name: str) -> list[Candidate]:

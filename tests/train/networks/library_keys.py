@@ -26,6 +26,7 @@ PACKAGES = {
     "torchxrayvision DenseNet": "torchxrayvision",
     "segmentation-models-pytorch Unet": "segmentation-models-pytorch",
     "lightning": "lightning",
+    "fastai": "fastai",
 }
 
 

@@ -425,3 +425,16 @@ def test_an_encoder_beside_the_decoder_of_dilated_ones_is_another_function(key, 
     find_backbone(state, "squeezenet1_1", name="unet.pt")
     with pytest.raises(UserError, match=r"dilates its last layers.*save the encoder"):
         find_backbone({**state, key: torch.ones(2)}, "squeezenet1_1", name="deeplab.pt")
+
+
+@pytest.mark.parametrize("prefix", ["", "model.", "module."])
+def test_the_head_of_an_fcn_is_known_by_its_shape(prefix, squeezenet):
+    """torchvision's ``fcn_resnet50``, whose encoder dilates as that of DeepLabV3 does."""
+    state = {f"{prefix}backbone.{name}": value for name, value in squeezenet.items()}
+    for head in ("classifier", "aux_classifier"):
+        first, last = (f"{prefix}{head}.{position}.weight" for position in (0, 4))
+        linear = {first: torch.ones(8, 512), last: torch.ones(2, 8)}
+        find_backbone({**state, **linear}, "squeezenet1_1", name="net.pt")
+        fcn = {first: torch.ones(8, 16, 3, 3), last: torch.ones(2, 8, 1, 1)}
+        with pytest.raises(UserError, match=rf"{head}\.0\.weight is of .*dilates its last layers"):
+            find_backbone({**state, **fcn}, "squeezenet1_1", name="fcn.pt")

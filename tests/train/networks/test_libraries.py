@@ -167,6 +167,25 @@ def lightning(tmp_path):
     return "resnet18", tmp_path / "last.ckpt", lambda x: pooled(body(x))
 
 
+def fastai(tmp_path):
+    """``vision_learner`` and ``Learner.save``, with the state of the optimiser."""
+    library("fastai")
+    from fastai.data.core import DataLoaders
+    from fastai.losses import CrossEntropyLossFlat
+    from fastai.vision.learner import vision_learner
+
+    data = torch.utils.data.TensorDataset(torch.randn(4, 3, 32, 32), torch.tensor([0, 1, 0, 1]))
+    loaders = DataLoaders.from_dsets(data, data, bs=2, num_workers=0)
+    learner = vision_learner(
+        loaders, torchvision_ops.models.resnet18, pretrained=False, n_out=2, normalize=False,
+        loss_func=CrossEntropyLossFlat(), path=tmp_path,
+    )  # fmt: skip
+    body = shaken(learner.model)[0]
+    learner.create_opt()
+    path = learner.save("last")
+    return "resnet18", Path(path), lambda x: pooled(body(x))
+
+
 LIBRARIES: dict[str, Callable] = {
     "transformers ResNet": hugging_face,
     "transformers timm wrapper": hugging_face_timm,
@@ -179,6 +198,7 @@ LIBRARIES: dict[str, Callable] = {
     "torchxrayvision DenseNet": xrayvision,
     "segmentation-models-pytorch Unet": segmentation,
     "lightning": lightning,
+    "fastai": fastai,
 }
 
 
