@@ -32,6 +32,7 @@ from typing import Any
 import pandas as pd
 
 from ...errors import UserError
+from .timm_names import timm_label
 
 _UNITS = {
     "patient": "patient",
@@ -100,6 +101,7 @@ _KNOWN: dict[str, dict[str, str]] = {
     },
     "covariates": {"birads": "BI-RADS"},
 }
+_TIMM = "timm:"
 _NUMBERS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 
@@ -143,9 +145,10 @@ class Labels:
         for kind, own in names.items():
             chosen = given.get(kind, {})
             unique = sorted(set(map(str, own)))
-            labels = {name: chosen.get(name) or _known(kind, name) for name in unique}
-            for name, label in labels.items():
-                rivals = [other for other in unique if labels[other] == label and other != name]
+            own_label = {name: chosen.get(name) or _known(kind, name) for name in unique}
+            labels = dict(own_label)
+            for name, label in own_label.items():
+                rivals = [other for other in unique if own_label[other] == label and other != name]
                 if not rivals:
                     continue
                 if name in chosen and any(other in chosen for other in rivals):
@@ -216,6 +219,8 @@ def _known(kind: str, name: str) -> str:
     """The label of a name that was given none."""
     if name in _KNOWN[kind]:
         return _KNOWN[kind][name]
+    if kind == "backbones" and name.startswith(_TIMM):
+        return timm_label(name.removeprefix(_TIMM))
     if kind == "heads" and name:
         return name if name.endswith("head") else f"{name} head"
     if kind == "unfreeze" and name.isdigit():
