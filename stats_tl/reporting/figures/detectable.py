@@ -193,9 +193,13 @@ def repeat_styles(n_repeats: Sequence[int]) -> dict[int, dict[str, Any]]:
 
 
 def _plausible(parts: CVComponents) -> list[float]:
-    """Ends of the 95 % interval of the elasticity, within [0, 1]; one value where it is known."""
+    """Ends of the 95 % interval of the elasticity; one value where it is known.
+
+    Within [0, 1], unless halvings have measured it: they may show more.
+    """
     spread = sps.norm.ppf(0.975) * parts.elasticity_error
-    ends = np.clip([parts.elasticity - spread, parts.elasticity + spread], 0, 1)
+    low, high = (-1.0, math.inf) if "halvings" in parts.elasticity_sources else (0.0, 1.0)
+    ends = np.clip([parts.elasticity - spread, parts.elasticity + spread], low, high)
     return sorted({float(end) for end in ends})
 
 

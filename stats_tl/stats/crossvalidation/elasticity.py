@@ -11,10 +11,13 @@ from __future__ import annotations
 __all__ = [
     "Elasticity",
     "TwoArmMeans",
+    "check_elasticity",
     "combine",
     "half_elasticity",
+    "learning_curve_variance",
     "neutral_prior",
     "prior",
+    "total_variance",
 ]
 
 import math
@@ -51,6 +54,20 @@ class Elasticity(NamedTuple):
 
     value: float
     variance: float
+
+
+def check_elasticity(value: float) -> float:
+    """At least -1, where training takes away all that testing adds; no upper end.
+
+    A learner whose results hang on the cases it was trained on more than on those it was
+    tested on, as neighbours do, has an elasticity above 1.
+    """
+    if not (value >= -1 and math.isfinite(value)):
+        raise ValueError(
+            "`elasticity` must be a finite number of at least -1 (0: training adds no variance; "
+            f"1: as much again as testing, fully correlated), got {value!r}."
+        )
+    return float(value)
 
 
 NOTHING = Elasticity(0.0, math.inf)
@@ -113,3 +130,37 @@ def half_elasticity(
         if own.size > 1:
             variance += factor**2 * float(own.var(ddof=1)) / own.size
     return Elasticity(math.log(z / z_half) / distance, max(variance, 1e-12))
+
+
+def learning_curve_variance(
+    shared: float,
+    repeat: float,
+    elasticity: float,
+    n_repeats: int,
+    *,
+    shared_error: float = 0.0,
+    elasticity_error: float = 0.0,
+) -> tuple[float, float]:
+    """Variance and degrees of freedom of the learning-curve corrected test.
+
+    The degrees of freedom are Satterthwaite's, 2 V**2 / Var(V), with the sampling variances of
+    the shared variance, of the elasticity and of the variance between repeats.
+    """
+    shared = max(shared, 0.0)
+    factor = 1 + elasticity
+    uncertainty = (2 * factor * shared * elasticity_error) ** 2 + (factor**2 * shared_error) ** 2
+    return total_variance(factor**2 * shared, uncertainty, repeat, n_repeats)
+
+
+def total_variance(
+    through_cases: float, uncertainty: float, repeat: float, n_repeats: int
+) -> tuple[float, float]:
+    """Variance and Satterthwaite's degrees of freedom, 2 V**2 / Var(V).
+
+    `uncertainty` is the variance of the estimated variance through cases.
+    """
+    between = repeat / n_repeats
+    variance = through_cases + between
+    uncertainty = uncertainty + 2 * between**2 / (n_repeats - 1)
+    df = 2 * variance**2 / uncertainty if uncertainty > 0 else math.inf
+    return variance, max(df, 1.0)

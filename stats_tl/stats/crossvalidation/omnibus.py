@@ -25,8 +25,9 @@ from ..metrics.base import Metric
 from ..procedure import Procedure
 from ..results import TestResult
 from .arms import AUC, FoldMetric
+from .cautions import cautions
 from .components import repeated_cv_components
-from .repeated_cv import ESTIMAND, cautions, estimate_variance
+from .repeated_cv import ESTIMAND, estimate_variance
 
 
 def repeated_cv_omnibus_test(

@@ -18,29 +18,22 @@ __all__ = ["repeated_cv_test", "repeated_cv_test_from_components"]
 
 import dataclasses
 import math
-from collections.abc import Iterator
 from typing import Any
 
 from .._shared.degenerate import ALIKE, CARRIES_NO_VARIANCE, perfect, warn_degenerate
 from .._shared.inference import Hypothesis, SampleSize, conclude
 from .._shared.validation import check_option
 from ..metrics.base import Metric
-from ..procedure import ElasticitySource, Procedure, ResultWarning
+from ..procedure import ElasticitySource, Procedure
 from ..results import TestResult
 from .arms import AUC
+from .cautions import cautions
 from .components import HALF, HALVINGS, CVComponents, repeated_cv_components
+from .elasticity import total_variance
 from .resampled import corrected_resampled_ttest
 
 METHODS = ("auto", "learning-curve", "repeat-delong", "larger-variance", "nadeau-bengio")
 ESTIMAND = "these training procedures, new patients and new training runs at this sample size"
-# What the calibration study covers; outside of it the result carries a warning.
-FEWEST_REPEATS, FEWEST_FOLDS = 5, 5
-FEWEST_UNITS, FEWEST_MINORITY = 200, 20
-NEAR_CHANCE = 0.6
-#: Standard errors below zero from which on a learning curve falls.
-CLEARLY = 2
-#: An arm with an AUC below this is not near chance: its scores are those of the other class.
-REVERSED = 0.4
 
 
 def repeated_cv_test(
@@ -416,137 +409,3 @@ def estimate_variance(method: str, parts: CVComponents) -> tuple[float, float]:
     if method == "learning-curve":
         return curve
     return max(curve, delong, key=lambda pair: pair[0])
-
-
-def learning_curve_variance(
-    shared: float,
-    repeat: float,
-    elasticity: float,
-    n_repeats: int,
-    *,
-    shared_error: float = 0.0,
-    elasticity_error: float = 0.0,
-) -> tuple[float, float]:
-    """Variance and degrees of freedom of the learning-curve corrected test.
-
-    The degrees of freedom are Satterthwaite's, 2 V**2 / Var(V), with the sampling variances of
-    the shared variance, of the elasticity and of the variance between repeats.
-    """
-    shared = max(shared, 0.0)
-    factor = 1 + elasticity
-    uncertainty = (2 * factor * shared * elasticity_error) ** 2 + (factor**2 * shared_error) ** 2
-    return total_variance(factor**2 * shared, uncertainty, repeat, n_repeats)
-
-
-def total_variance(
-    through_cases: float, uncertainty: float, repeat: float, n_repeats: int
-) -> tuple[float, float]:
-    """Variance and Satterthwaite's degrees of freedom, 2 V**2 / Var(V).
-
-    `uncertainty` is the variance of the estimated variance through cases.
-    """
-    between = repeat / n_repeats
-    variance = through_cases + between
-    uncertainty = uncertainty + 2 * between**2 / (n_repeats - 1)
-    df = 2 * variance**2 / uncertainty if uncertainty > 0 else math.inf
-    return variance, max(df, 1.0)
-
-
-def cautions(chosen: str, parts: CVComponents) -> tuple[ResultWarning, ...]:
-    """Where the simulation study shows the chosen test to fail, or does not reach."""
-    return (*_design_cautions(chosen, parts), *_data_cautions(chosen, parts), *parts.notes)
-
-
-def _design_cautions(chosen: str, parts: CVComponents) -> Iterator[ResultWarning]:
-    """Of the numbers of repeats and folds."""
-    if parts.n_repeats == 1:
-        yield ResultWarning(
-            "one-repeat",
-            "with one repeat only, no test based on the cases is valid (3 to 20 % false positives "
-            "at a nominal 5 %); repeat the cross-validation at least five times"
-            if chosen != "nadeau-bengio"
-            else "with one repeat only, the split and the training run are not averaged out; "
-            "repeat the cross-validation at least five times",
-        )
-    elif parts.n_repeats < FEWEST_REPEATS:
-        yield ResultWarning(
-            "few-repeats",
-            f"there are only {parts.n_repeats} repeats, and error rates were studied with at least "
-            f"{FEWEST_REPEATS}",
-        )
-    if parts.n_repeats > 1 and parts.n_partitions == 1:
-        yield ResultWarning(
-            "one-partition",
-            "all repeats share one partition into folds, so that nothing shows how much the split "
-            "matters; deal new folds in every repeat",
-        )
-    if parts.n_folds == 2:
-        yield ResultWarning(
-            "two-folds",
-            "with two folds, models are trained on half of the cases; use five or ten",
-        )
-    elif parts.n_folds < FEWEST_FOLDS and chosen != "nadeau-bengio":
-        yield ResultWarning(
-            "few-folds",
-            f"error rates were not studied with {parts.n_folds} folds; use five or ten",
-        )
-
-
-def _data_cautions(chosen: str, parts: CVComponents) -> Iterator[ResultWarning]:
-    """Of the cases, their AUCs and the estimated variances."""
-    unit = "cases" if parts.n_groups is None else "patients"
-    rarer = "rarest" if parts.metric.needs == "class scores" else "rarer"
-    if parts.n_units < FEWEST_UNITS or parts.n_minority < FEWEST_MINORITY:
-        yield ResultWarning(
-            "few-units",
-            f"there are few {unit} ({parts.n_units}, with {parts.n_minority} of the {rarer} "
-            f"class), and error rates were studied with at least {FEWEST_UNITS} ({FEWEST_MINORITY} "
-            f"of the {rarer} class)",
-        )
-    if chosen in ("learning-curve", "larger-variance"):
-        mean = sum(parts.aucs) / 2
-        if parts.metric.name == AUC and mean <= NEAR_CHANCE and min(parts.aucs) >= REVERSED:
-            yield ResultWarning(
-                "near-chance",
-                f"the mean AUC is {mean:.2f}, and near chance the influence of training cases is "
-                "little more than an assumption",
-            )
-        yield from _source_cautions(parts)
-        if parts.shared_variance < 0:
-            yield ResultWarning(
-                "negative-covariance",
-                "the covariance between repeats was estimated as negative, and the least credible "
-                "positive value was used",
-            )
-    if parts.straddling:
-        yield ResultWarning(
-            "straddling-patients",
-            f"{parts.straddling} patient{'s have' if parts.straddling > 1 else ' has'} cases in "
-            "different folds of a repeat, so that models were tested on patients they were trained "
-            "on",
-        )
-
-
-def _source_cautions(parts: CVComponents) -> Iterator[ResultWarning]:
-    """Of what was supplied to show how much training matters, and does not."""
-    used = parts.elasticity_sources
-    if parts.n_halvings and HALVINGS not in used:
-        yield ResultWarning(
-            "unusable-halvings",
-            "the halvings were not used, since the scores of the halves show no variance that "
-            "their repeats share; what training adds was estimated without them",
-        )
-    if not parts.n_half_repeats or HALVINGS in used:
-        return
-    if HALF not in used:
-        yield ResultWarning(
-            "unusable-half-sample",
-            "the half-sample repeats were not used, since a mean AUC of 0, 0.5 or 1, or one on the "
-            "other side of 0.5 than with more training cases, shows no learning curve",
-        )
-    elif used[HALF].value < -CLEARLY * math.sqrt(used[HALF].variance):
-        yield ResultWarning(
-            "falling-curve",
-            "models trained on half of the cases were better than those trained on more, beyond "
-            "what chance explains; the half-sample repeats may be of other models",
-        )

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from .._shared.validation import check_positive_int
 from ..crossvalidation import elasticity as _elasticity
-from ..crossvalidation.repeated_cv import learning_curve_variance
 from .delong_power import binormal_difference_variance
 from .power import check_probability, power_of_t, smallest_detectable_difference
 
@@ -105,7 +104,8 @@ def repeated_cv_design(
         heads, 1 for heads with random parts; 3 to 7 were measured in the BUS-BRA study, whose
         reference draws new random weights in every repeat.
     elasticity : float, optional
-        Slope of the learning curve; by default what the calibration study saw at this AUC.
+        Slope of the learning curve, at least -1 (above 1 where halvings have shown that training
+        adds more variance than testing); by default what the calibration study saw at this AUC.
     half : bool, default True
         Whether half-sample repeats will be run; they make the elasticity better known.
     alpha, power : float
@@ -167,12 +167,12 @@ def repeated_cv_design(
         raise ValueError(f"`run_noise` must be zero or positive, got {run_noise!r}.")
     if elasticity is None:
         elasticity = _elasticity.prior(auc).value
-    elif not 0 <= elasticity <= 1:
-        raise ValueError(f"`elasticity` must lie between 0 and 1, got {elasticity!r}.")
+    else:
+        elasticity = _elasticity.check_elasticity(elasticity)
     shared = binormal_difference_variance(
         auc, auc + difference, events, n - events, correlation=correlation
     )
-    variance, df = learning_curve_variance(
+    variance, df = _elasticity.learning_curve_variance(
         shared,
         run_noise * shared,
         elasticity,

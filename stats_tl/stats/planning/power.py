@@ -20,7 +20,7 @@ import scipy
 
 from .._shared.inference import check_alternative
 from .._shared.validation import check_positive_int
-from ..crossvalidation.repeated_cv import learning_curve_variance
+from ..crossvalidation.elasticity import check_elasticity, learning_curve_variance
 
 
 def smallest_detectable_difference(
@@ -180,7 +180,8 @@ def repeated_cv_power(
     n_repeats : int
         Number of repeats M, at least 2.
     elasticity : float, default 1.0
-        Slope of the learning curve, 0 to 1.
+        Slope of the learning curve, or what :class:`CVComponents` gives: at least -1, above 1
+        where halvings show that training adds more variance than testing.
     method : {"learning-curve", "repeat-delong", "larger-variance"}
         Variance that the test uses.
     alpha : float, default 0.05
@@ -229,9 +230,9 @@ def repeated_cv_power(
     ):
         if not (value >= 0 and math.isfinite(value)):
             raise ValueError(f"`{name}` must be zero or positive, got {value!r}.")
-    if not 0 <= elasticity <= 1:
-        raise ValueError(f"`elasticity` must lie between 0 and 1, got {elasticity!r}.")
-    true, df = learning_curve_variance(shared_variance, repeat_variance, elasticity, n_repeats)
+    true, df = learning_curve_variance(
+        shared_variance, repeat_variance, check_elasticity(elasticity), n_repeats
+    )
     used = {
         "learning-curve": (true, df),
         "repeat-delong": (case_variance, math.inf),

@@ -22,6 +22,7 @@ import scipy
 
 from .._shared.validation import check_positive_int
 from ..crossvalidation.components import CVComponents
+from ..crossvalidation.elasticity import check_elasticity
 from .power import smallest_detectable_difference
 
 METHODS = ("learning-curve", "repeat-delong", "larger-variance", "nadeau-bengio")
@@ -57,7 +58,8 @@ def simulate_design(
         Variance of a repeat's difference between training seeds on one split. Needed where
         more than one seed is asked for; at most the repeat variance.
     elasticity : float, optional
-        Elasticity of the learning curve in [0, 1]; by default that of `components`.
+        Elasticity of the learning curve, at least -1; by default that of `components`, which is
+        above 1 where halvings show that training adds more variance than testing.
     method : {"learning-curve", "repeat-delong", "larger-variance", "nadeau-bengio"}
         Variance that the test will use.
     alpha : float, default 0.05
@@ -131,10 +133,7 @@ def simulate_design(
         raise ValueError(f"`method` must be one of {METHODS}, got {method!r}.")
     if not 0 < alpha < 1:
         raise ValueError(f"`alpha` must be between 0 and 1, got {alpha!r}.")
-    if elasticity is None:
-        elasticity = min(max(parts.elasticity, 0.0), 1.0)
-    if not 0 <= elasticity <= 1:
-        raise ValueError(f"`elasticity` must lie between 0 and 1, got {elasticity!r}.")
+    elasticity = check_elasticity(parts.elasticity if elasticity is None else elasticity)
     if seed_variance is None and any(s != 1 for s in n_seeds):
         raise ValueError("`seed_variance` is needed where `n_seeds` asks for more than one seed.")
     seed = 0.0 if seed_variance is None else float(seed_variance)

@@ -68,7 +68,7 @@ def test_design_refuses_what_cannot_be():
         ({"auc": 1.2}, "`auc`"),
         ({"difference": 0.3}, "between 0 and 1"),
         ({"run_noise": -1}, "`run_noise`"),
-        ({"elasticity": 2}, "`elasticity`"),
+        ({"elasticity": -1.1}, "`elasticity`"),
         ({"n_repeats": 1}, "n_repeats"),
     ):
         with pytest.raises(ValueError, match=message):

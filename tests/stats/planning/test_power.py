@@ -1,5 +1,6 @@
 """Power formulas, each against the test it describes on simulated data."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -210,6 +211,28 @@ def test_simulated_and_closed_power_agree(components):
     assert level == pytest.approx(0.05, abs=monte_carlo(0.05, 4000) + 0.003)
 
 
+@pytest.mark.parametrize("elasticity", [-0.4, 0.5, 1.0, 1.8])
+def test_training_may_add_more_than_testing_or_take_away(components, elasticity):
+    """Halvings measure elasticities outside of 0 to 1; the noncentral t with that variance."""
+    shared, repeat = components.shared_variance, components.repeat_variance
+    variance = (1 + elasticity) ** 2 * shared + repeat / 10
+    df = 2 * variance**2 / (2 * (repeat / 10) ** 2 / 9)
+    critical, shift = sps.t.isf(0.025, df), 0.03 / np.sqrt(variance)
+    expected = sps.nct.sf(critical, df, shift)  # a wrong direction is no success
+    power = repeated_cv_power(
+        0.03,
+        case_variance=components.case_variance,
+        shared_variance=shared,
+        repeat_variance=repeat,
+        n_repeats=10,
+        elasticity=elasticity,
+    )
+    assert power == pytest.approx(expected, abs=1e-8)
+    measured = dataclasses.replace(components, elasticity=elasticity)
+    plan = simulate_design(measured, difference=0.03, n_repeats=(10,), rng=1)
+    assert plan["true_standard_error"][0] == pytest.approx(np.sqrt(variance))
+
+
 def test_designs_move_power_the_right_way(components):
     plan = simulate_design(
         components,
@@ -248,7 +271,7 @@ def test_wrong_input_is_named(components):
         (lambda: delong_sample_size(0.8, 0.8, prevalence=0.5), "must differ"),
         (lambda: corrected_ttest_power(1, 0, n_values=5, n_train=4, n_test=1), "`standard_dev"),
         (lambda: repeated_cv_power(0.1, **one, n_repeats=1), "`n_repeats`"),
-        (lambda: repeated_cv_power(0.1, **one, n_repeats=5, elasticity=2), "`elasticity`"),
+        (lambda: repeated_cv_power(0.1, **one, n_repeats=5, elasticity=-2), "`elasticity`"),
         (lambda: repeated_cv_power(0.1, **one, n_repeats=5, method="nb"), "`method`"),
         (lambda: simulate_design(components, n_seeds=(2,)), "`seed_variance` is needed"),
         (lambda: simulate_design(components, seed_variance=1.0), "`seed_variance` must"),
