@@ -606,6 +606,75 @@ def test_a_changed_plan_is_refused_with_the_difference(grid_run, raw, tmp_path):
     assert load(tmp_path / "runs" / "tiny").digest == digest
 
 
+def everything(folder):
+    """Every file of a folder, to the bit."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize("change", ["arm", "epochs", "data", "options", "weights"])
+def test_whatever_refuses_an_extension_leaves_every_byte(grid_run, raw, tmp_path, change):
+    grid_run().done()
+    before = everything(tmp_path / "runs")
+    raw["cv"]["repeats"] = 2
+    if change == "arm":
+        del raw["arms"][1]
+        raw["arms"].append({"name": "c", "source": "random"})
+    elif change == "epochs":
+        raw["training"]["epochs"] = 3
+    elif change == "data":
+        raw["tasks"][0]["options"]["n_patients"] = 25
+    elif change == "options":
+        raw["tasks"][0]["options"]["seed"] = 5
+    else:
+        files = {"squeezenet1_1": "nowhere.pth"}
+        raw["arms"].append({"name": "c", "source": "checkpoint", "files": files})
+    answer = grid_run("--extend")
+    answer.refused(2)
+    assert "another version" not in answer.err
+    assert everything(tmp_path / "runs") == before
+
+
+def test_an_archive_without_a_cell_takes_any_plan(grid_run, raw, tmp_path, monkeypatch):
+    """Begun and failed with one plan, it is trained with another, and is that of the other."""
+    with monkeypatch.context() as broken:
+        replace_fitting(broken, lambda *a, **k: 1 / 0)
+        grid_run().done(1)
+    assert list((tmp_path / "runs/tiny/failed").iterdir())
+    raw["training"]["epochs"] = 3
+    raw["cv"]["folds"] = 3
+    raw["tasks"][0]["options"]["n_patients"] = 30
+    before = everything(tmp_path / "runs")
+    assert "0 failed, 6 pending" in grid_run("--dry-run").done().out
+    assert everything(tmp_path / "runs") == before
+    assert "begun again" in grid_run().done().out
+    continued = load(tmp_path / "runs" / "tiny")
+    grid_run("--runs", tmp_path / "other").done()
+    fresh = load(tmp_path / "other" / "tiny")
+    assert continued.plan == fresh.plan
+    assert continued.tasks == fresh.tasks
+    pd.testing.assert_frame_equal(continued.scores(), fresh.scores())
+    assert continued.missing.empty
+    assert not list((tmp_path / "runs/tiny/failed").iterdir())
+    raw["training"]["epochs"] = 2
+    grid_run().refused(2, "training.epochs: archived 3, given 2")
+
+
+def test_other_data_before_the_first_cell_replace_the_archived(
+    grid_run, table, tmp_path, monkeypatch
+):
+    write_cases(tmp_path, table)
+    with monkeypatch.context() as broken:
+        replace_fitting(broken, lambda *a, **k: 1 / 0)
+        grid_run().done(1)
+    table.loc[0, "label"] = 1 - table.loc[0, "label"]
+    write_cases(tmp_path, table)
+    grid_run("--retry-failed").done()
+    table.loc[0, "label"] = 1 - table.loc[0, "label"]
+    write_cases(tmp_path, table)
+    assert load(tmp_path / "runs" / "tiny").missing.empty
+
+
 def test_extend_adds_cells_and_keeps_the_others(grid_run, raw, tmp_path):
     grid_run().done()
     before = load(tmp_path / "runs" / "tiny")

@@ -73,6 +73,20 @@ class ArchiveWriter:
             },
         )
 
+    def begin_again(self) -> None:
+        """Remove data sets and failures, so that another plan can begin an archive without cells.
+
+        Raises
+        ------
+        UserError
+            If the archive holds a cell.
+        """
+        if any((self.root / "parts").glob("*.json")):
+            raise UserError(f"{self.root} holds trained cells, which another process has added")
+        for folder in ("tasks", "failed"):
+            for path in (self.root / folder).glob("*"):
+                path.unlink(missing_ok=True)
+
     def write_task(
         self,
         name: str,
@@ -202,8 +216,8 @@ def refuse_other_data(name: str, known: Mapping[str, Any], given: Mapping[str, A
             raise UserError(
                 f"task {name!r}: the {meaning} differ from the archived ones "
                 f"({key} {given[key][:12]}, archived {known[key][:12]}); the data on "
-                "disk have changed since the archive was begun. Restore them, or give "
-                "the study another name"
+                "disk, or what the plan says of them, have changed since the archive was begun. "
+                "Restore them, or give the study another name"
             )
     changed = [
         split

@@ -27,7 +27,7 @@ from ..study.plan import TIMM, Task
 from .options import GridOptions
 from .planning.units import image_size
 from .progress import ProgressView
-from .state import GridState
+from .state import GridState, holds_nothing
 from .task_data import (
     Identifiers,
     Partitions,
@@ -40,6 +40,7 @@ from .task_data import (
 if TYPE_CHECKING:  # torch is slow to import, and a dry run may do without
     from .planning.memory import HeadNeed
     from .results import TaskData
+    from .time_left import TimeLeft
     from .workers.scheduling import CellOutcome
 
 
@@ -183,6 +184,22 @@ class GridRun:
         if self.state.pending:
             yield from self._start_engine(writer, tasks, _one_by_one(images), report)
 
+    def time_left(self, n_cases: Mapping[str, int]) -> TimeLeft:
+        """What is left of the time, once cells have ended; `n_cases` are cases by task."""
+        import torch
+
+        from .planning.estimate import NOMINAL, probe_speed
+        from .time_left import TimeLeft
+
+        device = torch.device(self.options.device)
+        here = device.type == "cpu" and not self.options.elsewhere  # a GPU is the workers' alone
+        return TimeLeft(
+            self.state.pending,
+            n_cases,
+            self.jobs,
+            lambda unit: probe_speed(unit, device) if here else NOMINAL,
+        )
+
     def precision_notes(self) -> list[str]:
         """What of the plan's lower precision this device does not compute in."""
         trainings = [cell.setting.training for cell in self.state.pending]
@@ -218,7 +235,10 @@ class GridRun:
                 report(f"  arm {arm}, {backbone}: {note}")
 
     def _check_data(self, datasets: dict[str, Dataset], partitions: dict[str, Partitions]) -> None:
-        """Refuse data other than the archived before anything is written, the plan included."""
+        """Refuse data other than the archived before anything is written, the plan included.
+
+        Where no cell was trained on the archived data, they are replaced instead.
+        """
         known = {} if self.state.archive is None else self.state.archive.tasks
         for name in sorted(self.state.tasks_to_write & known.keys()):
             dataset = datasets[name]
@@ -227,14 +247,23 @@ class GridRun:
                 "images_sha256": dataset.images_sha256,
                 "splits_sha256": split_digests(dataset, partitions[name]),
             }
-            refuse_other_data(name, known[name], given)
+            try:
+                refuse_other_data(name, known[name], given)
+            except UserError:
+                assert self.state.archive is not None
+                if not holds_nothing(self.state.archive):
+                    raise
+                self.state.begin_again = True
 
     def _open_writer(self) -> ArchiveWriter:
         """The archive, without what is damaged and without failures that are tried again."""
         writer = ArchiveWriter(self.state.root)
         if self.state.archive is not None:
             writer.remove_damaged(self.state.archive.damaged)
-        writer.open(self.state.plan.portable(), extend=self.options.extend)
+        if self.state.begin_again:
+            writer.begin_again()
+        extend = self.options.extend or self.state.begin_again
+        writer.open(self.state.plan.portable(), extend=extend)
         for cell in self.state.pending:
             writer.forget_failure(cell.cell_id)
         return writer
@@ -313,6 +342,8 @@ def train_grid(run: GridRun, view: ProgressView) -> int:
     if not state.pending and not state.stale:
         view.nothing_to_do(failed)
         return len(failed)
+    if state.begin_again:
+        view.say("the archive is of another plan and holds no cell: it is begun again")
     if state.stale:
         view.say("the archived plan and descriptions are brought up to date")
     run.check_networks()
@@ -326,7 +357,8 @@ def train_grid(run: GridRun, view: ProgressView) -> int:
         )
     if state.retry_failed:
         failed = {}
-    with view.progress(state) as show:
+    sizes = {name: len(dataset) for name, dataset in datasets.items()}
+    with view.progress(state, run.time_left(sizes)) as show:
         for outcome in run.train(datasets, report=view.note):
             if outcome.reason:
                 failed[outcome.cell.cell_id] = outcome.reason

@@ -21,7 +21,8 @@ from ..study.cells import Cell
 from ..visible import say, visible
 from .state import GridState
 
-if TYPE_CHECKING:  # its module imports torch, which a dry run may do without
+if TYPE_CHECKING:  # their modules import torch, which a dry run may do without
+    from .time_left import TimeLeft
     from .workers.scheduling import CellOutcome
 
 
@@ -80,7 +81,9 @@ class ProgressView:
         self.failures(failed)
 
     @contextlib.contextmanager
-    def progress(self, state: GridState) -> Iterator[Callable[[CellOutcome], None]]:
+    def progress(
+        self, state: GridState, time_left: TimeLeft
+    ) -> Iterator[Callable[[CellOutcome], None]]:
         """A context whose value is called with every cell that has ended."""
         total, number, started = len(state.pending), 0, time.monotonic()
         with tqdm(
@@ -89,19 +92,22 @@ class ProgressView:
             disable=not self._bar,
             dynamic_ncols=True,
             desc=state.plan.study.name,
+            bar_format="{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]",
         ) as bar:
 
             def show(outcome: CellOutcome) -> None:
                 nonlocal number
                 number += 1
+                time_left.note(outcome)
+                left = time_left.seconds() if number < total else None
+                remaining = "" if left is None else f"{format_duration(left)} left"
+                bar.set_postfix_str(remaining, refresh=False)
                 bar.update()
                 if self._lines:
-                    left = (time.monotonic() - started) / number * (total - number)
-                    remaining = f", {format_duration(left)} left" if number < total else ""
                     result = outcome.reason or f"AUC {outcome.auc:.3f}"
                     self.say(
                         f"[{number:>{len(str(total))}}/{total}] {_name(outcome.cell)}  {result}  "
-                        f"{outcome.seconds:.1f} s{remaining}"
+                        f"{outcome.seconds:.1f} s{', ' if remaining else ''}{remaining}"
                     )
 
             yield show

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["GridState", "open_grid", "pin_checkpoints"]
+__all__ = ["GridState", "holds_nothing", "open_grid", "pin_checkpoints"]
 
 import hashlib
 from collections.abc import Iterable, Sequence
@@ -14,12 +14,13 @@ from typing import Any
 import pandas as pd
 
 from ..archive import Archive, load
+from ..archive.claims import Claims
 from ..archive.reader import holds_archive
 from ..archive.schema import split_name
 from ..archive.store import refuse_other_plan
 from ..errors import ArchiveDamagedError, UserError, suggest
 from ..study.cells import Cell, plan_cells
-from ..study.differences import same_plan
+from ..study.differences import plan_differences, same_plan
 from ..study.keys import CELL_KEYS, SETTING_KEYS
 from ..study.plan import Plan
 from .options import GridOptions
@@ -85,7 +86,20 @@ def open_grid(plan: Plan, options: GridOptions) -> GridState:
         name, names = sorted(unknown)[0], [task.name for task in plan.tasks]
         raise UserError(f"--data {name}=...: no such task; {suggest(name, names)}")
     selected = select_cells(cells, options.select)
-    return GridState(plan, cells, selected, archive, root, options.retry_failed)
+    begin_again = archive is not None and _is_other(archive, plan) and holds_nothing(archive)
+    if begin_again:
+        archive = None
+    return GridState(plan, cells, selected, archive, root, options.retry_failed, begin_again)
+
+
+def _is_other(archive: Archive, plan: Plan) -> bool:
+    return bool(plan_differences(archive.plan, plan.portable()))
+
+
+def holds_nothing(archive: Archive) -> bool:
+    """Whether no cell was trained and none is being trained, so that nothing is lost with it."""
+    taken = Claims(archive.root, frozenset()).taken()
+    return not (archive.cell_ids or archive.damaged or taken)
 
 
 def _open_archive(root: Path, plan: Plan, cells: Sequence[Cell], options: GridOptions) -> Archive:
@@ -98,7 +112,7 @@ def _open_archive(root: Path, plan: Plan, cells: Sequence[Cell], options: GridOp
         archive = load(root, strict=False, plan=plan.portable())
     if not options.resume and archive.cell_ids:
         raise UserError(f"{root} already holds {len(archive.cell_ids)} cells, and --no-resume")
-    if not options.extend:
+    if not options.extend and not holds_nothing(archive):
         refuse_other_plan(root, archive.plan, plan.portable())
     lost = archive.cell_ids - {cell.cell_id for cell in cells}
     if lost:
@@ -137,6 +151,8 @@ class GridState:
         Folder of the archive.
     retry_failed : bool
         Count failed cells among those to train.
+    begin_again : bool
+        What lies at `root` is of another plan and holds no cell; it is replaced.
     """
 
     plan: Plan
@@ -145,6 +161,7 @@ class GridState:
     archive: Archive | None
     root: Path
     retry_failed: bool = False
+    begin_again: bool = False
 
     @cached_property
     def done(self) -> set[str]:

@@ -8,7 +8,14 @@ It is meant to tell minutes from days.
 
 from __future__ import annotations
 
-__all__ = ["estimate_seconds", "relative_cost"]
+__all__ = [
+    "NOMINAL",
+    "Speed",
+    "estimate_seconds",
+    "expected_seconds",
+    "probe_speed",
+    "relative_cost",
+]
 
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -71,7 +78,7 @@ def estimate_seconds(
     """
     total = 0.0
     for unit in plan_units(cells):
-        speed = _speed(device, unit.first.setting.backbone, image_size(unit.first))
+        speed = probe_speed(unit, device)
         n = n_cases[unit.first.setting.task.name]
         total += _pass_seconds(unit, n, speed)
         for cell in unit.cells:
@@ -93,6 +100,33 @@ def relative_cost(unit: Unit, n_cases: Mapping[str, int]) -> float:
     n, cell = n_cases[unit.first.setting.task.name], unit.first
     fit = _fit_seconds(cell, unit, *_parts(cell, n), NOMINAL)
     return fit + _pass_seconds(unit, n, NOMINAL) / len(unit.cells)
+
+
+def expected_seconds(
+    units: Iterable[Unit], n_cases: Mapping[str, int], speed_of: Callable[[Unit], Speed]
+) -> dict[str, float]:
+    """Seconds of every cell, its share of the feature pass included, by its identifier.
+
+    Parameters
+    ----------
+    units : iterable of Unit
+    n_cases : mapping of str to int
+        Cases by task.
+    speed_of : callable
+        The speed of a worker with the backbone of a unit: :func:`probe_speed`, for example.
+    """
+    seconds = {}
+    for unit in units:
+        n, speed = n_cases[unit.first.setting.task.name], speed_of(unit)
+        shared = _pass_seconds(unit, n, speed) / len(unit.cells)
+        for cell in unit.cells:
+            seconds[cell.cell_id] = shared + _fit_seconds(cell, unit, *_parts(cell, n), speed)
+    return seconds
+
+
+def probe_speed(unit: Unit, device: torch.device) -> Speed:
+    """The speed of a device with the backbone of a unit; once for each backbone and size."""
+    return _speed(device, unit.first.setting.backbone, image_size(unit.first))
 
 
 def _parts(cell: Cell, n: int) -> tuple[float, float]:

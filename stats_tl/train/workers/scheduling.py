@@ -38,12 +38,30 @@ class WorkerLostError(UserError):
 
 @dataclass(frozen=True)
 class CellOutcome:
-    """What became of a cell; `auc` is NaN where it failed, and `reason` says why."""
+    """What became of a cell.
+
+    Attributes
+    ----------
+    cell : Cell
+    auc : float
+        NaN where it failed.
+    seconds : float
+        Of its training alone.
+    reason : str
+        Why it failed.
+    share : float
+        Its share of the time that a worker had its chunk, loading, feature pass and commit
+        included; 0 where this run has not trained it.
+    together : frozenset of str
+        Identifiers of the cells that ended with it: a chunk is committed, and told, as a whole.
+    """
 
     cell: Cell
     auc: float
     seconds: float
     reason: str = ""
+    share: float = 0.0
+    together: frozenset[str] = frozenset()
 
 
 class Worker(Protocol):
@@ -66,7 +84,18 @@ class _Claiming:
         with self.claims.hold([cell.cell_id for cell in chunk.cells]) as mine:
             mine -= self.claims.failed(mine).keys()
             cells = tuple(cell for cell in chunk.cells if cell.cell_id in mine)
-            return self.worker(replace(chunk, cells=cells)) if cells else []
+            if not cells:
+                return []
+            started = time.perf_counter()
+            outcomes = self.worker(replace(chunk, cells=cells))
+            return _share_time(outcomes, time.perf_counter() - started)
+
+
+def _share_time(outcomes: list[CellOutcome], seconds: float) -> list[CellOutcome]:
+    """The outcomes of a chunk with its time: each its own training, and the rest evenly."""
+    rest = max(0.0, seconds - sum(own.seconds for own in outcomes)) / max(1, len(outcomes))
+    together = frozenset(own.cell.cell_id for own in outcomes)
+    return [replace(own, share=own.seconds + rest, together=together) for own in outcomes]
 
 
 def train_cells(
