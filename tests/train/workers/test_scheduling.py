@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -98,10 +99,11 @@ class TestClaims:
 
     def test_threads_that_race_hold_each_cell_once(self, archive):
         wanted = [f"c{i}" for i in range(40)]
+        all_hold = threading.Barrier(8, timeout=120)  # on a busy machine, too, none lets go before
 
         def take(_):
             with claims_of(archive).hold(wanted) as mine:
-                time.sleep(0.2)
+                all_hold.wait()
                 return mine
 
         with ThreadPoolExecutor(8) as pool:
