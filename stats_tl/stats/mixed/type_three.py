@@ -139,6 +139,9 @@ def _contrasts(
         for other in model.terms
         if set(other.variables) < set(term.variables) and numeric <= set(other.variables)
     ]
+    # Coded by contrasts, a factor has its margin in the model: `b` in ``0 + a + b`` the constant.
+    margins = [set(term.variables) - {v} for v in factors if v in term.by_contrasts]
+    lower += [_functions_of(factors, sizes, tuple(margin)) for margin in margins]
     below = np.hstack(lower) if lower else np.zeros((int(np.prod(sizes)), 1))
     U, values, _ = np.linalg.svd(below)
     rank = int((values > 1e-10).sum())

@@ -127,3 +127,15 @@ def test_numeric_terms_are_tested_jointly(data):
             rows[i, names.index(f"poly(x, 3){i + 1}:arm{arm}")] = 1 / 3
     assert_allclose(row(fit.anova(), "poly(x, 3)"), joint(fit, rows), rtol=1e-7)
     assert fit.anova().loc["poly(x, 3):arm", "df_numerator"] == 6
+
+
+def test_a_second_factor_without_intercept_is_compared_not_tested_for_zero():
+    """``0 + arm + bb`` spans the columns of ``arm + bb``; `bb` has the same test in both."""
+    rng = np.random.default_rng(8)
+    data = pd.DataFrame({"g": rng.integers(0, 8, 120), "x": rng.normal(size=120)})
+    data["arm"], data["bb"] = rng.choice(list("uvw"), 120), rng.choice(list("pq"), 120)
+    data["y"] = 3 + rng.normal(size=8)[data["g"]] + rng.normal(size=120)
+    whole = fit_mixed_model("y ~ arm + bb + (1 | g)", data).anova().loc["bb"]
+    without = fit_mixed_model("y ~ 0 + arm + bb + (1 | g)", data).anova().loc["bb"]
+    assert without["df_numerator"] == 1
+    np.testing.assert_allclose(without, whole, rtol=1e-7)
