@@ -29,8 +29,8 @@ import numpy as np
 
 from benchmarks.damage import PLAN
 from stats_tl.archive import load
+from stats_tl.archive.contents import holds_archive
 from stats_tl.archive.integrity.verification import verify
-from stats_tl.archive.reader import holds_archive
 
 TARGETS = ("parent", "worker", "all")
 #: Epochs that make a cell take long enough to be hit.

@@ -116,7 +116,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _roots(folders: list[Path]) -> list[Path]:
     """The archives themselves, or those in a folder."""
-    from .reader import holds_archive
+    from .contents import holds_archive
 
     found = []
     for folder in folders:
@@ -156,7 +156,7 @@ def _verify(root: Path) -> int:
 
 def _faults(found: Verification) -> Iterator[str]:
     """What is wrong with an archive on the whole, and what to do."""
-    from .integrity.consistency import REMEDY
+    from .integrity.contradictions import REMEDY
 
     if found.problems:
         lost = {cell for problem in found.problems for cell in problem.cells}

@@ -1,10 +1,9 @@
-"""Reading the archive, verified: records, scores, what is missing, what is damaged."""
+"""What a verified archive holds: cells, records, scores, what is missing of the plan."""
 
 from __future__ import annotations
 
-__all__ = ["Archive", "holds_archive", "load"]
+__all__ = ["Archive", "load"]
 
-import contextlib
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -19,17 +18,10 @@ from ..study.keys import CELL_KEYS
 from ..study.labels import plan_labels, without_labels
 from ..study.loading import parse_plan
 from .assemble import assemble_scores
-from .descriptions import (
-    describes_patients,
-    divided_patients,
-    read_header,
-    read_task,
-    read_task_table,
-    task_files,
-)
-from .files import checksum, read_bytes, read_sealed
-from .parts import Part, Row, ScoresFile, cells_of_scores, read_part, read_part_scores
-from .schema import split_name
+from .contents import ArchiveFiles, holds_archive
+from .descriptions import describes_patients
+from .files import checksum
+from .parts import Part, Row, read_part, read_part_scores
 from .seal import Seal, check_seal
 
 #: What names a cell: its design, where it is not that of the plan's cross-validation, too.
@@ -93,12 +85,7 @@ def load(
     return archive
 
 
-def holds_archive(root: Path) -> bool:
-    """True if there is an archive at `root`, be it one that has lost its ``archive.json``."""
-    return (root / "archive.json").is_file() or any((root / "parts").glob("*.json"))
-
-
-class Archive:
+class Archive(ArchiveFiles):
     """A verified run archive; see :func:`load`.
 
     Attributes
@@ -124,19 +111,8 @@ class Archive:
     source: Literal["archive"] = "archive"
 
     def __init__(self, root: Path, plan: Mapping[str, Any] | None = None):
-        self.root = root
-        self.damaged: dict[Path, str] = {}
-        self.plan = self._read_plan(plan)
+        super().__init__(root, plan)
         self.name: str = self.plan["study"]["name"]
-        self.tasks = self._read_tasks()
-        self._records: dict[str, Row] = {}
-        self._home: dict[str, str] = {}
-        self._checksums: dict[str, str] = {}
-        self._score_files: dict[str, ScoresFile] = {}
-        self._read_parts()
-        self._miss_tasks()
-        self._failures = self._read_failures()
-        self._check_splits()
         self._all_cells = self._frame_of_cells()
         self.cells, self.half_cells, self.halving_cells = (
             self._all_cells[self._all_cells["design"] == design].reset_index(drop=True)
@@ -147,119 +123,6 @@ class Archive:
         kinds = (("half-sample", self.half_cells), ("halving", self.halving_cells))
         extra = "".join(f" and {len(own)} {kind} cells" for kind, own in kinds if len(own))
         return f"<Archive {self.name!r} at {self.root}: {len(self.cells)} cells{extra}>"
-
-    def _read_plan(self, plan: Mapping[str, Any] | None) -> dict[str, Any]:
-        path = self.root / "archive.json"
-        try:
-            return read_header(path)
-        except ArchiveDamagedError as error:
-            if plan is None:
-                raise
-            self.damaged[path] = str(error)
-            return dict(plan)
-
-    def _read_tasks(self) -> dict[str, dict[str, Any]]:
-        tasks = {}
-        for path in sorted((self.root / "tasks").glob("*.json")):
-            try:
-                content = read_task(path)
-                tasks[content["task"]] = content
-            except ArchiveDamagedError as error:
-                self.damaged[path] = str(error)
-        return tasks
-
-    def _read_parts(self) -> None:
-        """Every part; those that another process compacts meanwhile are looked for again."""
-        seen: set[Path] = set()
-        while new := sorted(set((self.root / "parts").glob("*.json")) - seen):
-            for path in new:
-                seen.add(path)
-                with contextlib.suppress(FileNotFoundError):
-                    self._read_part(path)
-
-    def _read_part(self, path: Path) -> None:
-        try:
-            part = read_part(path)
-        except ArchiveDamagedError as error:
-            lost = cells_of_scores(path.with_suffix(".parquet"))
-            named = f"; cells {', '.join(lost)}" if lost else ""
-            self.damaged[path] = f"{error} (its cells count as missing{named})"
-            return
-        try:
-            if checksum(read_bytes(part.scores.path)) != part.scores.sha256:
-                raise ArchiveDamagedError(f"{part.scores.path} is damaged: its checksum differs")
-        except ArchiveDamagedError as error:
-            if not path.exists():
-                return  # compacted between the two reads
-            self.damaged[path] = f"{error}; cells {', '.join(sorted(r.cell_id for r in part.rows))}"
-            return
-        for row in part.rows:
-            known = self._records.get(row.cell_id)
-            if known is not None and known.scores_sha256 != row.scores_sha256:
-                self.damaged[path] = (
-                    f"{path}: cell {row.cell_id} is also in "
-                    f"parts/{self._home[row.cell_id]}.json, with other scores"
-                )
-                return
-        for row in part.rows:
-            if row.cell_id not in self._records:
-                self._records[row.cell_id], self._home[row.cell_id] = row, path.stem
-        self._checksums[path.stem] = part.checksum
-        self._score_files[path.stem] = part.scores
-
-    def _read_failures(self) -> dict[str, dict[str, Any]]:
-        found = {}
-        for path in sorted((self.root / "failed").glob("*.json")):
-            try:
-                content = read_sealed(path)
-                if content["cell_id"] != path.stem or not isinstance(content["reason"], str):
-                    raise ArchiveDamagedError(f"{path} is damaged: it is of another cell")
-            except FileNotFoundError:
-                continue  # the cell is being trained again
-            except (ArchiveDamagedError, KeyError, TypeError) as error:
-                if not path.exists():
-                    continue
-                content = {"cell_id": path.stem, "reason": "its failure record is damaged"}
-                self.damaged[path] = f"{error}; cell {path.stem}"
-            found[path.stem] = content
-        return found
-
-    def _miss_tasks(self) -> None:
-        """A task is described before its first cell is committed, so a lack is a loss."""
-        for name in sorted({row.key["task"] for row in self._records.values()}):
-            path = self.root / "tasks" / f"{name}.json"
-            if name not in self.tasks and path not in self.damaged:
-                self.damaged[path] = f"{path} is missing"
-
-    def _check_splits(self) -> None:
-        """No patient on two sides, and every cell trained on the split that is archived."""
-        for name in list(self.tasks):
-            path = self.root / "tasks" / f"{name}.json"
-            try:
-                torn = divided_patients(self.all_splits(name), self.cases(name))
-            except ArchiveDamagedError as error:
-                self.damaged[path] = str(error)
-                del self.tasks[name]
-                continue
-            if len(torn):
-                split = torn.iloc[0]
-                self.damaged[path] = (
-                    f"{path.with_name(task_files(self.tasks[name])[1])}: "
-                    f"{torn['patient'].nunique()} patients lie on two sides of a split, "
-                    f"for example {split['patient']!r} in "
-                    f"{split_name(split['repeat'], split['fold'], split['design'])}"
-                )
-        for cell, row in self._records.items():
-            key = row.key
-            splits = self.tasks.get(key["task"], {}).get("splits_sha256", {})
-            name = split_name(key["repeat"], key["fold"], key["design"])
-            known = splits.get(name, row.split_sha256)
-            if known != row.split_sha256:
-                path = self.root / "parts" / f"{self._home[cell]}.json"
-                self.damaged[path] = f"{path}: cell {cell} was trained on another split"
-        for cell, stem in list(self._home.items()):
-            if self.root / "parts" / f"{stem}.json" in self.damaged:
-                del self._records[cell], self._home[cell]
 
     def _frame_of_cells(self) -> pd.DataFrame:
         rows = [
@@ -421,10 +284,6 @@ class Archive:
         cases = self.cases(task)
         return describes_patients(str(self.tasks[task].get("description", "")), cases)
 
-    def cases(self, task: str) -> pd.DataFrame:
-        """Cases of a data set: case, patient, group, y_true and covariates."""
-        return read_task_table(self.root / "tasks", self.tasks[task], splits=False)
-
     def splits(self, task: str, *, design: str = "cv") -> pd.DataFrame:
         """Partition of every case in every split: design, repeat, fold, case, partition.
 
@@ -436,10 +295,6 @@ class Archive:
         """
         splits = self.all_splits(task)
         return splits[splits["design"] == design].reset_index(drop=True)
-
-    def all_splits(self, task: str) -> pd.DataFrame:
-        """The splits of all designs, as :meth:`splits` gives those of one."""
-        return read_task_table(self.root / "tasks", self.tasks[task], splits=True)
 
     def scores(self, *, as_categories: bool = False, **filters: Any) -> pd.DataFrame:
         """Case-level scores of the cells that match.

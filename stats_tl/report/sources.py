@@ -21,7 +21,7 @@ TABLE_FLAGS = ("columns", "arms", "classes", "names", "truth", "positive", "fold
 
 def find_archives(folder: Path | None) -> list[Path]:
     """The archive at `folder`, or those in it, sorted by name."""
-    from ..archive.reader import holds_archive
+    from ..archive.contents import holds_archive
 
     root = folder or Path("runs")
     if holds_archive(root):

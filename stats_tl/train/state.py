@@ -15,7 +15,7 @@ import pandas as pd
 
 from ..archive import Archive, load
 from ..archive.claims import Claims
-from ..archive.reader import holds_archive
+from ..archive.contents import holds_archive
 from ..archive.schema import split_name
 from ..archive.store import refuse_other_plan
 from ..errors import ArchiveDamagedError, UserError, suggest

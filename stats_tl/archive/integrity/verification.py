@@ -21,7 +21,9 @@ from ..parts import Part, cells_of_scores, read_part, read_part_scores
 from ..reader import Archive, load
 from ..schema import scores_digests
 from ..seal import SEAL, Seal
-from .consistency import Contradiction, ScoreComparison, compare_descriptions
+from .consistency import compare_descriptions
+from .contradictions import Contradiction
+from .scores import ScoreComparison
 
 
 @dataclass(frozen=True)
