@@ -430,6 +430,8 @@ class TestCommandLine:
         assert "not allowed with" in done.stderr
 
     def test_choices_of_the_parser_are_those_of_the_analysis(self):
+        from stats_tl.report.parser import CORRECTIONS as OFFERED
+        from stats_tl.report.parser import FORMATS as WRITTEN
         from stats_tl.reporting import CORRECTIONS, FORMATS
 
-        assert (report.CORRECTIONS, report.FORMATS) == (CORRECTIONS, FORMATS)
+        assert (OFFERED, WRITTEN) == (CORRECTIONS, FORMATS)
