@@ -49,9 +49,10 @@ def describe_duplicates(audit: dict[str, Any]) -> str:
     """The audit in a sentence."""
     between = audit["between_patients"]
     people = "" if between is None else f", {between} of them between patients"
+    pairs = f"{audit['pairs']} pair{'s' * (audit['pairs'] != 1)}"
     return (
-        f"{audit['pairs']} pairs of near-duplicate images{people}; "
-        f"{audit['across_partitions']} lie on two sides of a split"
+        f"{pairs} of near-duplicate images{people}; {audit['across_partitions']} "
+        f"{'lies' if audit['across_partitions'] == 1 else 'lie'} on two sides of a split"
         + (
             ' (near_duplicates = "group" in [audit] keeps them together)'
             if audit["across_partitions"]

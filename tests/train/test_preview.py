@@ -67,7 +67,7 @@ def test_it_says_what_it_finds(study, tmp_path, capsys):
     assert "36 images of 33 patients, 17 positive, 19 negative" in said
     assert "3 images that look like segmentation masks (0 positive, 3 negative)" in said
     assert 'skip = "_mask" in the task\'s options' in said
-    assert "1 pairs of near-duplicate images, 1 of them between patients; 1 lie on two" in said
+    assert "1 pair of near-duplicate images, 1 of them between patients; 1 lies on two" in said
     assert 'near_duplicates = "group" in [audit]' in said
     assert "memory: 36 KiB for the images" in said
 

@@ -58,13 +58,21 @@ def are_hold_outs(folds: np.ndarray, repeats: Sequence[int]) -> bool:
     return bool(np.any(parts != parts[0]))
 
 
-def are_bootstrap(tested: np.ndarray) -> bool:
+def are_bootstrap(tested: np.ndarray, groups: np.ndarray | None = None) -> bool:
     """Whether hold-outs have the sizes of the cases that bootstrap samples leave out.
 
     Parameters
     ----------
     tested : ndarray of bool, shape (repeats, cases)
+    groups : ndarray, shape (cases,), optional
+        Patients. Where each is tested with all cases or none, patients are what was drawn, and
+        are counted: their numbers of cases vary for a reason of their own.
     """
+    if groups is not None:
+        codes, names = pd.factorize(groups)
+        first = np.unique(codes, return_index=True)[1]
+        if (tested == tested[:, first][:, codes]).all() and len(names) < len(codes):
+            return are_bootstrap(tested[:, first])
     n_cases = int(tested.any(axis=0).sum())
     sizes = tested.sum(axis=1)
     spread = math.sqrt(n_cases * (_OUT_OF_BAG - 2 * _OUT_OF_BAG**2))

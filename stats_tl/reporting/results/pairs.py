@@ -323,7 +323,7 @@ def _held_out(
     labels, tested = np.asarray(y_true), folds >= 0
     splits = np.unique(repeats)
     first = np.array([np.flatnonzero(repeats == split)[0] for split in splits])
-    if are_bootstrap(tested[first]):
+    if are_bootstrap(tested[first], groups):
         raise ValueError(
             f"the {len(splits)} repeats test {tested[first].mean():.1%} of the cases in parts of "
             "varying size, as the cases that bootstrap samples leave out. Models of bootstrap "

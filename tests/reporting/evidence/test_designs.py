@@ -157,6 +157,16 @@ class TestBootstrap:
             row[rng.choice(N, round(share * N), replace=False)] = True
         assert not are_bootstrap(tested)
 
+    @pytest.mark.parametrize("seed", range(10))
+    def test_patients_with_images_of_any_number_are_what_was_drawn(self, seed):
+        rng = np.random.default_rng(seed)
+        patients = np.repeat(np.arange(N), rng.integers(1, 9, N))
+        held_out = [rng.choice(N, round(0.368 * N), replace=False) for _ in range(25)]
+        tested = np.array([np.isin(patients, own) for own in held_out])
+        assert not are_bootstrap(tested, patients)
+        tested = np.array([np.isin(patients, own) for own in self.bags(seed)])
+        assert are_bootstrap(tested, patients)
+
 
 class TestLeaveOneOut:
     def test_by_case(self):
