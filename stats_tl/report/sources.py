@@ -116,6 +116,7 @@ def value_report(options: argparse.Namespace, formats: list[str]) -> ValueReport
         higher_is_better=options.higher_is_better,
         formats=formats,
         labels=labels(options),
+        layout=options.layout,
     )
 
 

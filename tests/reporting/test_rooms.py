@@ -17,6 +17,7 @@ ROOMS = (
     "figures",
     "page",
     "word",
+    "short_report",
     "auc_table",
     "value_table",
     "class_table",

@@ -166,6 +166,9 @@ def _checked(frame: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
         }
     )
     keys = ["task", "configuration", "arm"]
+    if result.duplicated(keys).any() and not result.duplicated([*keys, "backbone"]).any():
+        # Numbered anew for every backbone.
+        result["configuration"] = result["backbone"] + " / " + result["configuration"]
     doubled = result[result.duplicated(keys)]
     if len(doubled):
         first = doubled.iloc[0]

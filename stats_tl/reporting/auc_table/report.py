@@ -15,19 +15,17 @@ import pandas as pd
 from ... import __version__
 from ...errors import UserError
 from ..evidence.options import AnalysisOptions
-from ..rendering.encoding import SUMMARY_VERSION, csv_bytes, json_bytes, plain, tables_json
+from ..rendering.encoding import SUMMARY_VERSION, plain, tables_json
 from ..rendering.files import VERSION_LINE
 from ..rendering.labels import Labels
-from ..rendering.latex import latex_document, latex_table
 from ..rendering.layout import PAGE, parse_layout
 from ..rendering.numbers import format_number
 from ..rendering.parts import Absent, Section
 from ..rendering.table import Cell, Column, Panel, Row, Table
+from ..short_report import short_report_files, unwritten
 from ..tables.mixed import mean_columns, mean_row
 from ..tables.notes import exploratory_notes, plan_notes
 from ..text.auc_table import grid_methods, grid_results
-from ..text.prose import prose_files
-from ..text.references import cited_keys, references_bib
 from .model import GridFit, fit_grid, grid_table
 
 
@@ -50,7 +48,7 @@ def build_grid_report(
     name: str,
     digest: str,
     allow_incomplete: bool = False,
-    formats: Collection[str] = ("latex", "csv", "words", "json"),
+    formats: Collection[str] = ("latex", "csv", "words", "json", "docx"),
     labels: Mapping[str, Mapping[str, str]] | None = None,
     layout: str | None = None,
 ) -> GridReport:
@@ -66,7 +64,7 @@ def build_grid_report(
         Name of the study, and SHA-256 of its table.
     allow_incomplete : bool, optional
         Leave out configurations that lack an arm.
-    formats : collection of {"latex", "csv", "words", "json"}, optional
+    formats : collection of {"latex", "csv", "words", "json", "docx"}, optional
     labels : mapping of str to mapping, optional
         Labels by kind and name, as from :func:`~stats_tl.study.labels.read_labels`.
     layout : str, optional
@@ -102,23 +100,17 @@ def build_grid_report(
     provenance = [f"{VERSION_LINE}{__version__}", f"AUCs sha256: {digest}"]
     if options.plan_sha256:
         provenance.append(f"analysis plan sha256: {options.plan_sha256}")
-    files: dict[str, bytes] = {}
-    for section in sections:
-        if "csv" in formats:
-            files[f"tables/{section.name}.csv"] = csv_bytes(section.numbers)
-        if "latex" in formats:
-            text = latex_table(section.table, provenance=provenance, layout=room)
-            files[f"tables/{section.name}.tex"] = text.encode("ascii")
-    if "words" in formats:
-        files |= _texts(shown, options, provenance)
-    if "json" in formats:
-        files["summary.json"] = json_bytes(_summary(fit, sections, options, name, digest))
-    if "latex" in formats:
-        inputs: list[str] = [path for path in ("methods.tex", "results.tex") if path in files]
-        inputs += [path for path in files if path.startswith("tables/") and path.endswith(".tex")]
-        text = latex_document(name, inputs, provenance=provenance, layout=room)
-        files["all.tex"] = text.encode("ascii")
-    return GridReport(name, fit, sections, (), sections[0].table, files)
+    files = short_report_files(
+        name,
+        sections,
+        grid_methods(shown.effects, shown.ddf, options),
+        grid_results(shown.effects, shown.remarks, options.alpha),
+        summary=_summary(fit, sections, options, name, digest),
+        formats=formats,
+        provenance=provenance,
+        layout=room,
+    )
+    return GridReport(name, fit, sections, unwritten(formats), sections[0].table, files)
 
 
 def _shown(fit: GridFit, labels: Labels) -> GridFit:
@@ -171,12 +163,6 @@ def _variance_table(fit: GridFit, cautions: Sequence[str]) -> Table:
         body=tuple(body),
         notes=tuple([*fit.remarks, *cautions]),
     )
-
-
-def _texts(fit: GridFit, options: AnalysisOptions, provenance: Sequence[str]) -> dict[str, bytes]:
-    methods = grid_methods(fit.effects, fit.ddf, options)
-    results = grid_results(fit.effects, fit.remarks, options.alpha)
-    return prose_files(methods, results, references_bib(cited_keys(methods)), provenance)
 
 
 def _summary(

@@ -8,21 +8,17 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pandas as pd
-
 from ... import __version__
 from ...errors import UserError, suggest
 from ..evidence.options import AnalysisOptions
 from ..figures.side_by_side import render_side_by_side
-from ..rendering.encoding import SUMMARY_VERSION, csv_bytes, json_bytes, plain, tables_json
+from ..rendering.encoding import SUMMARY_VERSION, plain, tables_json
 from ..rendering.files import VERSION_LINE
 from ..rendering.labels import Labels
-from ..rendering.latex import latex_document, latex_table
 from ..rendering.layout import PAGE, parse_layout
-from ..rendering.parts import Absent, Drawing, RenderedDrawing, Section, Words
+from ..rendering.parts import Absent, Drawing, RenderedDrawing, Section
 from ..rendering.table import Table
-from ..text.prose import prose_files
-from ..text.references import cited_keys, references_bib
+from ..short_report import short_report_files, unwritten
 from .figure import roc_by_class
 from .model import METRICS, ClassFit, fit_classes
 from .sources import ClassTable
@@ -103,43 +99,17 @@ def build_class_report(
     drawing = roc_by_class(
         fit, table.classes, str(options.reference), labels=shown, alpha=options.alpha
     )
-    files: dict[str, bytes] = {}
-    if "csv" in formats:
-        files |= {f"tables/{own.name}.csv": csv_bytes(own.numbers) for own in sections}
-    if "latex" in formats:
-        for section in sections:
-            text = latex_table(section.table, provenance=provenance, layout=room)
-            files[f"tables/{section.name}.tex"] = text.encode("ascii")
-    figures = _figures(drawing, pictures) if {"figures", "docx"} & set(formats) else []
-    shown_figures = figures if "figures" in formats else []
-    captions = {f"figures/{own.name}.pdf": own.caption for own in shown_figures}
-    for drawn in shown_figures:
-        files |= {f"figures/{drawn.name}{suffix}": data for suffix, data in drawn.files.items()}
-    methods, results = class_methods(tables), class_results(tables)
-    references = references_bib(cited_keys(methods))
-    if "words" in formats:
-        files |= prose_files(methods, results, references, provenance)
-    if "json" in formats:
-        files["summary.json"] = json_bytes(_summary(table, fit, sections, options))
-    if "docx" in formats:
-        # Imported here: other formats need no python-docx, which is slow to import.
-        from ..word import build_document
-
-        files["report.docx"] = build_document(
-            title=table.predictions.name,
-            tables=[section.table for section in sections],
-            figures=figures,
-            words=Words(methods, results, references, pd.DataFrame()),
-            provenance=provenance,
-        )
-    if "latex" in formats:
-        inputs: list[str] = [path for path in ("methods.tex", "results.tex") if path in files]
-        inputs += [path for path in files if path.startswith("tables/") and path.endswith(".tex")]
-        inputs += list(captions)
-        text = latex_document(
-            table.predictions.name, inputs, captions=captions, provenance=provenance, layout=room
-        )
-        files["all.tex"] = text.encode("ascii")
+    files = short_report_files(
+        table.predictions.name,
+        sections,
+        class_methods(tables),
+        class_results(tables),
+        summary=_summary(table, fit, sections, options),
+        formats=formats,
+        provenance=provenance,
+        layout=room,
+        figures=_figures(drawing, pictures) if {"figures", "docx"} & set(formats) else (),
+    )
     absent = _absent(tables, drawing, formats)
     return ClassReport(table.predictions.name, fit, sections, absent, sections[0].table, files)
 
@@ -158,9 +128,7 @@ def _absent(
 ) -> tuple[Absent, ...]:
     """What was asked for and is not there."""
     found = [own for own in (*tables.absent(), drawing) if isinstance(own, Absent)]
-    if "html" in formats:
-        found.append(Absent("report", "web page", "it is made of scores of two classes alone"))
-    return tuple(found)
+    return (*found, *unwritten(formats, figures=True))
 
 
 def _metric(given: Sequence[str], *, graded: bool) -> str:

@@ -113,13 +113,14 @@ def fit_values(table: ValueTable, options: AnalysisOptions, *, higher_is_better:
         rows.append(_row(arm, options, result))
     judged = judge(pd.DataFrame(rows), options, higher_is_better=higher_is_better)
     means = [_mean(values, arm, own, metric, level) for arm, own in values.arms.items()]
+    units = "cases" if values.groups is None else "patients"
     return ValueFit(
         pd.DataFrame(means),
         judged,
         _design(values),
-        "training procedures, for new cases and new training runs at this sample size"
+        f"training procedures, for new {units} and new training runs at this sample size"
         if values.cross_validated
-        else "these models, for new cases",
+        else f"these models, for new {units}",
         values.groups is not None,
         tuple(dict.fromkeys(notes)),
     )

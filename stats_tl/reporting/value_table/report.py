@@ -12,16 +12,15 @@ from typing import Any
 from ... import __version__
 from ...errors import UserError
 from ..evidence.options import AnalysisOptions
-from ..rendering.encoding import SUMMARY_VERSION, csv_bytes, json_bytes, plain, tables_json
+from ..rendering.encoding import SUMMARY_VERSION, plain, tables_json
 from ..rendering.files import VERSION_LINE
 from ..rendering.labels import CORRECTION_NAMES, join_words, plural, sentence_case
-from ..rendering.latex import latex_document, latex_table
+from ..rendering.layout import PAGE, parse_layout
 from ..rendering.numbers import equals_p, format_interval, format_number, format_p
 from ..rendering.parts import Absent, Section
 from ..rendering.table import Cell, Column, Row, Table
+from ..short_report import short_report_files, unwritten
 from ..tables.notes import exploratory_notes, plan_notes
-from ..text.prose import prose_files
-from ..text.references import cited_keys, references_bib
 from .model import ValueFit, fit_values
 from .sources import ValueTable
 
@@ -44,8 +43,9 @@ def build_value_report(
     *,
     name: str,
     higher_is_better: bool | None = None,
-    formats: Collection[str] = ("latex", "csv", "words", "json"),
+    formats: Collection[str] = ("latex", "csv", "words", "json", "docx"),
     labels: Mapping[str, Mapping[str, str]] | None = None,
+    layout: str | None = None,
 ) -> ValueReport:
     """Compare and render; writes nothing.
 
@@ -59,9 +59,11 @@ def build_value_report(
         Name of the study.
     higher_is_better : bool, optional
         Direction of the value; by default as its name tells.
-    formats : collection of {"latex", "csv", "words", "json"}, optional
+    formats : collection of {"latex", "csv", "words", "json", "docx"}, optional
     labels : mapping of str to mapping, optional
         Labels of the arms, as from :func:`~stats_tl.study.labels.read_labels`.
+    layout : str, optional
+        Room for the LaTeX tables, as for :func:`~stats_tl.reporting.build_report`.
 
     Returns
     -------
@@ -72,6 +74,7 @@ def build_value_report(
     UserError
         If there is no reference, the direction is unknown, or values are missing in an arm.
     """
+    room = PAGE if layout is None else parse_layout(layout)
     better = table.higher_is_better if higher_is_better is None else higher_is_better
     if better is None:
         raise UserError(
@@ -88,26 +91,17 @@ def build_value_report(
     provenance = [f"{VERSION_LINE}{__version__}", f"values sha256: {table.digest}"]
     if options.plan_sha256:
         provenance.append(f"analysis plan sha256: {options.plan_sha256}")
-    files: dict[str, bytes] = {}
-    for section in sections:
-        if "csv" in formats:
-            files[f"tables/{section.name}.csv"] = csv_bytes(section.numbers)
-        if "latex" in formats:
-            text = latex_table(section.table, provenance=provenance)
-            files[f"tables/{section.name}.tex"] = text.encode("ascii")
-    if "words" in formats:
-        methods = shown.methods()
-        files |= prose_files(
-            methods, shown.results(), references_bib(cited_keys(methods)), provenance
-        )
-    if "json" in formats:
-        summary = _summary(table, sections, options, name, better=better)
-        files["summary.json"] = json_bytes(summary)
-    if "latex" in formats:
-        inputs: list[str] = [path for path in ("methods.tex", "results.tex") if path in files]
-        inputs += [path for path in files if path.startswith("tables/") and path.endswith(".tex")]
-        files["all.tex"] = latex_document(name, inputs, provenance=provenance).encode("ascii")
-    return ValueReport(name, fit, sections, (), sections[0].table, files)
+    files = short_report_files(
+        name,
+        sections,
+        shown.methods(),
+        shown.results(),
+        summary=_summary(table, sections, options, name, better=better),
+        formats=formats,
+        provenance=provenance,
+        layout=room,
+    )
+    return ValueReport(name, fit, sections, unwritten(formats), sections[0].table, files)
 
 
 @dataclass(frozen=True)

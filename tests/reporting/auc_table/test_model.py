@@ -134,3 +134,13 @@ def test_an_arm_may_look_like_a_citation():
     )
     assert b"2022" not in report.files["references.bib"]
     assert rb"rin \[\@2022\]" in report.files["methods.md"]
+
+
+def test_configurations_may_be_numbered_anew_for_every_backbone(tmp_path):
+    grid = make_grid()
+    own = grid.groupby(["task", "backbone", "arm"]).cumcount().astype(str)
+    frame, _ = read_aucs(write(tmp_path, grid.assign(configuration=own)))
+    expected = fit_grid(grid, "imagenet").effects
+    found = fit_grid(frame, "imagenet").effects
+    np.testing.assert_allclose(found["estimate"], expected["estimate"])
+    np.testing.assert_allclose(found["pvalue"], expected["pvalue"])
