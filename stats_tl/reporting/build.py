@@ -1,7 +1,7 @@
 """From evidence to files: everything is rendered before anything is written.
 
-What a report consists of is a list in :mod:`.contents`; here it is turned into bytes, in
-the formats that were asked for.
+What a report consists of is a list in :mod:`stats_tl.reporting.contents`; here it is turned
+into bytes, in the formats that were asked for.
 """
 
 from __future__ import annotations

@@ -56,6 +56,7 @@ def clinical(material: Material) -> Iterator[Section | Absent]:
         ),
         labels=material.labels,
         n_comparisons=len(material.comparisons),
+        readers=material.of_readers,
     )
     yield Section(table, numbers)
 
@@ -68,6 +69,7 @@ def clinical_table(
     cautions: Sequence[str] = (),
     labels: Labels | None = None,
     n_comparisons: int | None = None,
+    readers: bool = False,
 ) -> Table:
     """Clinical metrics to print, from the rows of :func:`.compare_clinical_metrics`."""
     numbers = (labels or Labels()).applied(numbers)
@@ -97,7 +99,7 @@ def clinical_table(
             Column("Adjusted P" if adjusted else "P", "p"),
         ),
         body=tuple(body),
-        notes=(*_notes(numbers, options, n_comparisons), *cautions),
+        notes=(*_notes(numbers, options, n_comparisons, readers=readers), *cautions),
     )
 
 
@@ -125,12 +127,12 @@ def _row(row: dict[Any, Any], alpha: float) -> Row:
 
 
 def _notes(
-    numbers: pd.DataFrame, options: AnalysisOptions, n_comparisons: int | None
+    numbers: pd.DataFrame, options: AnalysisOptions, n_comparisons: int | None, *, readers: bool
 ) -> Iterator[str]:
     yield " ".join(_definitions(numbers))
     if decided := _thresholds(numbers, options):
         yield decided
-    yield " ".join(_tests(numbers, options))
+    yield " ".join(_tests(numbers, options, readers=readers))
     estimands = list(dict.fromkeys(numbers["estimand"]))
     yield f"The conclusions apply to {'; and to '.join(estimands)}."
     if options.correction == "none" or numbers["pvalue"].notna().sum() < 2:
@@ -207,7 +209,7 @@ def _thresholds(numbers: pd.DataFrame, options: AnalysisOptions) -> str:
     )
 
 
-def _tests(numbers: pd.DataFrame, options: AnalysisOptions) -> Iterator[str]:
+def _tests(numbers: pd.DataFrame, options: AnalysisOptions, *, readers: bool) -> Iterator[str]:
     """Tests and intervals, by design."""
     if (numbers["n_folds"] > 1).any():
         yield (
@@ -224,8 +226,8 @@ def _tests(numbers: pd.DataFrame, options: AnalysisOptions) -> Iterator[str]:
             )
     elif ((numbers["n_repeats"] > 1) | (numbers["n_seeds"] > 1)).any():
         yield (
-            "Tests and intervals use Obuchowski and Rockette’s variance, over training runs (or "
-            "readers) and cases."
+            "Tests and intervals use Obuchowski and Rockette’s variance, over "
+            f"{'readers' if readers else 'training runs'} and cases."
         )
     else:
         yield (

@@ -93,7 +93,7 @@ def metric_omnibus_test(
     >>> arms = np.eye(3)[y] + rng.normal(size=(4, 150, 3))
     >>> result = metric_omnibus_test(y, arms, metric="roc_auc_ovr")
     >>> result.df, round(result.pvalue, 3)
-    (3.0, 0.279)
+    (3.0, 0.051)
     """
     found, cut = metric_of(metric, threshold=threshold)
     raw = np.asarray(scores)

@@ -85,7 +85,7 @@ def test_the_methods_say_what_was_done(report):
     ):
         assert piece in words
     assert "DeLong’s test for paired curves" not in words
-    assert "Sensitivity" not in words  # there are no operating points in this report
+    assert "Sensitivity and specificity were" not in words  # the report has no operating points
 
 
 def test_the_results_give_the_numbers_of_the_table_and_its_verdicts(report):
