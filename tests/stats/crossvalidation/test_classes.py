@@ -109,17 +109,19 @@ def influences(y, scores, average):
 @pytest.mark.parametrize("metric", SKLEARN)
 def test_variance_is_that_of_brute_force(metric):
     """Sums over pairs of folds of products of deviations within classes, each made unbiased."""
-    y, a, b, folds, _ = study(n=96)
-    deviations = np.zeros((REPEATS, 96))
-    for r in range(REPEATS):
+    n, repeats = 48, 3
+    y, *most = study(n=n)
+    a, b, folds = (own[:repeats] for own in most[:3])
+    deviations = np.zeros((repeats, n))
+    for r in range(repeats):
         for k in range(FOLDS):
             rows = np.flatnonzero(folds[r] == k)
             one, other = (influences(y[rows], arm[r, rows], SKLEARN[metric])[1] for arm in (a, b))
             deviations[r, rows] = one - other
-    matrix = np.zeros((REPEATS, REPEATS))
+    matrix = np.zeros((repeats, repeats))
     for own in range(3):
-        for r in range(REPEATS):
-            for s in range(REPEATS):
+        for r in range(repeats):
+            for s in range(repeats):
                 for i in range(FOLDS):
                     for j in range(FOLDS):
                         one = (folds[r] == i) & (y == own)
@@ -133,8 +135,8 @@ def test_variance_is_that_of_brute_force(metric):
                         kept = 1 - 1 / n1 - 1 / n2 + o / (n1 * n2)
                         matrix[r, s] += float(x @ z) / FOLDS**2 / kept
     parts = repeated_cv_components(y, a, b, folds, metric=metric)
-    assert parts.case_variance == pytest.approx(np.trace(matrix) / REPEATS, rel=1e-5)
-    shared = (matrix.sum() - np.trace(matrix)) / (REPEATS * (REPEATS - 1))
+    assert parts.case_variance == pytest.approx(np.trace(matrix) / repeats, rel=1e-5)
+    shared = (matrix.sum() - np.trace(matrix)) / (repeats * (repeats - 1))
     assert parts.shared_variance == pytest.approx(shared, rel=1e-5)
 
 
