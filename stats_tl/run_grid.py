@@ -31,7 +31,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The command line."""
     parser = argparse.ArgumentParser(
         prog="python -m stats_tl.run_grid",
-        description="Train the cells of a study plan that the archive does not hold yet.",
+        description="Train the cells of a study plan that are not yet in the archive.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -62,7 +62,7 @@ def build_parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--extend",
         action="store_true",
-        help="accept a plan that has grown since the archive was begun (default: refuse)",
+        help="accept a plan that has grown since the archive was started (default: refuse)",
     )
     where = parser.add_argument_group("where things are")
     where.add_argument(
@@ -96,13 +96,14 @@ def build_parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--device",
         default="auto",
-        help="cpu; cuda, all GPUs, one process each; cuda:1, ... (default: cuda if there is one)",
+        help="cpu; cuda for all GPUs, one process for each; cuda:1, ... "
+        "(default: cuda if there is one)",
     )
     how.add_argument(
         "--jobs",
         type=int,
         metavar="N",
-        help="worker processes (default: one a core on the CPU, one a GPU, as memory allows)",
+        help="worker processes (default: one per core on the CPU, one per GPU, as memory allows)",
     )
     how.add_argument(
         "--backend", default="loky", choices=["loky", "threading", "dask", "ray"],
@@ -135,7 +136,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--progress",
         choices=["auto", "bar", "lines", "none"],
         default="auto",
-        help="a bar on a terminal, else a line a cell (default: auto)",
+        help="a bar on a terminal, else one line per cell (default: auto)",
     )
     return parser
 

@@ -126,7 +126,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--folds",
         type=int,
         metavar="K",
-        help="the column fold numbers the folds of all repeats through, K a repeat (as mlr's iter)",
+        help="the column fold numbers the folds of all repeats through, K per repeat (mlr's iter)",
     )
     direction = what.add_mutually_exclusive_group()
     direction.add_argument(
