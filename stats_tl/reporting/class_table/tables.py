@@ -300,6 +300,16 @@ class ClassTables:
             notes=(f"{note} {self._about()}", self.adjustment(table)),
         )
 
+    def _unused(self) -> Iterator[str]:
+        """What the test of all arms at once does without, and those of pairs use."""
+        several = [
+            own for own in self.fit.settings if own.cross_validated and len(own.aligned.arms) > 2
+        ]
+        if any(np.unique(own.repeats).size < len(own.runs) for own in several):
+            yield "Of several trainings on the same splits it uses the first."
+        if any(own.aligned.further["halving"].runs for own in several):
+            yield "It does not use the halvings, which the tests of two arms do."
+
     def _omnibus(self) -> Table:
         table = self.fit.omnibus
 
@@ -328,6 +338,7 @@ class ClassTables:
             body=self._body(table, cells),
             notes=(
                 f"It tells that some arm differs, not which. {self._about()}",
+                *self._unused(),
                 *dict.fromkeys(
                     f"Not tested: {row['method']}."
                     for row in table.to_dict("records")

@@ -104,6 +104,17 @@ def test_numbers_are_those_of_the_tests(tmp_path):
     assert fit.sample["n_patients"].tolist() == (np.bincount(y) // 2).tolist()
 
 
+def test_the_test_of_all_arms_says_what_it_does_without(tmp_path):
+    frame = table()
+    again = pd.concat([frame.assign(seed=0), frame.assign(seed=1)])
+    once, twice = (built(tmp_path, own) for own in (frame, again))
+    for report, words in ((once, False), (twice, True)):
+        section = next(s for s in report.sections if s.name == "multiclass_omnibus")
+        assert ("uses the first" in " ".join(section.table.notes)) == words
+        assert "halvings" not in " ".join(section.table.notes)
+    assert twice.fit.omnibus["pvalue"].item() == once.fit.omnibus["pvalue"].item()
+
+
 def test_one_test_set(tmp_path):
     fit = built(tmp_path, table(crossed=False), metric="roc_auc_ovo").fit
     y, scores, _, patient = study()
