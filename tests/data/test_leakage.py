@@ -56,7 +56,7 @@ def test_a_copy_on_two_sides_is_reported_once_and_named(table):
     assert (audit["pairs"], audit["between_patients"], audit["across_partitions"]) == (1, 1, 1)
     assert len(audit["examples"]) == 1
     text = describe_duplicates(audit)
-    assert "1 lie on two sides of a split" in text
+    assert "1 lies on two sides of a split" in text
     assert '"group"' in text
 
 
