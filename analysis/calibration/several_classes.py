@@ -12,12 +12,10 @@ variance over the variance of the estimates. Five repeats.
 
 from __future__ import annotations
 
-import argparse
-import warnings
-
 import numpy as np
+from metric_sizes import Outcome, outcome, run
 
-from stats_tl.stats import repeated_cv_components, repeated_cv_test_from_components
+from stats_tl.stats import repeated_cv_components
 
 REPEATS = 5
 #: Name: cases, folds, features, shares of the classes, distance of neighbours, cases a patient.
@@ -76,55 +74,16 @@ def draw(design: tuple, rng: np.random.Generator) -> tuple:
     return y, folds, arms, patient if size > 1 else None
 
 
-def tests(y, folds, arms, groups) -> dict[str, tuple[float, float, float, float, float]]:
+def tests(y, folds, arms, groups) -> dict[str, Outcome]:
     found = {}
     for name, metric in METRICS.items():
         a, b = arms
         if metric == "quadratic_kappa":
             a, b = a.argmax(axis=2), b.argmax(axis=2)
         parts = repeated_cv_components(y, a, b, folds, metric=metric, groups=groups)
-        auto, classic = (
-            repeated_cv_test_from_components(parts, method=method)
-            for method in ("auto", "nadeau-bengio")
-        )
-        low, high = auto.confidence_interval
-        found[name] = (
-            auto.pvalue < 0.05,
-            classic.pvalue < 0.05,
-            low <= 0 <= high,
-            auto.standard_error**2,
-            auto.estimate,
-        )
+        found[name] = outcome(parts)
     return found
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--datasets", type=int, default=200, help="default: %(default)s")
-    parser.add_argument("--seed", type=int, default=3, help="default: %(default)s")
-    parser.add_argument("--design", help="only designs that contain this")
-    options = parser.parse_args()
-    warnings.simplefilter("ignore")
-    print("| Design | Metric | rejects % | Nadeau-Bengio % | covers % | variance ratio | sets |")
-    print("|---|---|---|---|---|---|---|")
-    for number, (name, design) in enumerate(DESIGNS.items()):
-        if options.design and options.design not in name:
-            continue
-        found: dict[str, list] = {}
-        for dataset in range(options.datasets):
-            rng = np.random.default_rng([options.seed, number, dataset])
-            for metric, row in tests(*draw(design, rng)).items():
-                found.setdefault(metric, []).append(row)
-        for metric, rows in found.items():
-            table = np.array(rows, dtype=float)
-            rejects, classic, covers = 100 * table[:, :3].mean(axis=0)
-            ratio = table[:, 3].mean() / table[:, 4].var()
-            print(
-                f"| {name} | {metric} | {rejects:.1f} | {classic:.1f} | {covers:.1f} | "
-                f"{ratio:.2f} | {len(rows)} |",
-                flush=True,
-            )
-
-
 if __name__ == "__main__":
-    main()
+    run(__doc__.splitlines()[0], DESIGNS, draw, tests, datasets=200, seed=3)
